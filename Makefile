@@ -87,6 +87,7 @@ $(B)/tests/methods: tests/golden/methods.h
 $(B)/tests/optim: tests/golden/optim.h
 $(B)/tests/transfer: tests/golden/transfer.h
 $(B)/tests/classifiers: tests/golden/classifiers.h
+$(B)/tests/inside $(B)/tests/robust: tests/golden/inside.h
 $(B)/tests/tokenizers: tests/golden/tokenizers.h
 $(B)/tests/files $(B)/tests/fuzz_files: tests/samples.h
 $(B)/tests/paths $(B)/tests/faults: tests/faults.h
@@ -112,7 +113,7 @@ test-long:
 # which saves minutes. One rule for each folder.
 ONCE := -DSSLH_I_IMPLEMENTED
 define example_folder
-$(B)/examples/%: $(1)%.c examples/common.h ssl.h $(B)/libsslh.a
+$(B)/examples/%: $(1)%.c examples/common.h $(wildcard $(1)*.h) ssl.h $(B)/libsslh.a
 	@mkdir -p $(B)/examples
 	$$(CC) $(STD) $$(CFLAGS) $(ONCE) -I. $$< $(B)/libsslh.a $$(LDLIBS) -o $$@
 endef

@@ -85,7 +85,8 @@
      switch                  default  meaning
      SSLH_WITH_ALL           1        default of every method's switch
      SSLH_WITH_<METHOD>      all      one method: SSLH_WITH_SIMCLR, SSLH_WITH_MAE .. (names in 13, in capitals);
-                                     likewise SSLH_WITH_TOKENIZERS, _CLASSIFIERS, _TRANSFER (distill), _SEGMENT
+                                     likewise SSLH_WITH_TOKENIZERS, _CLASSIFIERS, _TRANSFER (distill), _SEGMENT,
+                                     _INSIDE, _ROBUST
      SSLH_WITH_THREADS       1        0: no thread pool (a .parallel_for of yours still works)
      SSLH_WITH_SIMD          1        0: portable C kernels only; the file then never includes itself and can be pasted
      SSLH_WITH_STDIO         1        0: no files and no progress line; functions that take a path report an error
@@ -418,10 +419,8 @@
                          held-out tenth (2,000 samples or more) or in 5 folds (fewer), then fitted to all. Test accuracy
      sslh_knn            unit features, cosine s, the k = 200 nearest vote with weight exp(s / T), T = 0.1 (Wu et al.
                          2018); k = 20 when the training set has fewer than 5,000 samples. Test accuracy
-     sslh_finetune       a copy of the encoder (less the first .freeze blocks) and a linear classifier by AdamW, rate
-                         1e-3 x batch / 256, decay 0.05, 10 epochs, batch 128, cosine after 1 epoch of warm-up, label
-                         smoothing 0.1, crop 0.2-1 and flip; for a ViT layer-wise decay 0.75 and stochastic depth up to
-                         0.1 (the MAE authors' settings). An untrained encoder: the supervised baseline. Test accuracy
+     sslh_finetune       a copy of the encoder (less the first .freeze blocks) and a linear classifier, trained with the
+                         settings of MAE's authors. An untrained encoder: the supervised baseline. Test accuracy
      .fraction           the share of the training labels used, the same of every class, drawn with .seed
      sslh_feature_std    std of unit features, mean over D: about 1/sqrt(D) is healthy, 0 is collapse
      sslh_effective_rank exp of the entropy of the singular values: 1 .. D, low is dimensional collapse (RankMe)
@@ -429,6 +428,8 @@
      sslh_uniformity     log of the mean of exp(-2 squared distance) over all pairs: low is spread out
      sslh_svm, sslh_forest, sslh_logistic, sslh_kmeans: classifiers and clusters on features, confusion matrix, F1,
                          calibration, files of an encoder with its classifier (>>api-classifiers, docs/classifiers.md)
+     sslh_saliency, sslh_grad_cam, sslh_attention_rollout, sslh_occlusion, sslh_cka ..: what a net looks at, and how
+                         two look alike (>>api-inside); sslh_attack, sslh_corrupt: what misleads it (>>api-robust)
      sslh_retrieval      the share of the k most similar rows that have the label asked for, mAP, recall at k
      sslh_rank_items     HR@k and NDCG@k of a recommender, the last item of each user left out (docs/items.md)
      sslh_segment        U-Net on an encoder, IoU and Dice of a class for each pixel (>>api-segment, docs/segment.md)
@@ -436,8 +437,7 @@
 
        float knn = sslh_knn(c, encoder, train, test, (sslh_knn_desc){ .k = 20, .temperature = 0.07f });
        float ten = sslh_linear_probe(c, encoder, train, test, (sslh_probe_desc){ .fraction = 0.1f });
-       float mid = sslh_linear_probe(c, encoder, train, test,
-                                     (sslh_probe_desc){ .features = { .tap = "block3", .pool_grid = 2 } });
+       float mid = sslh_knn(c, encoder, train, test, (sslh_knn_desc){ .features = { .tap = "block3" } });
        sslh_tensor *f = sslh_features(c, encoder, test, (sslh_feature_desc){ 0 });
        printf("%.3f %.3f %.3f std %.3f rank %.1f\n", knn, ten, mid, sslh_feature_std(f), sslh_effective_rank(c, f));
 
@@ -578,12 +578,12 @@
 
      declarations     >>config >>api-context >>api-random >>api-tensor >>api-ops >>api-nets >>api-encoders >>api-weights
                       >>api-optim >>api-data >>api-views >>api-audio >>api-tokenizers >>api-items >>api-methods
-     >>api-train >>api-eval >>api-classifiers >>api-segment >>api-transfer >>api-pictures >>platform >>core >>table
-     >>shared >>prototypes >>method >>rotation >>jigsaw >>context >>inpainting >>colorization >>next-frame
-     >>frame-order >>autoencoder >>vae >>gan >>simclr >>moco >>supcon >>nnclr >>cpc >>cpc2 >>clip >>byol >>simsiam
-     >>dino >>barlow >>vicreg >>swav >>mae >>jepa >>word2vec >>gpt >>bert >>electra >>bart >>sentence-order >>sasrec
-     >>bert4rec >>fixmatch >>distill >>methods >>train >>eval >>items >>classifiers >>segment >>losses >>nets
-     >>encoders >>structure >>optim >>views >>settings
+     >>api-train >>api-eval >>api-classifiers >>api-inside >>api-robust >>api-segment >>api-transfer >>api-pictures
+     >>platform >>core >>table >>shared >>prototypes >>method >>rotation >>jigsaw >>context >>inpainting
+     >>colorization >>next-frame >>frame-order >>autoencoder >>vae >>gan >>simclr >>moco >>supcon >>nnclr >>cpc >>cpc2
+     >>clip >>byol >>simsiam >>dino >>barlow >>vicreg >>swav >>mae >>jepa >>word2vec >>gpt >>bert >>electra >>bart
+     >>sentence-order >>sasrec >>bert4rec >>fixmatch >>distill >>methods >>train >>eval >>items >>classifiers >>inside
+     >>robust >>segment >>losses >>nets >>encoders >>structure >>optim >>views >>settings
      II   tensors     >>core-impl >>scalar >>random >>tape >>elementwise >>reductions >>products >>loss-rows >>conv
                       >>norms >>shapes >>sequences >>audio
      III  the engine  >>kernels >>products-plan >>conv-plan >>sequences-plan >>loops >>copies >>pool >>views-make
@@ -1470,6 +1470,9 @@ typedef struct sslh_forward_desc {
     void *cache;         /* private: keys and values of the tokens before these (sslh_gpt_generate) */
     sslh_tensor *positions; /* (N,T) I32, from 0 to .length - 1: where each token stands in sslh_transformer, whose
                                embeddings of positions are picked by it; NULL: 0, 1 .. in each text */
+    sslh_tensor **attention; /* receives the weights of the attention (N,heads,T,T) of each block of sslh_vit and
+                               sslh_transformer, without a gradient; NULL where a net has fewer blocks; default: none */
+    int attention_room;     /* tensors that .attention has room for; later blocks are left out; default 0 */
 } sslh_forward_desc;
 /* The same with options; a .tap that the net does not offer is an error that names those it has. */
 SSLH_API sslh_tensor *sslh_forward_ex(sslh_net *net, sslh_tensor *x, sslh_forward_desc desc);
@@ -3988,6 +3991,16 @@ SSLH_API float sslh_linear_probe_features(sslh_ctx *c, sslh_tensor *train, const
                                           sslh_tensor *test, const int32_t *test_labels, int classes,
                                           sslh_probe_desc desc);
 
+/* An encoder and a linear layer as one net: images (N,H,W,C) in [0,1] -> scores of the classes, before softmax
+   (N,classes). It normalises the images as the encoder's preprocessing says, averages maps and tokens, and applies the
+   layer "head", whose initial values are PyTorch's. All of it is recorded, so that gradients reach the pixels, the
+   encoder and the layer. classes 0: without a layer, the scores are the features (N,D). The encoder becomes a child and
+   stays usable, its taps are those of the net. sslh_load_net cannot build such a net: save the encoder. */
+SSLH_API sslh_net *sslh_with_head(sslh_ctx *c, sslh_net *encoder, int classes);
+/* As sslh_linear_probe, without a test: the encoder with the probe as its layer (sslh_with_head), in evaluation mode.
+   Of .features only .batch is allowed, because the net has the encoder's own output. */
+SSLH_API sslh_net *sslh_probe_keep(sslh_ctx *c, sslh_net *encoder, sslh_data train, sslh_probe_desc desc);
+
 typedef struct sslh_knn_desc {
     sslh_feature_desc features;
     int   k;            /* neighbours that vote; default 200, with fewer than 5,000 training samples 20; at most all */
@@ -4212,9 +4225,8 @@ SSLH_API void sslh_classify(sslh_classifier *k, const uint8_t *pixels, int n, in
                             int32_t *label, float *scores);
 /* As sslh_finetune, without a test: the encoder's trained copy and its linear layer as a classifier ("logistic"). */
 SSLH_API sslh_classifier *sslh_finetune_keep(sslh_ctx *c, sslh_net *encoder, sslh_data train, sslh_finetune_desc desc);
-/* A classifier of the kinds "logistic" and "svm" with the encoder from whose pooled output it has learnt (NULL: that of
-   k) as one net, images -> (N,K), scores before the softmax: sslh_chain of the encoder itself and of a new linear
-   layer. For sslh_distill. Errors: a forest, an encoder of another width, none. */
+/* An SVM or logistic regression behind its encoder as a net with gradients (sslh_with_head), in evaluation mode, whose
+   scores are those before softmax. encoder NULL: that of k. A forest has no gradient: an error. */
 SSLH_API sslh_net *sslh_classifier_net(sslh_classifier *k, sslh_net *encoder);
 #endif
 
@@ -4444,6 +4456,166 @@ SSLH_API void sslh_picture_overlay(sslh_ctx *c, const char *path, sslh_data data
 #endif
 
 /* ================================================================================================================== */
+/*  >>api-inside  what a net looks at                                                                                 */
+/* ================================================================================================================== */
+/* Maps that say which pixels a score depends on, where a net is active, how alike two nets are. A net is whatever
+   sslh_forward runs: sslh_probe_keep makes one of an encoder and a probe that takes pixels in [0,1]. Its output (N,K)
+   has a score for each class; of an encoder without a classifier the scores are the features, maps and tokens averaged.
+   x is a batch as the net takes it. target (N) I32 in 0..K-1 is the score that is asked about, NULL the largest one of
+   each sample. The net runs in evaluation mode; its modes, its gradients and the caller's tape stay as they are.
+   Results are tensors of the step without history. */
+
+#ifndef SSLH_WITH_INSIDE
+#define SSLH_WITH_INSIDE SSLH_WITH_ALL
+#elif SSLH_I_EMPTY(SSLH_WITH_INSIDE)
+#undef SSLH_WITH_INSIDE
+#define SSLH_WITH_INSIDE 1
+#endif
+#if SSLH_WITH_INSIDE
+typedef struct sslh_inside_desc {
+    const char *tap;      /* Grad-CAM and activations: an intermediate result that is a map; default the last one */
+    int   samples;        /* SmoothGrad: noisy copies, default 25; integrated gradients: points of the path, default 32;
+                             at most 100000 */
+    float noise;          /* SmoothGrad: deviation of the noise, as a share of largest less smallest value of a sample;
+                             default 0.15; SSLH_OFF: none */
+    sslh_tensor *baseline;/* integrated gradients: where the path begins, of x's shape or broadcast to it; default 0 */
+    int   window;         /* occlusion: side in pixels of the square that is covered; default a quarter of the height */
+    int   stride;         /* occlusion: pixels from one square to the next; default half a window */
+    float fill;           /* occlusion: value of the covered pixels, at least 0; default 0.5; SSLH_OFF: 0 */
+    int   power;          /* activations: p, 1 to 8; default 2 */
+} sslh_inside_desc;
+/* ds/dx of x's shape, s the target's score (Simonyan et al. 2014). Its absolute value is the saliency map. */
+SSLH_API sslh_tensor *sslh_saliency(sslh_ctx *c, sslh_net *net, sslh_tensor *x, sslh_tensor *target);
+/* The mean of ds/dx over noisy copies of x (Smilkov et al. 2017). The noise takes the context's next stream. */
+SSLH_API sslh_tensor *sslh_smooth_grad(sslh_ctx *c, sslh_net *net, sslh_tensor *x, sslh_tensor *target,
+                                       sslh_inside_desc desc);
+/* (x - b) times the mean of ds/dx over the straight path from the baseline b to x (Sundararajan et al. 2017, eq. 3), of
+   x's shape: the values of a sample sum up to s(x) - s(b), but for the error of the midpoint rule. */
+SSLH_API sslh_tensor *sslh_integrated_gradients(sslh_ctx *c, sslh_net *net, sslh_tensor *x, sslh_tensor *target,
+                                                sslh_inside_desc desc);
+/* Grad-CAM (Selvaraju et al. 2017, eq. 1 and 2) of the map A (N,h,w,C) that .tap names -> (N,h,w,1): max(0, sum over k
+   of a_k A_k), a_k the mean of ds/dA_k over the places. A net without a map is an error. */
+SSLH_API sslh_tensor *sslh_grad_cam(sslh_ctx *c, sslh_net *net, sslh_tensor *x, sslh_tensor *target,
+                                    sslh_inside_desc desc);
+/* How much the score falls when a square of the images x (N,H,W,C) is covered (Zeiler & Fergus 2014) -> (N,R,S,1),
+   R = (H - window) / stride + 1 and S likewise. Needs R S forward passes. */
+SSLH_API sslh_tensor *sslh_occlusion(sslh_ctx *c, sslh_net *net, sslh_tensor *x, sslh_tensor *target,
+                                     sslh_inside_desc desc);
+/* Where the map A (N,h,w,C) that .tap names is active: the sum over channels of |A|^p, divided by its largest value in
+   each image -> (N,h,w,1): RotNet's attention maps (Gidaris et al. 2018, there with p = 1, 2 and 4 for early, middle
+   and late blocks). */
+SSLH_API sslh_tensor *sslh_activation_map(sslh_ctx *c, sslh_net *net, sslh_tensor *x, sslh_inside_desc desc);
+/* Where the class token of sslh_vit looks in its last block -> (N,h,w,heads): the weights of its attention to the
+   patches (Caron et al. 2021). The weights of all blocks: .attention of sslh_forward_desc. A net without attention to a
+   class token and patches is an error. */
+SSLH_API sslh_tensor *sslh_class_attention(sslh_ctx *c, sslh_net *net, sslh_tensor *x);
+/* Attention rollout (Abnar & Zuidema 2020) -> (N,h,w,1): the class token's row of the product over all blocks of
+   (A + I) / 2, A the mean over the heads. */
+SSLH_API sslh_tensor *sslh_attention_rollout(sslh_ctx *c, sslh_net *net, sslh_tensor *x);
+/* Linear CKA (Kornblith et al. 2019) of two representations of the same samples, (n,D) and (n,E): 1 when they agree up
+   to a turn and a factor, near 0 when they have nothing in common; n well above D and E, because few samples make it
+   larger. A constant representation has 0. */
+SSLH_API float sslh_cka(sslh_ctx *c, sslh_tensor *a, sslh_tensor *b);
+/* A map (N,h,w,C), of which absolute values are added up over C, drawn over images (N,H,W,1 or 3) in [0,1] as colours
+   from blue to red -> (N,H,W,3). In each sample the largest value is red, after the largest hundredth has been cut, and
+   the map is resized bilinearly. */
+SSLH_API sslh_tensor *sslh_heat(sslh_ctx *c, sslh_tensor *map, sslh_tensor *images);
+/* A sheet, one row for each image of x (N,H,W,1 or 3) in [0,1], of all of the above that the net has: the image,
+   saliency, SmoothGrad, integrated gradients, occlusion; then Grad-CAM and activations, or attention and rollout. */
+SSLH_API void sslh_inside_picture(sslh_ctx *c, const char *path, sslh_net *net, sslh_tensor *x, sslh_tensor *target,
+                                  sslh_inside_desc desc);
+#endif
+
+/* ================================================================================================================== */
+/*  >>api-robust  attacks, corruptions, training against them                                                         */
+/* ================================================================================================================== */
+/* How little has to change in an image until a net says something else, and nets that bear more. Nets take images
+   (N,H,W,C) in [0,1] and give scores (N,K), as those of sslh_probe_keep, sslh_classifier_net and sslh_with_head do. */
+
+#ifndef SSLH_WITH_ROBUST
+#define SSLH_WITH_ROBUST SSLH_WITH_ALL
+#elif SSLH_I_EMPTY(SSLH_WITH_ROBUST)
+#undef SSLH_WITH_ROBUST
+#define SSLH_WITH_ROBUST 1
+#endif
+#if SSLH_WITH_ROBUST
+typedef enum sslh_attack_kind {
+    SSLH_PGD = 1, /* Madry et al. 2018: .steps steps uphill, each followed by a projection onto the ball */
+    SSLH_FGSM,    /* Goodfellow et al. 2015: one step of length eps uphill from the image itself */
+    SSLH_NOISE    /* a random direction of length eps, for comparison */
+} sslh_attack_kind;
+typedef struct sslh_attack_desc {
+    int   kind;            /* an sslh_attack_kind; default SSLH_PGD */
+    int   l2;              /* 1: the difference has at most the length eps in each image (Euclidean norm); 0: no value
+                              changes by more than eps */
+    float eps;             /* at most 1, .l2 at most 1000; default 8/255, .l2 0.5; SSLH_OFF: 0, nothing is changed */
+    int   steps;           /* PGD: 1 to 10000; default 10 */
+    float step;            /* PGD: length of a step; default eps / 4 */
+    int   no_random_start; /* PGD: 1: from the image, 0: from a random point of the ball */
+    int   batch;           /* sslh_robust_accuracy: images at a time; default 256 */
+    sslh_net *source;      /* sslh_robust_accuracy: the net whose gradients make the images (a transfer attack); default
+                              the net itself */
+} sslh_attack_desc;
+/* Images of x's shape that raise the cross-entropy of labels (N) I32 as far as the attack can, in [0,1] and within eps
+   of x; a tensor of the step without history. The net runs in evaluation mode, its gradients stay as they are. Random
+   starts take the context's next stream. */
+SSLH_API sslh_tensor *sslh_attack(sslh_ctx *c, sslh_net *net, sslh_tensor *x, sslh_tensor *labels,
+                                  sslh_attack_desc desc);
+/* The share of the test images that the net classifies correctly after the attack on each. */
+SSLH_API float sslh_robust_accuracy(sslh_ctx *c, sslh_net *net, sslh_data test, sslh_attack_desc desc);
+
+/* Accuracies, and the mean cross-entropy at four sizes, by which gradients are found out that mislead an attack
+   (Athalye et al. 2018): where they do, a stronger attack seems the weaker one, and robustness is only apparent. */
+typedef struct sslh_masking {
+    float clean, noise, fgsm, pgd; /* accuracy without a change and after noise, FGSM and PGD */
+    float transfer;                /* after PGD by the gradients of another net; -1 without one */
+    float unbounded;               /* after PGD with eps 1 (.l2: the whole image), which has to come near 0 */
+    float loss[4];                 /* cross-entropy at eps 0, eps / 2, eps and 2 eps of PGD */
+    int   suspicious;              /* how many of five signs there are: FGSM weaker than noise, PGD weaker than FGSM,
+                                      transfer stronger than PGD (each by more than 1 point), unbounded above 5 % , a
+                                      loss that falls while eps grows */
+} sslh_masking;
+SSLH_API sslh_masking sslh_masking_check(sslh_ctx *c, sslh_net *net, sslh_net *other, sslh_data test,
+                                         sslh_attack_desc desc);
+
+typedef struct sslh_supervised_desc {
+    const sslh_recipe *views; /* default SSLH_VIEWS_NONE; its mean and std are not used */
+    float smoothing;          /* of labels, at least 0, below 1; default 0 */
+} sslh_supervised_desc;
+/* Training with labels as a method for sslh_train: net (sslh_with_head) learns the cross-entropy. Number: accuracy.
+   Training: Adam, rate 1e-3, batch 128, cosine. It is no row of sslh_methods, because it needs labels only. */
+SSLH_API sslh_method sslh_supervised(sslh_ctx *c, sslh_net *net, sslh_supervised_desc desc);
+
+typedef struct sslh_adversarial_desc {
+    sslh_attack_desc attack; /* on the images of each step; default eps 8/255, 5 steps; .batch, .source are not read */
+    float clean;             /* share of the loss that is of the images as they are, 0 to 1; default 0 */
+} sslh_adversarial_desc;
+/* The same method, learning from images that were attacked against its own loss in every step: with sslh_supervised
+   adversarial training (Madry et al. 2018, eq. 2.1), with sslh_simclr adversarial contrastive learning, both views
+   attacked together (Jiang et al. 2020: ACL; Kim et al. 2020: RoCL; .clean 0.5 is ACL's dual stream on one set of batch
+   norms). The method, of one phase, is used up: train what is returned. What is attacked are its views that are images
+   (N,H,W,C), C up to 4, normalised as its encoder's preprocessing says. Numbers are those of the attacked images. A
+   step costs .steps more forward and backward passes. A method whose loss changes states, such as a queue, is an error
+   of the first step. */
+SSLH_API sslh_method sslh_adversarial(sslh_ctx *c, sslh_method method, sslh_adversarial_desc desc);
+
+/* Common corruptions, with the strengths of CIFAR-10-C (Hendrycks & Dietterich 2019). */
+typedef enum sslh_corruption {
+    SSLH_GAUSSIAN_NOISE = 0, SSLH_SPECKLE_NOISE, SSLH_IMPULSE_NOISE, SSLH_GAUSSIAN_BLUR, SSLH_BRIGHTNESS, SSLH_CONTRAST,
+    SSLH_SATURATE, SSLH_PIXELATE, SSLH_JPEG, SSLH_CORRUPTIONS /* how many there are */
+} sslh_corruption;
+/* Images (N,H,W,C) in [0,1], 1 or 3 channels, corrupted with strength 1 to 5, in [0,1]: the same bits everywhere. Noise
+   of image n is drawn from (seed, stream, n). Blur cuts its kernel at 4 deviations; SSLH_JPEG rounds the discrete
+   cosine transforms of 8 x 8 pixels as JPEG of quality 80 to 40 does, without sub-sampling; a grey image has no
+   saturation to change. No gradient. */
+SSLH_API sslh_tensor *sslh_corrupt(sslh_ctx *c, sslh_tensor *x, int corruption, int strength, uint64_t stream);
+/* "gaussian noise" ..; NULL for a number that is none. */
+SSLH_API const char *sslh_corruption_name(int corruption);
+/* The share of the test images that the net classifies correctly after this corruption. */
+SSLH_API float sslh_corrupted_accuracy(sslh_ctx *c, sslh_net *net, sslh_data test, int corruption, int strength);
+#endif
+
+/* ================================================================================================================== */
 /*  >>api-pictures  pictures                                                                                          */
 /* ================================================================================================================== */
 
@@ -4481,6 +4653,13 @@ typedef struct sslh_plot_desc {
 } sslh_plot_desc;
 SSLH_API void sslh_picture_scatter_ex(sslh_ctx *c, const char *path, const sslh_tensor *points, const int32_t *labels,
                                       int classes, sslh_plot_desc desc);
+#if SSLH_WITH_INSIDE
+/* A map of images: each of (n,H,W,C) in [0,1] at its point of (n,2), from sslh_pca, sslh_tsne or another function, in a
+   frame of its label's colour (NULL: none). One that would cover another by more than a third is left out, the first
+   ones stay. .names: of the classes. */
+SSLH_API void sslh_picture_thumbnails(sslh_ctx *c, const char *path, const sslh_tensor *points,
+                                      const sslh_tensor *images, const int32_t *labels, sslh_plot_desc desc);
+#endif
 /* One line per curve, curve i has n values at values + i n (NaN: a gap), drawn over 1 .. n; names in the legend (NULL:
    none); title above (NULL: none). */
 SSLH_API void sslh_picture_curves(sslh_ctx *c, const char *path, const float *values, int curves, int n,
@@ -5569,6 +5748,13 @@ SSLH_I_FN sslh_real sslh_i_lane_sum(const sslh_real *x, size_t n) {
 enum { SSLH_I_SET_INT, SSLH_I_SET_OPTIONAL, SSLH_I_SET_LIST, SSLH_I_SET_ACTIVATION };
 typedef struct sslh_i_setting { const char *name; size_t at; int kind; } sslh_i_setting; /* at: offset in the desc */
 
+/* --- nets (>>nets) to those who run one in evaluation mode for a while (>>inside, >>robust) --- */
+
+#define SSLH_I_MAX_NETS 64 /* nets reachable from one */
+
+/* The mode of a net and of each net inside it. */
+typedef struct sslh_i_modes { char training[SSLH_I_MAX_NETS]; } sslh_i_modes;
+
 /* --- a run (>>train) to its checkpoints (>>weights) --------------------------------------------------------------- */
 
 /* Length of .numbers of sslh_method. */
@@ -5923,8 +6109,8 @@ typedef enum sslh_i_desc_kind { SSLH_I_D_FEATURES, SSLH_I_D_PROBE, SSLH_I_D_KNN,
     SSLH_I_D_OPTIMIZER, SSLH_I_D_TRAIN, SSLH_I_D_RECIPE, SSLH_I_D_TSNE, SSLH_I_D_GRADCHECK, SSLH_I_D_PARAM,
     SSLH_I_D_BATCH_NORM, SSLH_I_D_FORWARD, SSLH_I_D_NET, SSLH_I_D_PREPROCESS, SSLH_I_D_IMAGES, SSLH_I_D_AUDIO,
     SSLH_I_D_AUDIO_RECIPE, SSLH_I_D_MEL, SSLH_I_D_MFCC, SSLH_I_D_SPLIT, SSLH_I_D_CLIPS, SSLH_I_D_MOVING,
-    SSLH_I_D_ITEMS, SSLH_I_D_RANKING, SSLH_I_D_TEXT_RECIPE, SSLH_I_D_FOREST, SSLH_I_D_SVM, SSLH_I_D_LOGISTIC,
-    SSLH_I_D_KMEANS } sslh_i_desc_kind;
+    SSLH_I_D_ITEMS, SSLH_I_D_RANKING, SSLH_I_D_TEXT_RECIPE, SSLH_I_D_INSIDE, SSLH_I_D_ATTACK, SSLH_I_D_FOREST,
+    SSLH_I_D_SVM, SSLH_I_D_LOGISTIC, SSLH_I_D_KMEANS } sslh_i_desc_kind;
 SSLH_I_FN void sslh_i_out_of_range(sslh_ctx *c, const char *op, const char *field, double v, int real,
                                    const char *range);
 SSLH_I_FN int sslh_i_within(sslh_ctx *c, const char *op, const char *field, int value, int low, int high);
@@ -5938,7 +6124,7 @@ SSLH_I_FN void sslh_i_training_read(sslh_ctx *c, const char *op, const char *tex
 SSLH_I_FN sslh_train_desc sslh_i_train_general(void);
 SSLH_I_FN sslh_net *sslh_i_dummy_net(sslh_ctx *c);
 SSLH_I_FN int sslh_i_net_dead(const sslh_net *net);
-SSLH_I_FN void sslh_i_last_places(sslh_net *net, char name[32]);
+SSLH_I_FN void sslh_i_last_places(sslh_net *net, const sslh_tensor *like, char name[32]);
 #if SSLH_WITH_SEGMENT
 SSLH_I_FN void sslh_i_taps_of(sslh_net *net, char names[160]);
 #endif
@@ -5984,9 +6170,14 @@ SSLH_I_FN int sslh_i_sub_new(sslh_net *net, const char *name, const char *suffix
 SSLH_I_FN void sslh_i_store_transposed(sslh_net *net, int index);
 SSLH_I_FN int sslh_i_xavier_new(sslh_net *net, const char *name, int in, int out);
 SSLH_I_FN int sslh_i_vit_block_new(sslh_net *net, const char *prefix, int width, int mlp);
-SSLH_I_FN sslh_tensor *sslh_i_vit_block(sslh_net *net, int at, sslh_tensor *x, int heads, float drop,
+SSLH_I_FN sslh_tensor *sslh_i_vit_block(sslh_net *net, int at, sslh_tensor *x, int layer, int heads, float drop,
                                         sslh_tensor *key_mask);
 SSLH_I_FN int sslh_i_takes_tokens(const sslh_net *net);
+SSLH_I_FN void sslh_i_modes_evaluate(sslh_net *net, sslh_i_modes *m);
+SSLH_I_FN void sslh_i_modes_back(sslh_net *net, const sslh_i_modes *m);
+SSLH_I_FN sslh_net *sslh_i_tapped_net(sslh_net *net);
+SSLH_I_FN sslh_tensor *sslh_i_with_head_forward(sslh_net *net, sslh_tensor *x, const void *self);
+SSLH_I_FN sslh_tensor *sslh_i_normalised_op(sslh_ctx *c, sslh_tensor *x, const sslh_preprocess *p);
 SSLH_I_FN const sslh_transformer_desc *sslh_i_transformer_of(sslh_ctx *c, const char *op, const sslh_net *net);
 SSLH_I_FN void sslh_i_text_linear_new(sslh_net *net, const char *block, const char *name, int in, int out, float std,
                                       int transposed);
@@ -6153,6 +6344,8 @@ SSLH_I_FN uint32_t sslh_i_text_hash(uint32_t h, const char *p, size_t n);
      >>items     recommending: the rank of what a user chose next; popularity and neighbours as baselines
      >>classifiers  what is put behind an encoder: forest, linear SVM, logistic regression; k-means
      >>segment   a class for each pixel: U-Net on an encoder, images and maps that move alike, tiles, scores
+     >>inside    what a net looks at: gradients, maps, attention; how alike two representations are
+     >>robust    attacks, corruptions, and training on attacked images
      >>losses    the losses with their equations, each as one operation with its derivative
      >>nets >>encoders    named parameters and layers; MLP, conv nets, ResNet, transformers on patches and on text, GRU
      >>structure nets made wider, deeper and narrower
@@ -6175,7 +6368,7 @@ SSLH_I_FN uint32_t sslh_i_text_hash(uint32_t h, const char *p, size_t n);
    follows "the life of an operation" there, sums by sslh_i_lane_sum and passes its job to its plain version by
    sslh_i_run_plain, both of >>table. From >>prototypes it uses the functions of part II, those of part IV that write
    and read text, and, in >>views alone, those that make views. The vote of the nearest neighbours, the classifiers,
-   k-means and the tiles of >>segment cut their work into tasks themselves. Apart from that nothing here knows of tasks,
+   k-means, the corruptions and the tiles of >>segment cut their work into tasks. Apart from that nothing knows of tasks,
    instruction sets, packing or work done ahead of time. Methods never call one another, so the file compiles with every
    set of switches.
 
@@ -6799,7 +6992,7 @@ SSLH_I_FN sslh_net *sslh_i_decoder_new(sslh_ctx *c, const char *name, const char
 /* Blocks, norm and last layer: (N,T,Dd) -> (N,T,out) */
 SSLH_I_FN sslh_tensor *sslh_i_decoder_run(sslh_net *net, const sslh_i_decoder *d, sslh_tensor *x) {
     int i;
-    for (i = 0; i < d->depth; i++) x = sslh_i_vit_block(net, 3 + 12 * i, x, d->heads, 0.0f, NULL);
+    for (i = 0; i < d->depth; i++) x = sslh_i_vit_block(net, 3 + 12 * i, x, i, d->heads, 0.0f, NULL);
     x = sslh_layer_layer_norm(net, 3 + 12 * d->depth, x, 1e-6f);
     return sslh_layer_linear(net, 5 + 12 * d->depth, x, 0, SSLH_LINEAR);
 }
@@ -7221,6 +7414,25 @@ SSLH_I_FN sslh_tensor *sslh_i_normalised(sslh_ctx *c, sslh_tensor *x, const sslh
             sslh_real v = x->data[j] - mean;
             x->data[j] = v * inverse;
         }
+    }
+    return p->colour ? sslh_i_lab_part(c, x, p->colour) : x;
+}
+
+/* The same as operations, for gradients that have to reach the pixels: equal values. */
+SSLH_I_FN sslh_tensor *sslh_i_normalised_op(sslh_ctx *c, sslh_tensor *x, const sslh_preprocess *p) {
+    float mean[4], inverse[4];
+    int k, C, change = 0;
+    if (p->colour) x = sslh_i_to_lab(c, x);
+    if (SSLH_I_BAD(c)) return x;
+    C = x->ndim == 4 ? x->shape[3] : 0;
+    for (k = 0; k < 4; k++) {
+        mean[k] = p->std[k] != 0.0f ? p->mean[k] : 0.0f;
+        inverse[k] = p->std[k] != 0.0f ? 1.0f / p->std[k] : 1.0f;
+        change |= k < C && (mean[k] != 0.0f || inverse[k] != 1.0f);
+    }
+    if (change && C <= 4) {
+        x = sslh_sub(c, x, sslh_from(c, sslh_dim1(C), mean));
+        x = sslh_mul(c, x, sslh_from(c, sslh_dim1(C), inverse));
     }
     return p->colour ? sslh_i_lab_part(c, x, p->colour) : x;
 }
@@ -8929,7 +9141,7 @@ SSLH_DEF sslh_method sslh_colorization(sslh_ctx *c, sslh_net *encoder, sslh_colo
                       "that it may not see are 0, are needed", info.name, info.channels,
                       d.split_brain ? "" : d.reverse ? "2 (a and b) or " : "1 (L) or ");
         if (!d.tap && info.kind == SSLH_VECTOR) {
-            sslh_i_last_places(encoder, s->tap);
+            sslh_i_last_places(encoder, NULL, s->tap);
             if (SSLH_I_BAD(c)) sslh_i_prefix_error(c, "sslh_colorization");
             else if (!s->tap[0])
                 sslh_fail(c, SSLH_E_SHAPE, "sslh_colorization: the encoder \"%s\" gives a vector and has no "
@@ -18129,10 +18341,10 @@ SSLH_I_FN void sslh_i_column_scale(const sslh_real *x, size_t n, size_t stride, 
 }
 
 /* Brings every column to mean 0 and variance 1 over the training rows, because the penalty treats all columns alike. A
-   constant column becomes 0 and has no influence. Test rows are standardised with the mean and deviation of the
-   training rows. */
+   constant column becomes 0 and has no influence. Test rows (test NULL: none) are standardised with the mean and
+   deviation of the training rows. */
 SSLH_I_FN void sslh_i_standardise(sslh_tensor *train, sslh_tensor *test) {
-    size_t d, width = (size_t)train->shape[1], n = (size_t)train->shape[0], m = (size_t)test->shape[0], i;
+    size_t d, width = (size_t)train->shape[1], n = (size_t)train->shape[0], m = test ? (size_t)test->shape[0] : 0, i;
     for (d = 0; d < width; d++) {
         double mean, scale;
         sslh_i_column_scale(train->data + d, n, width, &mean, &scale);
@@ -18231,6 +18443,17 @@ SSLH_I_FN int sslh_i_probe_choose(sslh_ctx *c, sslh_i_probe *p, sslh_i_lbfgs *b,
     return best;
 }
 
+/* Chooses the strength of the penalty on x (n,D), standardised, and fits to all rows. order (n) is scratch memory. */
+SSLH_I_FN void sslh_i_probe_solve(sslh_ctx *c, sslh_i_probe *p, sslh_i_lbfgs *b, sslh_tensor *x, const int32_t *labels,
+                                  int32_t *order, const sslh_probe_desc *d) {
+    const int n = x->shape[0], best = d->l2 == 0.0f ? sslh_i_probe_choose(c, p, b, x, labels, order, d) : 4;
+    int i;
+    for (i = 0; i < n; i++) order[i] = i;
+    p->x = x;
+    p->y = sslh_i_select_labels(c, labels, order, n);
+    if (!SSLH_I_BAD(c)) sslh_i_probe_fit(c, p, b, best, d->iterations, d->l2, NULL, NULL, NULL);
+}
+
 /* Standardises copies, chooses the strength of the penalty, then fits to all rows. */
 SSLH_DEF float sslh_linear_probe_features(sslh_ctx *c, sslh_tensor *train, const int32_t *train_labels,
                                           sslh_tensor *test, const int32_t *test_labels, int classes,
@@ -18240,7 +18463,6 @@ SSLH_DEF float sslh_linear_probe_features(sslh_ctx *c, sslh_tensor *train, const
     sslh_tensor *x, *t, *in[2], parameters[2];
     int32_t *order;
     int64_t mark;
-    int n, i, best = 4;
     float result = 0.0f;
     in[0] = train;
     in[1] = test;
@@ -18256,9 +18478,8 @@ SSLH_DEF float sslh_linear_probe_features(sslh_ctx *c, sslh_tensor *train, const
         !sslh_i_check_rows("sslh_linear_probe", "test features", test)) return 0.0f;
     if (!d.iterations) d.iterations = 200;
     mark = sslh_mark(c);
-    n = train->shape[0];
     sslh_i_probe_begin(c, &p, &b, parameters, classes, train->shape[1]);
-    order = (int32_t *)sslh_i_alloc(c, (size_t)n * sizeof *order);
+    order = (int32_t *)sslh_i_alloc(c, (size_t)train->shape[0] * sizeof *order);
     x = sslh_persist(train);
     t = sslh_persist(test);
     if (SSLH_I_BAD(c)) {
@@ -18266,11 +18487,7 @@ SSLH_DEF float sslh_linear_probe_features(sslh_ctx *c, sslh_tensor *train, const
         return 0.0f;
     }
     sslh_i_standardise(x, t);
-    if (d.l2 == 0.0f) best = sslh_i_probe_choose(c, &p, &b, x, train_labels, order, &d);
-    for (i = 0; i < n; i++) order[i] = i;
-    p.x = x;
-    p.y = sslh_i_select_labels(c, train_labels, order, n);
-    if (!SSLH_I_BAD(c)) sslh_i_probe_fit(c, &p, &b, best, d.iterations, d.l2, NULL, NULL, NULL);
+    sslh_i_probe_solve(c, &p, &b, x, train_labels, order, &d);
     if (!SSLH_I_BAD(c)) result = sslh_i_probe_accuracy(c, &p, t, test_labels);
     sslh_i_free_blocks(c, mark);
     return SSLH_I_BAD(c) ? 0.0f : result;
@@ -18291,6 +18508,115 @@ SSLH_DEF float sslh_linear_probe(sslh_ctx *c, sslh_net *encoder, sslh_data train
     result = sslh_linear_probe_features(c, a, train.labels, b, test.labels, SSLH_I_MAX(train.classes, test.classes), d);
     sslh_i_free_blocks(c, mark);
     return result;
+}
+
+/* --- an encoder with a linear layer behind it, as one net --------------------------------------------------------- */
+
+/* The encoder is child 0, the layer entries 0 and 1, absent without classes. Taps and other options of the call are the
+   encoder's. */
+SSLH_I_FN sslh_tensor *sslh_i_with_head_forward(sslh_net *net, sslh_tensor *x, const void *self) {
+    const int classes = *(const int *)self;
+    const sslh_forward_desc *call = sslh_call(net);
+    sslh_ctx *c = sslh_net_ctx(net);
+    sslh_net *encoder = sslh_child_at(net, 0);
+    sslh_preprocess p = sslh_get_preprocess(encoder);
+    int i;
+    x = sslh_forward_ex(encoder, sslh_i_normalised_op(c, x, &p), *call);
+    if (SSLH_I_BAD(c) || (call->tap && sslh_tap(net, call->tap, x))) return x;
+    for (i = 0; call->taps && call->taps[i]; i++) sslh_tap(net, call->taps[i], call->tapped[i]);
+    x = sslh_i_pool_features(c, x); /* (N,D) */
+    return classes ? sslh_layer_linear(net, 0, x, 0, SSLH_LINEAR) : x;
+}
+
+SSLH_DEF sslh_net *sslh_with_head(sslh_ctx *c, sslh_net *encoder, int classes) {
+    sslh_net_info info;
+    sslh_net_desc d;
+    sslh_preprocess p;
+    sslh_net *net;
+    if (!sslh_i_check_encoder(c, "sslh_with_head", encoder, -1) ||
+        !sslh_i_within(c, "sslh_with_head", "classes", classes, 0, 1 << 20)) return sslh_i_dummy_net(c);
+    info = sslh_net_query(encoder);
+    memset(&d, 0, sizeof d);
+    d.name = "with_head";
+    d.forward = sslh_i_with_head_forward;
+    d.self = &classes;
+    d.self_size = sizeof classes;
+    d.width = classes ? classes : info.width;
+    d.image = info.image;
+    net = sslh_net_new(c, d);
+    if (classes) sslh_layer_linear_new(net, "head", info.width, classes, 0);
+    sslh_child(net, "encoder", encoder);
+    p = sslh_get_preprocess(encoder); /* pixels as they are, of the encoder's size */
+    memset(p.mean, 0, sizeof p.mean);
+    memset(p.std, 0, sizeof p.std);
+    p.colour = 0;
+    if (!SSLH_I_BAD(c)) sslh_set_preprocess(net, p);
+    return SSLH_I_BAD(c) ? sslh_i_dummy_net(c) : net;
+}
+
+/* Puts the layer w (x - mean) scale + b of features x into a net with a head. w is K rows of D values, each `stride`
+   after the one before, as the biases are `bias_stride` apart. The weights become w scale, and the bias loses
+   w scale mean. */
+SSLH_I_FN void sslh_i_head_set(sslh_net *net, const sslh_real *w, size_t stride, const sslh_real *bias,
+                               size_t bias_stride, const double *mean, const double *scale) {
+    sslh_tensor *weight = sslh_find(net, "head.weight"), *shift = sslh_find(net, "head.bias");
+    size_t k, d, D;
+    if (!weight || !shift || SSLH_I_BAD(weight->ctx)) return;
+    D = (size_t)weight->shape[1];
+    for (k = 0; k < (size_t)weight->shape[0]; k++) {
+        double b = (double)bias[k * bias_stride];
+        for (d = 0; d < D; d++) {
+            double v = (double)w[k * stride + d] * scale[d], t = v * mean[d];
+            weight->data[k * D + d] = (sslh_real)v;
+            b -= t;
+        }
+        shift->data[k] = (sslh_real)b;
+    }
+    sslh_train_mode(net, 0);
+}
+
+/* The numbers of the probe are those of sslh_linear_probe; only where they lie is different. */
+SSLH_DEF sslh_net *sslh_probe_keep(sslh_ctx *c, sslh_net *encoder, sslh_data train, sslh_probe_desc d) {
+    const char *const op = "sslh_probe_keep";
+    sslh_i_probe p;
+    sslh_i_lbfgs b;
+    sslh_tensor *x, parameters[2];
+    sslh_net *net;
+    double *mean;
+    int32_t *order;
+    int64_t begin, mark;
+    size_t k, D;
+    if (!sslh_i_check_labels(c, op, train, train) || !sslh_i_check_encoder(c, op, encoder, -1) ||
+        !sslh_i_desc_ok(c, op, SSLH_I_D_PROBE, &d) || !sslh_i_within(c, op, "classes", train.classes, 2, 1 << 20))
+        return sslh_i_dummy_net(c);
+    if (d.features.tap || d.features.max_pool || d.features.pool_grid > 1 || d.features.input) {
+        sslh_fail(c, SSLH_E_USAGE, "%s: .features may only set .batch: the net has the encoder's own output, averaged "
+                  "over places", op);
+        return sslh_i_dummy_net(c);
+    }
+    if (!d.iterations) d.iterations = 200;
+    train = sslh_i_label_share(train, d.fraction, d.seed);
+    begin = sslh_mark(c);
+    net = sslh_with_head(c, encoder, train.classes);
+    mark = SSLH_I_BAD(c) ? begin : sslh_mark(c); /* what follows is freed, the net stays */
+    x = sslh_features(c, encoder, train, d.features); /* (n,D) */
+    if (SSLH_I_BAD(c) || !sslh_i_check_rows(op, "training features", x)) {
+        sslh_i_undo(c, begin);
+        return sslh_i_dummy_net(c);
+    }
+    D = (size_t)x->shape[1];
+    sslh_i_probe_begin(c, &p, &b, parameters, train.classes, x->shape[1]);
+    order = (int32_t *)sslh_i_alloc(c, (size_t)x->shape[0] * sizeof *order);
+    mean = (double *)sslh_i_alloc(c, 2 * D * sizeof *mean); /* (D) means, (D) 1 / deviation */
+    for (k = 0; k < D && !SSLH_I_BAD(c); k++)
+        sslh_i_column_scale(x->data + k, (size_t)x->shape[0], D, &mean[k], &mean[D + k]);
+    if (!SSLH_I_BAD(c)) {
+        sslh_i_standardise(x, NULL);
+        sslh_i_probe_solve(c, &p, &b, x, train.labels, order, &d);
+    }
+    if (!SSLH_I_BAD(c)) sslh_i_head_set(net, p.weight->data, D, p.bias->data, 1, mean, mean + D);
+    sslh_i_free_blocks(c, SSLH_I_BAD(c) ? begin : mark);
+    return SSLH_I_BAD(c) ? sslh_i_dummy_net(c) : net;
 }
 
 /* --- nearest neighbours ------------------------------------------------------------------------------------------- */
@@ -20655,35 +20981,32 @@ SSLH_DEF sslh_classifier *sslh_finetune_keep(sslh_ctx *c, sslh_net *encoder, ssl
     return k;
 }
 
-/* w . (scale (x - mean)) + b = (w scale) . x + (b - (w scale) . mean): the standardisation goes into the layer. */
 SSLH_DEF sslh_net *sslh_classifier_net(sslh_classifier *k, sslh_net *encoder) {
     const char *const op = "sslh_classifier_net";
-    sslh_net *head;
-    sslh_tensor *weight, *bias;
-    size_t i, d, D;
-    if (!k) return sslh_i_dummy_net(NULL);
+    sslh_net *net;
+    double *scale;
+    size_t d, D;
+    if (!k || SSLH_I_BAD(k->c)) return sslh_i_dummy_net(NULL);
     if (!encoder) encoder = k->info.encoder;
     if (!sslh_i_check_encoder(k->c, op, encoder, -1)) return sslh_i_dummy_net(k->c);
-    if (k->kind == SSLH_I_FOREST)
-        sslh_fail(k->c, SSLH_E_USAGE, "%s: a forest is no net; logistic regression and SVM are", op);
-    else if (sslh_net_query(encoder).width != k->info.width)
-        sslh_fail(k->c, SSLH_E_SHAPE, "%s: the classifier has learnt from %d features, the encoder gives %d", op,
-                  k->info.width, sslh_net_query(encoder).width);
-    head = sslh_i_classifier(k->c, encoder, k->info.classes);
-    weight = SSLH_I_BAD(k->c) ? NULL : sslh_find(head, "fc1.weight");
-    bias = SSLH_I_BAD(k->c) ? NULL : sslh_find(head, "fc1.bias");
-    if (!weight || !bias) return sslh_i_dummy_net(k->c);
-    D = (size_t)k->info.width;
-    for (i = 0; i < (size_t)k->info.classes; i++) {
-        const sslh_real *row = k->weight + i * (D + 1);
-        bias->data[i] = row[D];
-        for (d = 0; d < D; d++) {
-            weight->data[i * D + d] = row[d] * k->scale[d];
-            bias->data[i] -= weight->data[i * D + d] * k->mean[d];
-        }
+    if (k->kind == SSLH_I_FOREST || sslh_net_query(encoder).width != k->info.width) {
+        if (k->kind == SSLH_I_FOREST)
+            sslh_fail(k->c, SSLH_E_USAGE, "%s: a forest has no gradient; sslh_svm and sslh_logistic have one", op);
+        else
+            sslh_fail(k->c, SSLH_E_SHAPE, "%s: the encoder gives %d features, the classifier was fitted to %d", op,
+                      sslh_net_query(encoder).width, k->info.width);
+        return sslh_i_dummy_net(k->c);
     }
-    sslh_train_mode(head, sslh_is_training(encoder));
-    return sslh_chain(k->c, encoder, head);
+    D = (size_t)k->info.width;
+    net = sslh_with_head(k->c, encoder, k->info.classes);
+    scale = (double *)sslh_i_alloc(k->c, 2 * D * sizeof *scale); /* (D) scales, (D) means */
+    for (d = 0; d < D && scale; d++) {
+        scale[d] = (double)k->scale[d];
+        scale[D + d] = (double)k->mean[d];
+    }
+    if (scale) sslh_i_head_set(net, k->weight, D + 1, k->weight + D, D + 1, scale + D, scale);
+    sslh_i_free(k->c, scale);
+    return SSLH_I_BAD(k->c) ? sslh_i_dummy_net(k->c) : net;
 }
 
 /* Features of n images into x (n,D): those of the encoder, or the pixels themselves in [0,1]. wide (n,D) is
@@ -22203,6 +22526,1392 @@ SSLH_DEF void sslh_picture_overlay(sslh_ctx *c, const char *path, sslh_data data
 #endif /* SSLH_WITH_SEGMENT */
 
 /* ================================================================================================================== */
+/*  >>inside      saliency, Grad-CAM, attention, similarity                                                           */
+/* ================================================================================================================== */
+
+#if SSLH_WITH_INSIDE
+/* What a net looks at. s(x) is the score that is asked about.
+
+   Gradients. For a linear net ds/dx is all there is to say; for others it says what an infinitely small change does,
+   and is noisy. SmoothGrad averages over neighbours of x:
+
+       S(x) = mean over j of ds/dx (x + e_j),   e_j normal noise                                               (1)
+
+   Integrated gradients follow the straight path from a baseline b, so that saturation hides nothing, and are complete:
+
+       I_i = (x_i - b_i) int_0^1 ds/dx_i (b + a (x - b)) da,    sum over i of I_i = s(x) - s(b)                 (2)
+
+   The integral is the mean over the midpoints of m intervals, whose error falls with 1 / m^2 where s is smooth.
+
+   Maps. Grad-CAM weighs the channels A_k of a map by how much the score depends on them:
+
+       a_k = mean over places of ds/dA_k,   G = max(0, sum over k of a_k A_k)                                   (3)
+
+   An activation map needs no score: F = sum over k of |A_k|^p. A larger p leaves the strongest places only.
+
+   Attention. The class token's weights in the last block are one picture for each head. Through the blocks information
+   also passes by the residual sums, hence rollout:
+
+       R = prod over blocks of (A + I) / 2,    A the mean over the heads                                        (4)
+
+   Similarity of representations X (n,D) and Y (n,E), columns centred:
+
+       CKA = |Y'X|^2 / (|X'X| |Y'Y|)           Frobenius norms                                                  (5)
+
+   Traps. A map can look right and say nothing: compare with that of an untrained net (Adebayo et al. 2018). ds/dx is as
+   large at an edge that the net ignores in the end as the gradients of its layers make it. What lies in a corner of a
+   late map has seen half of the image. */
+
+/* A net that is looked into: in evaluation mode, without gradients of parameters, in a scope of its own. */
+typedef struct sslh_i_look {
+    sslh_ctx *c;
+    sslh_net *net;
+    sslh_tensor *x;      /* (N,..) the caller's */
+    sslh_tensor *target; /* (N) I32 */
+    sslh_i_modes modes;
+    unsigned groups;     /* of parameters that collect gradients outside */
+} sslh_i_look;
+
+/* The scores (N,K) of x. */
+SSLH_I_FN sslh_tensor *sslh_i_look_scores(const sslh_i_look *k, sslh_tensor *x, sslh_forward_desc f) {
+    sslh_tensor *y = sslh_i_pool_features(k->c, sslh_forward_ex(k->net, x, f));
+    if (!SSLH_I_BAD(k->c) && y->ndim != 2) {
+        char text[96];
+        sslh_fail(k->c, SSLH_E_SHAPE, "the output of the net is %s: scores (N,K), a map or tokens are needed",
+                  sslh_i_str(text, sizeof text, sslh_shape_of(y)));
+    }
+    return y;
+}
+
+/* Opens the scope and finds out the targets. Every call needs its sslh_i_look_end. */
+SSLH_I_FN int sslh_i_look_begin(sslh_ctx *c, const char *op, sslh_i_look *k, sslh_net *net, sslh_tensor *x,
+                                sslh_tensor *target) {
+    memset(k, 0, sizeof *k);
+    k->c = c;
+    if (!sslh_i_begin(c, op, &x, 1, 1)) return 0;
+    if (x->ndim < 2) sslh_fail(c, SSLH_E_SHAPE, "%s: a batch (N,..) is needed", op);
+    else if (!net || sslh_net_ctx(net) != c)
+        sslh_fail(c, SSLH_E_USAGE, "%s: the net is NULL, could not be made or belongs to another context", op);
+    else if (target && (target->ctx != c || target->type != SSLH_I32 || target->ndim != 1 ||
+                        target->shape[0] != x->shape[0] || !target->ints))
+        sslh_fail(c, SSLH_E_SHAPE, "%s: the targets must be (%d), SSLH_I32: one class for each sample", op,
+                  x->shape[0]);
+    if (SSLH_I_BAD(c)) return 0;
+    k->net = net;
+    k->x = x;
+    k->target = target;
+    k->groups = c->groups;
+    sslh_i_modes_evaluate(net, &k->modes);
+    c->groups = 0;
+    sslh_push(c);
+    if (!target) {
+        sslh_forward_desc f;
+        memset(&f, 0, sizeof f);
+        sslh_no_grad(c, 1);
+        k->target = sslh_argmax(c, sslh_i_look_scores(k, x, f), 1);
+        sslh_no_grad(c, 0);
+    }
+    return !SSLH_I_BAD(c);
+}
+
+/* Closes it with a copy of out, which was made inside, as the result outside; names the function in the error of an
+   inner operation. */
+SSLH_I_FN sslh_tensor *sslh_i_look_end(sslh_i_look *k, const char *op, const sslh_tensor *out) {
+    sslh_ctx *c = k->c;
+    const sslh_shape shape = SSLH_I_BAD(c) || !out ? sslh_dim0() : sslh_shape_of(out);
+    sslh_real *values = SSLH_I_BAD(c) || !out ? NULL : (sslh_real *)sslh_i_alloc(c, out->count * sizeof *values);
+    sslh_tensor *copy = NULL;
+    if (values) memcpy(values, out->data, out->count * sizeof *values);
+    if (k->net) {
+        sslh_pop(c);
+        sslh_i_modes_back(k->net, &k->modes);
+        c->groups = k->groups;
+        if (SSLH_I_BAD(c)) sslh_i_prefix_error(c, op);
+    }
+    if (values && !SSLH_I_BAD(c)) copy = sslh_i_new(c, op, SSLH_F32, shape);
+    if (copy) memcpy(copy->data, values, copy->count * sizeof *values);
+    sslh_i_free(c, values);
+    return copy ? copy : sslh_i_dummy(c);
+}
+
+/* The sum over the batch of the targets' scores y (N,K). Samples do not meet in evaluation mode, so that its gradient
+   is that of each sample by itself. */
+SSLH_I_FN sslh_tensor *sslh_i_look_sum(const sslh_i_look *k, sslh_tensor *y) {
+    if (SSLH_I_BAD(k->c)) return sslh_i_dummy(k->c);
+    y = sslh_mul(k->c, y, sslh_one_hot(k->c, k->target, y->shape[1]));
+    return sslh_sum(k->c, y, SSLH_ALL, 0);
+}
+
+/* A copy of x's values that takes a gradient, or NULL. */
+SSLH_I_FN sslh_tensor *sslh_i_look_leaf(const sslh_i_look *k, const sslh_real *values) {
+    sslh_tensor *x = SSLH_I_BAD(k->c) ? NULL : sslh_i_new(k->c, "sslh_saliency", SSLH_F32, sslh_shape_of(k->x));
+    if (!x) return NULL;
+    memcpy(x->data, values, x->count * sizeof *values);
+    return sslh_requires_grad(x);
+}
+
+/* out += weight ds/dx at these values of x. */
+SSLH_I_FN void sslh_i_look_gradient(const sslh_i_look *k, const sslh_real *values, sslh_real weight, sslh_tensor *out) {
+    sslh_ctx *c = k->c;
+    sslh_forward_desc f;
+    sslh_tensor *x;
+    size_t i;
+    memset(&f, 0, sizeof f);
+    sslh_push(c);
+    x = sslh_i_look_leaf(k, values);
+    if (x) sslh_backward(c, sslh_i_look_sum(k, sslh_i_look_scores(k, x, f)));
+    for (i = 0; x && x->grad && i < x->count && !SSLH_I_BAD(c); i++) {
+        sslh_real t = weight * x->grad[i];
+        out->data[i] += t;
+    }
+    sslh_pop(c);
+}
+
+/* Zeros of x's shape inside the scope, for a result; NULL after an error. */
+SSLH_I_FN sslh_tensor *sslh_i_look_zeros(const sslh_i_look *k) {
+    sslh_tensor *out = SSLH_I_BAD(k->c) ? NULL : sslh_zeros(k->c, sslh_shape_of(k->x));
+    return SSLH_I_BAD(k->c) ? NULL : out;
+}
+
+SSLH_DEF sslh_tensor *sslh_saliency(sslh_ctx *c, sslh_net *net, sslh_tensor *x, sslh_tensor *target) {
+    const char *const op = "sslh_saliency";
+    sslh_i_look k;
+    sslh_tensor *out = sslh_i_look_begin(c, op, &k, net, x, target) ? sslh_i_look_zeros(&k) : NULL;
+    if (out) sslh_i_look_gradient(&k, x->data, 1, out);
+    return sslh_i_look_end(&k, op, out);
+}
+
+/* Noise of deviation 1 (N,..) becomes x plus noise whose deviation is a share of the range of each sample. */
+SSLH_I_FN void sslh_i_look_noisy(const sslh_tensor *x, float share, sslh_real *noise) {
+    const size_t N = (size_t)x->shape[0], each = x->count / N;
+    size_t n, i;
+    for (n = 0; n < N; n++) {
+        const sslh_real *v = x->data + n * each;
+        sslh_real low = v[0], high = v[0], deviation;
+        for (i = 1; i < each; i++) {
+            low = SSLH_I_MIN(low, v[i]);
+            high = SSLH_I_MAX(high, v[i]);
+        }
+        deviation = high - low;
+        deviation = deviation * (sslh_real)share;
+        for (i = 0; i < each; i++) {
+            sslh_real t = noise[n * each + i] * deviation;
+            noise[n * each + i] = v[i] + t;
+        }
+    }
+}
+
+/* (1). The draws lie outside of the scope, which would give the stream back. */
+SSLH_DEF sslh_tensor *sslh_smooth_grad(sslh_ctx *c, sslh_net *net, sslh_tensor *x, sslh_tensor *target,
+                                       sslh_inside_desc d) {
+    const char *const op = "sslh_smooth_grad";
+    const uint64_t stream = SSLH_I_BAD(c) ? 0 : sslh_next_stream(c);
+    sslh_i_look k;
+    sslh_tensor *out, *noisy;
+    int j;
+    if (SSLH_I_BAD(c) || !sslh_i_desc_ok(c, op, SSLH_I_D_INSIDE, &d)) return sslh_i_dummy(c);
+    if (!d.samples) d.samples = 25;
+    d.noise = sslh_i_default(d.noise, 0.15f);
+    out = sslh_i_look_begin(c, op, &k, net, x, target) ? sslh_i_look_zeros(&k) : NULL;
+    noisy = out ? sslh_i_look_zeros(&k) : NULL;
+    for (j = 0; j < d.samples && noisy && !SSLH_I_BAD(c); j++) {
+        sslh_i_random_fill(c, stream + ((uint64_t)(j + 1) << 40), noisy->data, noisy->count, 1, 0.0f, 1.0f);
+        sslh_i_look_noisy(x, d.noise, noisy->data);
+        sslh_i_look_gradient(&k, noisy->data, 1 / (sslh_real)d.samples, out);
+    }
+    return sslh_i_look_end(&k, op, out);
+}
+
+/* (2) at the midpoints (j + 1/2) / m. */
+SSLH_DEF sslh_tensor *sslh_integrated_gradients(sslh_ctx *c, sslh_net *net, sslh_tensor *x, sslh_tensor *target,
+                                                sslh_inside_desc d) {
+    const char *const op = "sslh_integrated_gradients";
+    sslh_i_look k;
+    sslh_tensor *out, *at, *from = NULL;
+    size_t i;
+    int j;
+    if (SSLH_I_BAD(c) || !sslh_i_desc_ok(c, op, SSLH_I_D_INSIDE, &d)) return sslh_i_dummy(c);
+    if (!d.samples) d.samples = 32;
+    out = sslh_i_look_begin(c, op, &k, net, x, target) ? sslh_i_look_zeros(&k) : NULL;
+    at = out ? sslh_i_look_zeros(&k) : NULL;
+    if (at) from = d.baseline ? sslh_broadcast(c, sslh_detach(c, d.baseline), sslh_shape_of(x)) : sslh_i_look_zeros(&k);
+    for (j = 0; j < d.samples && from && !SSLH_I_BAD(c); j++) {
+        const sslh_real a = ((sslh_real)j + SSLH_I_R(0.5)) / (sslh_real)d.samples;
+        for (i = 0; i < x->count; i++) {
+            sslh_real t = x->data[i] - from->data[i];
+            t = t * a;
+            at->data[i] = from->data[i] + t;
+        }
+        sslh_i_look_gradient(&k, at->data, 1 / (sslh_real)d.samples, out);
+    }
+    for (i = 0; from && !SSLH_I_BAD(c) && i < x->count; i++) {
+        sslh_real t = x->data[i] - from->data[i];
+        out->data[i] = out->data[i] * t;
+    }
+    return sslh_i_look_end(&k, op, out);
+}
+
+/* --- maps of a block ---------------------------------------------------------------------------------------------- */
+
+/* Runs the net on x; *map receives the intermediate result that tap, or without it the last one with places, (N,h,w,C),
+   as part of the tape. Returns the scores. */
+SSLH_I_FN sslh_tensor *sslh_i_look_map(const sslh_i_look *k, sslh_tensor *x, const char *tap, sslh_tensor **map) {
+    const char *taps[2] = {NULL, NULL};
+    sslh_forward_desc f;
+    sslh_tensor *y;
+    char name[32];
+    *map = sslh_i_dummy(k->c);
+    name[0] = 0;
+    if (!tap) sslh_i_last_places(sslh_i_tapped_net(k->net), x, name);
+    if (!SSLH_I_BAD(k->c) && !tap && !name[0])
+        sslh_fail(k->c, SSLH_E_USAGE, "the net has no intermediate result that is a map (N,h,w,C)");
+    if (SSLH_I_BAD(k->c)) return sslh_i_dummy(k->c);
+    memset(&f, 0, sizeof f);
+    taps[0] = tap ? tap : name;
+    f.taps = taps;
+    f.tapped = map;
+    y = sslh_i_look_scores(k, x, f);
+    if (!SSLH_I_BAD(k->c) && (*map)->ndim != 4)
+        sslh_fail(k->c, SSLH_E_SHAPE, "the intermediate result '%s' is no map (N,h,w,C); for a transformer there are "
+                  "sslh_class_attention and sslh_attention_rollout", taps[0]);
+    return y;
+}
+
+/* (3), the gradients of the map (N,h,w,C) taken from its .grad: NULL when the score does not depend on it. */
+SSLH_I_FN void sslh_i_grad_cam(const sslh_tensor *map, sslh_real *out) {
+    const size_t N = (size_t)map->shape[0], C = (size_t)map->shape[3], places = map->count / N / C;
+    size_t n, i, k;
+    for (n = 0; n < N && map->grad; n++) {
+        const sslh_real *A = map->data + n * places * C, *dA = map->grad + n * places * C;
+        sslh_real *G = out + n * places;
+        for (k = 0; k < C; k++) {
+            sslh_real a = 0;
+            for (i = 0; i < places; i++) a += dA[i * C + k];
+            a = a / (sslh_real)places;
+            for (i = 0; i < places; i++) {
+                sslh_real t = a * A[i * C + k];
+                G[i] += t;
+            }
+        }
+        for (i = 0; i < places; i++) G[i] = SSLH_I_MAX(G[i], (sslh_real)0);
+    }
+}
+
+SSLH_DEF sslh_tensor *sslh_grad_cam(sslh_ctx *c, sslh_net *net, sslh_tensor *x, sslh_tensor *target,
+                                    sslh_inside_desc d) {
+    const char *const op = "sslh_grad_cam";
+    sslh_i_look k;
+    sslh_tensor *out = NULL, *map = NULL, *leaf = NULL;
+    if (SSLH_I_BAD(c) || !sslh_i_desc_ok(c, op, SSLH_I_D_INSIDE, &d)) return sslh_i_dummy(c);
+    if (sslh_i_look_begin(c, op, &k, net, x, target)) leaf = sslh_i_look_leaf(&k, x->data);
+    if (leaf) sslh_backward(c, sslh_i_look_sum(&k, sslh_i_look_map(&k, leaf, d.tap, &map)));
+    if (leaf && !SSLH_I_BAD(c)) out = sslh_zeros(c, sslh_dim4(map->shape[0], map->shape[1], map->shape[2], 1));
+    if (out && !SSLH_I_BAD(c)) sslh_i_grad_cam(map, out->data);
+    return sslh_i_look_end(&k, op, out);
+}
+
+SSLH_DEF sslh_tensor *sslh_activation_map(sslh_ctx *c, sslh_net *net, sslh_tensor *x, sslh_inside_desc d) {
+    const char *const op = "sslh_activation_map";
+    sslh_i_look k;
+    sslh_tensor *out = NULL, *map, *one;
+    if (SSLH_I_BAD(c) || !sslh_i_desc_ok(c, op, SSLH_I_D_INSIDE, &d)) return sslh_i_dummy(c);
+    if (!d.power) d.power = 2;
+    if (sslh_i_look_begin(c, op, &k, net, x, NULL)) {
+        int i;
+        sslh_no_grad(c, 1);
+        sslh_i_look_map(&k, x, d.tap, &map);
+        map = sslh_abs(c, map); /* (N,h,w,C) */
+        out = map;
+        for (i = 1; i < d.power; i++) out = sslh_mul(c, out, map);
+        out = sslh_sum(c, out, SSLH_AXIS(3), 1); /* (N,h,w,1) */
+        one = sslh_max(c, out, SSLH_AXIS(1) | SSLH_AXIS(2), 1);
+        out = sslh_div(c, out, sslh_maximum(c, one, sslh_scalar(c, SSLH_I_R(1e-30)))); /* a dead map stays 0 */
+        sslh_no_grad(c, 0);
+    }
+    return sslh_i_look_end(&k, op, out);
+}
+
+/* --- occlusion ---------------------------------------------------------------------------------------------------- */
+
+/* The targets' scores of x into score (N). */
+SSLH_I_FN void sslh_i_look_score(const sslh_i_look *k, sslh_tensor *x, sslh_real *score) {
+    sslh_ctx *c = k->c;
+    sslh_forward_desc f;
+    sslh_tensor *y;
+    int n;
+    memset(&f, 0, sizeof f);
+    sslh_push(c);
+    sslh_no_grad(c, 1);
+    y = sslh_i_look_scores(k, x, f);
+    if (!SSLH_I_BAD(c)) y = sslh_sum(c, sslh_mul(c, y, sslh_one_hot(c, k->target, y->shape[1])), SSLH_AXIS(1), 0);
+    for (n = 0; n < k->x->shape[0] && !SSLH_I_BAD(c); n++) score[n] = y->data[n];
+    sslh_no_grad(c, 0);
+    sslh_pop(c);
+}
+
+/* Covers the square of side w at row top, column left of every image of x (N,H,W,C). */
+SSLH_I_FN void sslh_i_cover(sslh_tensor *x, int top, int left, int w, sslh_real fill) {
+    const size_t C = (size_t)x->shape[3];
+    size_t i;
+    int n, row;
+    for (n = 0; n < x->shape[0]; n++)
+        for (row = top; row < top + w; row++) {
+            sslh_real *at = x->data + (((size_t)n * (size_t)x->shape[1] + (size_t)row) * (size_t)x->shape[2] +
+                                       (size_t)left) * C;
+            for (i = 0; i < (size_t)w * C; i++) at[i] = fill;
+        }
+}
+
+SSLH_DEF sslh_tensor *sslh_occlusion(sslh_ctx *c, sslh_net *net, sslh_tensor *x, sslh_tensor *target,
+                                     sslh_inside_desc d) {
+    const char *const op = "sslh_occlusion";
+    sslh_i_look k;
+    sslh_tensor *out = NULL, *covered = NULL, *score[2] = {NULL, NULL};
+    int N, R, S, r, s, n;
+    if (!sslh_i_begin(c, op, &x, 1, 1) || !sslh_i_desc_ok(c, op, SSLH_I_D_INSIDE, &d)) return sslh_i_dummy(c);
+    if (x->ndim != 4) sslh_fail(c, SSLH_E_SHAPE, "%s: images (N,H,W,C) are needed", op);
+    if (!d.window) d.window = SSLH_I_MAX(1, x->shape[1] / 4);
+    if (!d.stride) d.stride = SSLH_I_MAX(1, d.window / 2);
+    if (!SSLH_I_BAD(c) && (d.window > x->shape[1] || d.window > x->shape[2]))
+        sslh_fail(c, SSLH_E_SHAPE, "%s: .window is %d, larger than the images of %d x %d", op, d.window, x->shape[1],
+                  x->shape[2]);
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    N = x->shape[0];
+    R = (x->shape[1] - d.window) / d.stride + 1;
+    S = (x->shape[2] - d.window) / d.stride + 1;
+    if (sslh_i_look_begin(c, op, &k, net, x, target)) {
+        score[0] = sslh_zeros(c, sslh_dim1(N));
+        score[1] = sslh_zeros(c, sslh_dim1(N));
+        covered = sslh_i_look_zeros(&k);
+        out = sslh_zeros(c, sslh_dim4(N, R, S, 1));
+    }
+    if (!SSLH_I_BAD(c)) sslh_i_look_score(&k, x, score[0]->data);
+    for (r = 0; r < R; r++)
+        for (s = 0; s < S && !SSLH_I_BAD(c); s++) {
+            memcpy(covered->data, x->data, x->count * sizeof *x->data);
+            sslh_i_cover(covered, r * d.stride, s * d.stride, d.window, (sslh_real)sslh_i_default(d.fill, 0.5f));
+            sslh_i_look_score(&k, covered, score[1]->data);
+            for (n = 0; n < N && !SSLH_I_BAD(c); n++)
+                out->data[(size_t)(n * R + r) * (size_t)S + (size_t)s] = score[0]->data[n] - score[1]->data[n];
+        }
+    return sslh_i_look_end(&k, op, out);
+}
+
+/* --- attention ---------------------------------------------------------------------------------------------------- */
+
+enum { SSLH_I_BLOCKS = 512 }; /* that a transformer can have */
+
+/* The attention (N,heads,T,T) of each block into a (SSLH_I_BLOCKS); returns how many there are, and the grid of patches
+   behind the class token: the h x w = T - 1 that is most like the image. */
+SSLH_I_FN int sslh_i_look_attention(const sslh_i_look *k, sslh_tensor **a, int *h, int *w) {
+    sslh_ctx *c = k->c;
+    sslh_forward_desc f;
+    int blocks = 0, P, side, best = -1, H, W;
+    memset(&f, 0, sizeof f);
+    f.attention = a;
+    f.attention_room = SSLH_I_BLOCKS;
+    sslh_i_look_scores(k, k->x, f);
+    if (SSLH_I_BAD(c)) return 0;
+    while (blocks < SSLH_I_BLOCKS && a[blocks]) blocks++;
+    if (!blocks || k->x->ndim != 4 || a[0]->shape[2] < 2) return 0;
+    P = a[0]->shape[2] - 1;
+    H = k->x->shape[1];
+    W = k->x->shape[2];
+    *h = *w = 1;
+    for (side = 1; side <= P; side++) { /* h / w next to H / W */
+        const int64_t off = (int64_t)side * W - (int64_t)(P / side) * H, size = off < 0 ? -off : off;
+        if (P % side || (best >= 0 && size >= best)) continue;
+        best = size > INT_MAX ? INT_MAX : (int)size;
+        *h = side;
+        *w = P / side;
+    }
+    return blocks;
+}
+
+/* (1,1,1,T): the class token's own place. */
+SSLH_I_FN sslh_tensor *sslh_i_first_unit(sslh_ctx *c, int T) {
+    sslh_tensor *x = sslh_zeros(c, sslh_dim4(1, 1, 1, T));
+    if (!SSLH_I_BAD(c)) x->data[0] = 1;
+    return x;
+}
+
+/* rollout 0: the class token's attention in the last block; 1: the product over all blocks. */
+SSLH_I_FN sslh_tensor *sslh_i_attention_map(sslh_ctx *c, const char *op, sslh_net *net, sslh_tensor *x, int rollout) {
+    sslh_tensor **a = SSLH_I_BAD(c) ? NULL : (sslh_tensor **)sslh_i_alloc(c, SSLH_I_BLOCKS * sizeof *a), *out = NULL;
+    sslh_i_look k;
+    int blocks = 0, h = 1, w = 1, b;
+    memset(&k, 0, sizeof k);
+    k.c = c;
+    if (a && sslh_i_look_begin(c, op, &k, net, x, NULL)) {
+        sslh_no_grad(c, 1);
+        blocks = sslh_i_look_attention(&k, a, &h, &w);
+        if (!blocks && !SSLH_I_BAD(c))
+            sslh_fail(c, SSLH_E_USAGE, "the net has no attention of a class token to patches of an image (sslh_vit)");
+    }
+    if (blocks) {
+        const int N = x->shape[0], heads = a[0]->shape[1], T = a[0]->shape[2];
+        out = a[blocks - 1];
+        if (rollout) { /* (4) for the class token alone: a row times one matrix after the other, from the last block */
+            out = sslh_slice(c, sslh_mean(c, out, SSLH_AXIS(1), 1), 2, 0, 1); /* (N,1,1,T) */
+            out = sslh_scale(c, sslh_add(c, out, sslh_i_first_unit(c, T)), SSLH_I_R(0.5));
+            for (b = blocks - 2; b >= 0; b--)
+                out = sslh_scale(c, sslh_add(c, sslh_matmul(c, out, sslh_mean(c, a[b], SSLH_AXIS(1), 1)), out),
+                                 SSLH_I_R(0.5));
+        } else out = sslh_slice(c, out, 2, 0, 1); /* (N,heads,1,T) */
+        {
+            static const int heads_last[3] = {0, 2, 1};
+            const int maps = rollout ? 1 : heads;
+            out = sslh_slice(c, sslh_reshape(c, out, sslh_dim3(N, maps, T)), 2, 1, T); /* (N,maps,P) */
+            out = sslh_reshape(c, sslh_permute(c, out, heads_last), sslh_dim4(N, h, w, maps));
+        }
+    }
+    if (k.net) sslh_no_grad(c, 0);
+    sslh_i_free(c, a);
+    return sslh_i_look_end(&k, op, out);
+}
+
+SSLH_DEF sslh_tensor *sslh_class_attention(sslh_ctx *c, sslh_net *net, sslh_tensor *x) {
+    return sslh_i_attention_map(c, "sslh_class_attention", net, x, 0);
+}
+SSLH_DEF sslh_tensor *sslh_attention_rollout(sslh_ctx *c, sslh_net *net, sslh_tensor *x) {
+    return sslh_i_attention_map(c, "sslh_attention_rollout", net, x, 1);
+}
+
+/* --- similarity of representations -------------------------------------------------------------------------------- */
+
+/* Squared Frobenius norm of a'b. */
+SSLH_I_FN double sslh_i_cross_square(sslh_ctx *c, sslh_tensor *a, sslh_tensor *b) {
+    sslh_tensor *t = sslh_matmul_ex(c, a, b, 1, 0);
+    return SSLH_I_BAD(c) ? 0 : sslh_i_dot(t->data, t->data, t->count);
+}
+
+/* (5) */
+SSLH_DEF float sslh_cka(sslh_ctx *c, sslh_tensor *a, sslh_tensor *b) {
+    const char *const op = "sslh_cka";
+    sslh_tensor *in[2];
+    double xy, xx, yy, result = 0;
+    int i;
+    in[0] = a;
+    in[1] = b;
+    if (!sslh_i_begin(c, op, in, 2, 1)) return 0.0f;
+    if (a->ndim != 2 || b->ndim != 2 || a->shape[0] != b->shape[0] || a->shape[0] < 2) {
+        sslh_fail(c, SSLH_E_SHAPE, "%s: features (n,D) and (n,E) of the same n samples are needed, n at least 2", op);
+        return 0.0f;
+    }
+    if (!sslh_i_check_rows(op, "first features", a) || !sslh_i_check_rows(op, "second features", b)) return 0.0f;
+    sslh_push(c);
+    sslh_no_grad(c, 1);
+    for (i = 0; i < 2; i++) in[i] = sslh_sub(c, in[i], sslh_mean(c, in[i], SSLH_AXIS(0), 1));
+    xy = sslh_i_cross_square(c, in[0], in[1]);
+    xx = sslh_i_cross_square(c, in[0], in[0]);
+    yy = sslh_i_cross_square(c, in[1], in[1]);
+    if (xx > 0 && yy > 0) result = xy / sqrt(xx * yy);
+    if (!SSLH_I_BAD(c) && result - result != 0)
+        sslh_fail(c, SSLH_E_NAN, "%s: the products of the features are larger than a float can be: scale them", op);
+    sslh_no_grad(c, 0);
+    sslh_pop(c);
+    return SSLH_I_BAD(c) ? 0.0f : (float)result;
+}
+
+/* --- pictures ----------------------------------------------------------------------------------------------------- */
+
+/* The value below which 99 of 100 of n values from 0 to most lie, to 1/1024 of most. */
+SSLH_I_FN sslh_real sslh_i_high_value(const sslh_real *v, size_t n, sslh_real most) {
+    size_t count[1024], i, above = 0;
+    int bin;
+    memset(count, 0, sizeof count);
+    for (i = 0; i < n; i++) {
+        bin = (int)(v[i] / most * 1024);
+        count[bin < 0 ? 0 : bin > 1023 ? 1023 : bin]++;
+    }
+    for (bin = 1023; bin > 0 && above + count[bin] <= n / 100; bin--) above += count[bin];
+    return most * (sslh_real)(bin + 1) / 1024;
+}
+
+/* Blue, cyan, yellow, red for t from 0 to 1: channel ch of 3. */
+SSLH_I_FN sslh_real sslh_i_heat_colour(sslh_real t, int ch) {
+    sslh_real v = 3 * t;
+    v = v + (SSLH_I_R(0.5) - (sslh_real)(3 - ch));
+    v = SSLH_I_R(1.5) - (v < 0 ? -v : v);
+    return v < 0 ? 0 : v > 1 ? 1 : v;
+}
+
+SSLH_DEF sslh_tensor *sslh_heat(sslh_ctx *c, sslh_tensor *map, sslh_tensor *images) {
+    const char *const op = "sslh_heat";
+    sslh_tensor *in[2], *m, *out;
+    size_t n, i, pixels, C;
+    int ch;
+    in[0] = map;
+    in[1] = images;
+    if (!sslh_i_begin(c, op, in, 2, 1)) return sslh_i_dummy(c);
+    if (map->ndim != 4 || images->ndim != 4 || map->shape[0] != images->shape[0] ||
+        (images->shape[3] != 1 && images->shape[3] != 3)) {
+        sslh_fail(c, SSLH_E_SHAPE, "%s: a map (N,h,w,C) and as many images (N,H,W,1 or 3) are needed", op);
+        return sslh_i_dummy(c);
+    }
+    sslh_no_grad(c, 1);
+    m = sslh_sum(c, sslh_abs(c, map), SSLH_AXIS(3), 1);
+    m = sslh_resize_bilinear(c, m, images->shape[1], images->shape[2]); /* (N,H,W,1) */
+    sslh_no_grad(c, 0);
+    out = SSLH_I_BAD(c) ? NULL : sslh_i_new(c, op, SSLH_F32, sslh_dim4(map->shape[0], images->shape[1],
+                                                                    images->shape[2], 3));
+    if (!out) return sslh_i_dummy(c);
+    C = (size_t)images->shape[3];
+    pixels = m->count / (size_t)m->shape[0];
+    for (n = 0; n < (size_t)m->shape[0]; n++) {
+        const sslh_real *v = m->data + n * pixels, *image = images->data + n * pixels * C;
+        sslh_real most = 0;
+        for (i = 0; i < pixels; i++) most = SSLH_I_MAX(most, v[i]);
+        if (!(most > 0) || most - most != 0) most = 1; /* nothing to show, or Inf */
+        else most = sslh_i_high_value(v, pixels, most);
+        for (i = 0; i < pixels; i++) {
+            sslh_real t = v[i] > 0 ? SSLH_I_MIN(v[i] / most, (sslh_real)1) : 0, grey = 0; /* NaN is shown as 0 */
+            for (ch = 0; ch < (int)C; ch++) grey += image[i * C + (size_t)ch];
+            grey = grey / (sslh_real)C;
+            for (ch = 0; ch < 3; ch++) { /* grey + 3/5 (colour - grey) */
+                sslh_real more = sslh_i_heat_colour(t, ch) - grey;
+                more = more * SSLH_I_R(0.6);
+                out->data[(n * pixels + i) * 3 + (size_t)ch] = grey + more;
+            }
+        }
+    }
+    return out;
+}
+
+/* A sheet that grows by a column (N,H,W,3) at a time. */
+typedef struct sslh_i_inside_sheet { sslh_tensor *column[8]; const char *head[8]; int n; } sslh_i_inside_sheet;
+
+SSLH_I_FN void sslh_i_inside_add(sslh_i_inside_sheet *s, const char *head, sslh_tensor *images) {
+    s->head[s->n] = head;
+    s->column[s->n++] = images;
+}
+
+/* Whether the net has attention to patches, which is looked at instead of maps (1), maps (2), or neither (0). */
+SSLH_I_FN int sslh_i_inside_kind(sslh_ctx *c, sslh_net *net, sslh_tensor *x) {
+    sslh_net *inner = sslh_i_tapped_net(net);
+    sslh_forward_desc f;
+    sslh_tensor *a = NULL, *y;
+    sslh_i_modes modes;
+    char name[32];
+    int kind = 0;
+    sslh_i_last_places(inner, x, name);
+    if (SSLH_I_BAD(c) || !name[0]) return 0;
+    memset(&f, 0, sizeof f);
+    f.tap = name;
+    f.attention = &a;
+    f.attention_room = 1;
+    sslh_i_modes_evaluate(net, &modes);
+    sslh_no_grad(c, 1);
+    y = sslh_forward_ex(net, x, f);
+    if (!SSLH_I_BAD(c)) kind = a ? 1 : y->ndim == 4 ? 2 : 0;
+    sslh_no_grad(c, 0);
+    sslh_i_modes_back(net, &modes);
+    return kind;
+}
+
+SSLH_DEF void sslh_inside_picture(sslh_ctx *c, const char *path, sslh_net *net, sslh_tensor *x, sslh_tensor *target,
+                                  sslh_inside_desc d) {
+    const char *const op = "sslh_inside_picture";
+    static const int by_image[5] = {1, 0, 2, 3, 4};
+    sslh_i_inside_sheet s;
+    sslh_grid_desc g;
+    sslh_tensor *sheet;
+    int kind, N, H, W;
+    memset(&s, 0, sizeof s);
+    memset(&g, 0, sizeof g);
+    if (!sslh_i_begin(c, op, &x, 1, 1) || !sslh_i_desc_ok(c, op, SSLH_I_D_INSIDE, &d)) return;
+    if (x->ndim != 4 || (x->shape[3] != 1 && x->shape[3] != 3)) {
+        sslh_fail(c, SSLH_E_SHAPE, "%s: images (N,H,W,1 or 3) are needed", op);
+        return;
+    }
+    N = x->shape[0], H = x->shape[1], W = x->shape[2];
+    sslh_push(c);
+    kind = sslh_i_inside_kind(c, net, x);
+    sslh_i_inside_add(&s, "original", sslh_broadcast(c, sslh_detach(c, x), sslh_dim4(N, H, W, 3)));
+    sslh_i_inside_add(&s, "saliency", sslh_heat(c, sslh_saliency(c, net, x, target), x));
+    sslh_i_inside_add(&s, "SmoothGrad", sslh_heat(c, sslh_smooth_grad(c, net, x, target, d), x));
+    sslh_i_inside_add(&s, "integrated", sslh_heat(c, sslh_integrated_gradients(c, net, x, target, d), x));
+    sslh_i_inside_add(&s, "occlusion", sslh_heat(c, sslh_relu(c, sslh_occlusion(c, net, x, target, d)), x));
+    if (kind == 1) {
+        sslh_i_inside_add(&s, "attention", sslh_heat(c, sslh_class_attention(c, net, x), x));
+        sslh_i_inside_add(&s, "rollout", sslh_heat(c, sslh_attention_rollout(c, net, x), x));
+    } else if (kind == 2) {
+        sslh_i_inside_add(&s, "Grad-CAM", sslh_heat(c, sslh_grad_cam(c, net, x, target, d), x));
+        sslh_i_inside_add(&s, "activations", sslh_heat(c, sslh_activation_map(c, net, x, d), x));
+    }
+    sheet = SSLH_I_BAD(c) ? NULL : sslh_concat(c, s.column, s.n, 0); /* (columns N,H,W,3) */
+    if (sheet) { /* images before columns */
+        sheet = sslh_permute(c, sslh_reshape(c, sheet, sslh_dim5(s.n, N, H, W, 3)), by_image);
+        g.columns = s.n;
+        g.originals = 1;
+        g.heads = s.head;
+        sslh_picture_grid_ex(c, path, sslh_reshape(c, sheet, sslh_dim4(s.n * N, H, W, 3)), g);
+    }
+    sslh_pop(c);
+    if (SSLH_I_BAD(c)) sslh_i_prefix_error(c, op);
+}
+#endif /* SSLH_WITH_INSIDE */
+
+/* ================================================================================================================== */
+/*  >>robust      attacks, corruptions, training against them                                                         */
+/* ================================================================================================================== */
+
+#if SSLH_WITH_ROBUST
+/* Adversarial examples: images next to x at which the loss L of a net is large. With g = dL/dx and projection P onto
+   the ball of radius eps around x, cut to [0,1]:
+
+       FGSM       x' = P(x + eps sign g)                             Goodfellow et al. 2015                     (1)
+       PGD        x'_(t+1) = P(x'_t + a sign g(x'_t))                Madry et al. 2018, eq. 2.2                 (2)
+       in L2      g / |g| of each image takes the place of sign g                                               (3)
+       training   min over w of the mean of max over |d| <= eps of L(w, x + d)     the same, eq. 2.1            (4)
+
+   (4) does not say what L is. With cross-entropy it is adversarial training; with NT-Xent of two views, both of which
+   are attacked, adversarial contrastive learning (Jiang et al. 2020, Kim et al. 2020), which needs no labels. Hence one
+   wrapper for any method whose loss is a function of images: it runs (2) on the method's own loss, then lets the method
+   learn from what came out.
+
+   The attack sees the net in evaluation mode: running statistics do not move with attacked images that are thrown away,
+   and an image is attacked for itself. Parameters collect no gradient meanwhile.
+
+   Traps. An attack that fails may only have bad gradients (saturated softmax, rounding, randomness): sslh_masking_check
+   looks for the signs. Robustness costs accuracy on images as they are. A radius above some 0.1 turns an image into
+   another. Training with a large eps from the start can stay at guessing. */
+
+/* --- the attack --------------------------------------------------------------------------------------------------- */
+
+/* What an attack may do to images (N,H,W,C): pixels in [0,1] are x std + mean, channel by channel. */
+typedef struct sslh_i_attack {
+    sslh_attack_desc d;     /* resolved */
+    sslh_real mean[4], std[4];
+    uint64_t stream;
+    sslh_function loss;     /* of n inputs: only the direction of its gradient counts */
+    void *user;
+} sslh_i_attack;
+
+/* Fills in the defaults; 0 and an error when something is out of range. */
+SSLH_I_FN int sslh_i_attack_resolve(sslh_ctx *c, const char *op, sslh_attack_desc *d, int steps) {
+    if (SSLH_I_BAD(c) || !sslh_i_option_ok(c, op, "kind", d->kind, SSLH_PGD, SSLH_NOISE) ||
+        !sslh_i_desc_ok(c, op, SSLH_I_D_ATTACK, d)) return 0;
+    if (!d->l2 && d->eps > 1.0f) {
+        sslh_i_out_of_range(c, op, "eps", (double)d->eps, 1, "above 0, at most 1");
+        return 0;
+    }
+    if (!d->kind) d->kind = SSLH_PGD;
+    d->eps = d->eps == 0.0f ? d->l2 ? 0.5f : 8.0f / 255.0f : sslh_i_default(d->eps, 0.0f);
+    if (!d->steps) d->steps = steps;
+    if (d->step == 0.0f) d->step = 0.25f * d->eps;
+    if (!d->batch) d->batch = 256;
+    return 1;
+}
+
+/* Euclidean length of n numbers, g[i] / scale of its channel. */
+SSLH_I_FN double sslh_i_pixel_length(const sslh_real *g, size_t n, size_t C, const sslh_real *std, int divide) {
+    double sum = 0;
+    size_t i;
+    for (i = 0; i < n; i++) {
+        double v = (double)g[i] * (divide ? 1.0 / (double)std[i % C] : (double)std[i % C]);
+        double square = v * v;
+        sum += square;
+    }
+    return sqrt(sum);
+}
+
+/* y (N,H,W,C) moves by `length` along g = dL/dy, (2) or (3), then back into the ball around x and into [0,1]. g may be
+   a direction in pixels that was drawn (drawn 1), which is not converted. */
+SSLH_I_FN void sslh_i_attack_move(const sslh_i_attack *a, const sslh_tensor *x, sslh_real *y, const sslh_real *g,
+                                  double length, int drawn) {
+    const size_t N = (size_t)x->shape[0], C = (size_t)x->shape[3], each = x->count / N;
+    static const sslh_real ones[4] = {1, 1, 1, 1};
+    const double eps = (double)a->d.eps;
+    size_t n, i;
+    for (n = 0; n < N; n++) {
+        const sslh_real *x0 = x->data + n * each, *slope = g + n * each;
+        sslh_real *out = y + n * each;
+        double size = 0, reach = 0, shrink = 1;
+        if (a->d.l2) size = sslh_i_pixel_length(slope, each, C, drawn ? ones : a->std, 1);
+        for (i = 0; i < each; i++) { /* out becomes the distance from x, in pixels */
+            double d = ((double)out[i] - (double)x0[i]) * (double)a->std[i % C], s = (double)slope[i], square;
+            if (!a->d.l2) s = s > 0 ? 1 : s < 0 ? -1 : 0;
+            else s = size > 0 ? (drawn ? s : s / (double)a->std[i % C]) / size : 0;
+            s = s * length;
+            d = d + s;
+            if (!a->d.l2) d = d > eps ? eps : d < -eps ? -eps : d;
+            square = d * d;
+            reach += square;
+            out[i] = (sslh_real)d;
+        }
+        reach = sqrt(reach);
+        if (a->d.l2 && reach > eps) shrink = eps / reach;
+        for (i = 0; i < each; i++) {
+            const double mean = (double)a->mean[i % C], std = (double)a->std[i % C];
+            double p = (double)x0[i] * std, d = (double)out[i] * shrink;
+            p = p + mean;
+            p = p + d;
+            p = p < 0 ? 0 : p > 1 ? 1 : p;
+            out[i] = (sslh_real)((p - mean) / std);
+        }
+    }
+}
+
+/* A random point of the ball (PGD's start), or a random direction of length eps (noise): y moves there from x. */
+SSLH_I_FN void sslh_i_attack_draw(sslh_ctx *c, const sslh_i_attack *a, const sslh_tensor *x, sslh_real *y, int number) {
+    sslh_real *g = (sslh_real *)sslh_i_scratch(c, x->count * sizeof *g), u;
+    const uint64_t stream = a->stream + ((uint64_t)(number + 1) << 40);
+    size_t i;
+    if (!g) return;
+    sslh_i_random_fill(c, stream, g, x->count, a->d.l2, a->d.l2 ? 0.0f : -1.0f, a->d.l2 ? 1.0f : 2.0f);
+    if (a->d.kind == SSLH_NOISE) sslh_i_attack_move(a, x, y, g, (double)a->d.eps, 1); /* signs, or a direction */
+    else if (a->d.l2) { /* a direction, of a length that is the share u of eps */
+        u = (sslh_real)sslh_random_uniform(c->desc.seed, stream, x->count);
+        sslh_i_attack_move(a, x, y, g, (double)a->d.eps * (double)u, 1);
+    } else { /* every pixel by itself */
+        for (i = 0; i < x->count; i++) {
+            const size_t k = i % (size_t)x->shape[3];
+            double p = (double)x->data[i] * (double)a->std[k], d = (double)g[i] * (double)a->d.eps;
+            p = p + (double)a->mean[k];
+            p = p + d;
+            p = p < 0 ? 0 : p > 1 ? 1 : p;
+            y[i] = (sslh_real)((p - (double)a->mean[k]) / (double)a->std[k]);
+        }
+    }
+    sslh_i_scratch_end(c, g);
+}
+
+/* Attacks n tensors x of images together; y[i], of x[i]'s shape, receives them. Parameters must collect no gradient,
+   and the nets be in evaluation mode. */
+SSLH_I_FN void sslh_i_attack_run(sslh_ctx *c, const sslh_i_attack *a, sslh_tensor **x, sslh_tensor **y, int n) {
+    sslh_tensor *leaf[16];
+    const int draws = a->d.kind == SSLH_NOISE || (a->d.kind == SSLH_PGD && !a->d.no_random_start);
+    const int steps = a->d.kind == SSLH_NOISE ? 0 : a->d.kind == SSLH_FGSM ? 1 : a->d.steps;
+    const double length = (double)(a->d.kind == SSLH_FGSM ? a->d.eps : a->d.step);
+    int i, t;
+    for (i = 0; i < n; i++) {
+        memcpy(y[i]->data, x[i]->data, x[i]->count * sizeof *x[i]->data);
+        if (draws && a->d.eps > 0.0f) sslh_i_attack_draw(c, a, x[i], y[i]->data, i);
+    }
+    for (t = 0; t < steps && a->d.eps > 0.0f && !SSLH_I_BAD(c); t++) {
+        sslh_push(c);
+        for (i = 0; i < n && !SSLH_I_BAD(c); i++) {
+            leaf[i] = sslh_zeros(c, sslh_shape_of(x[i]));
+            if (SSLH_I_BAD(c)) break;
+            memcpy(leaf[i]->data, y[i]->data, y[i]->count * sizeof *y[i]->data);
+            sslh_requires_grad(leaf[i]);
+        }
+        if (!SSLH_I_BAD(c)) sslh_backward(c, a->loss(c, leaf, n, a->user));
+        for (i = 0; i < n && !SSLH_I_BAD(c); i++) /* one that the loss does not depend on stays */
+            if (leaf[i]->grad) sslh_i_attack_move(a, x[i], y[i]->data, leaf[i]->grad, length, 0);
+        sslh_pop(c);
+    }
+}
+
+/* The sum of the cross-entropies, so that the gradient of an image does not depend on the batch. */
+typedef struct sslh_i_attacked_net { sslh_net *net; sslh_tensor *labels; } sslh_i_attacked_net;
+SSLH_I_FN sslh_tensor *sslh_i_attacked_loss(sslh_ctx *c, sslh_tensor **in, int n, void *user) {
+    const sslh_i_attacked_net *k = (const sslh_i_attacked_net *)user;
+    sslh_cross_entropy_desc d;
+    (void)n;
+    memset(&d, 0, sizeof d);
+    d.reduction = SSLH_REDUCE_SUM;
+    return sslh_cross_entropy_full(c, sslh_i_pool_features(c, sslh_forward(k->net, in[0])), k->labels, -1, d);
+}
+
+/* sslh_attack with d resolved and a stream for random starts. */
+SSLH_I_FN sslh_tensor *sslh_i_attack_net(sslh_ctx *c, const char *op, sslh_net *net, sslh_tensor *x,
+                                         sslh_tensor *labels, sslh_attack_desc d, uint64_t stream) {
+    sslh_i_attacked_net k;
+    sslh_i_attack a;
+    sslh_i_modes modes;
+    sslh_tensor *in[2], *out;
+    const unsigned groups = SSLH_I_BAD(c) ? 0 : c->groups;
+    int i;
+    in[0] = x;
+    in[1] = labels;
+    if (!sslh_i_begin(c, op, in, 2, 0)) return sslh_i_dummy(c);
+    if (x->type != SSLH_F32 || x->ndim != 4 || x->shape[3] > 4 || labels->type != SSLH_I32 || labels->ndim != 1 ||
+        labels->shape[0] != x->shape[0])
+        sslh_fail(c, SSLH_E_SHAPE, "%s: images (N,H,W,C), real, C up to 4, and labels (N), SSLH_I32, are needed", op);
+    else if (!net || sslh_net_ctx(net) != c)
+        sslh_fail(c, SSLH_E_USAGE, "%s: the net is NULL, could not be made or belongs to another context", op);
+    out = SSLH_I_BAD(c) ? NULL : sslh_i_new(c, op, SSLH_F32, sslh_shape_of(x));
+    if (!out) return sslh_i_dummy(c);
+    memset(&a, 0, sizeof a);
+    for (i = 0; i < 4; i++) a.std[i] = 1;
+    a.d = d;
+    a.stream = stream;
+    a.loss = sslh_i_attacked_loss;
+    a.user = &k;
+    k.net = net;
+    k.labels = labels;
+    sslh_i_modes_evaluate(net, &modes);
+    c->groups = 0;
+    sslh_i_attack_run(c, &a, &x, &out, 1);
+    c->groups = groups;
+    sslh_i_modes_back(net, &modes);
+    if (SSLH_I_BAD(c)) sslh_i_prefix_error(c, op);
+    return SSLH_I_BAD(c) ? sslh_i_dummy(c) : out;
+}
+
+SSLH_DEF sslh_tensor *sslh_attack(sslh_ctx *c, sslh_net *net, sslh_tensor *x, sslh_tensor *labels, sslh_attack_desc d) {
+    if (!sslh_i_attack_resolve(c, "sslh_attack", &d, 10)) return sslh_i_dummy(c);
+    return sslh_i_attack_net(c, "sslh_attack", net, x, labels, d, sslh_next_stream(c));
+}
+
+/* --- accuracy under attack and corruption ------------------------------------------------------------------------- */
+
+/* Accuracy of the net on test images that were attacked, or corrupted where strength is not 0; *loss, unless NULL,
+   receives the mean cross-entropy. Each batch has a scope and a stream of its own. */
+SSLH_I_FN float sslh_i_hard_accuracy(sslh_ctx *c, const char *op, sslh_net *net, sslh_data test,
+                                     const sslh_attack_desc *d, int corruption, int strength, float *loss) {
+    double right = 0, sum = 0;
+    sslh_i_modes modes;
+    uint64_t stream;
+    int64_t at;
+    if (!sslh_i_check_labels(c, op, test, test)) return 0.0f;
+    if (!net || sslh_net_ctx(net) != c || (d->source && sslh_net_ctx(d->source) != c) || test.height < 1) {
+        sslh_fail(c, SSLH_E_USAGE, "%s: nets of this context and a data set of images are needed", op);
+        return 0.0f;
+    }
+    stream = sslh_next_stream(c);
+    sslh_i_modes_evaluate(net, &modes);
+    for (at = 0; at < test.count && !SSLH_I_BAD(c); at += d->batch) {
+        const int n = (int)SSLH_I_MIN((int64_t)d->batch, test.count - at);
+        const uint64_t own = stream + ((uint64_t)(at / d->batch + 1) << 48);
+        sslh_tensor *x, *labels, *scores;
+        sslh_push(c);
+        x = sslh_i_data_tensor(c, test, at, n, NULL); /* (n,H,W,C) */
+        labels = sslh_from_ints(c, sslh_dim1(n), test.labels + at);
+        if (strength) x = sslh_corrupt(c, x, corruption, strength, own);
+        else if (d->eps > 0.0f) x = sslh_i_attack_net(c, op, d->source ? d->source : net, x, labels, *d, own);
+        sslh_no_grad(c, 1);
+        scores = sslh_i_pool_features(c, sslh_forward(net, x));
+        sum += n * (double)sslh_item(sslh_cross_entropy(c, scores, labels));
+        right += n * (double)sslh_i_accuracy(scores, test.labels + at);
+        sslh_no_grad(c, 0);
+        sslh_pop(c);
+    }
+    sslh_i_modes_back(net, &modes);
+    if (SSLH_I_BAD(c)) sslh_i_prefix_error(c, op);
+    if (loss) *loss = SSLH_I_BAD(c) ? 0.0f : (float)(sum / (double)test.count);
+    return SSLH_I_BAD(c) ? 0.0f : (float)(right / (double)test.count);
+}
+
+SSLH_DEF float sslh_robust_accuracy(sslh_ctx *c, sslh_net *net, sslh_data test, sslh_attack_desc d) {
+    const char *const op = "sslh_robust_accuracy";
+    if (!sslh_i_attack_resolve(c, op, &d, 10)) return 0.0f;
+    return sslh_i_hard_accuracy(c, op, net, test, &d, 0, 0, NULL);
+}
+
+SSLH_DEF float sslh_corrupted_accuracy(sslh_ctx *c, sslh_net *net, sslh_data test, int corruption, int strength) {
+    const char *const op = "sslh_corrupted_accuracy";
+    sslh_attack_desc d;
+    memset(&d, 0, sizeof d);
+    if (SSLH_I_BAD(c) || !sslh_i_within(c, op, "strength", strength, 1, 5)) return 0.0f;
+    d.batch = 256;
+    return sslh_i_hard_accuracy(c, op, net, test, &d, corruption, strength, NULL);
+}
+
+SSLH_DEF sslh_masking sslh_masking_check(sslh_ctx *c, sslh_net *net, sslh_net *other, sslh_data test,
+                                         sslh_attack_desc d) {
+    const char *const op = "sslh_masking_check";
+    const float sizes[4] = {0.0f, 0.5f, 1.0f, 2.0f};
+    sslh_masking m;
+    sslh_attack_desc a;
+    float accuracy[4], most;
+    int i;
+    memset(&m, 0, sizeof m);
+    m.transfer = -1.0f;
+    if (!sslh_i_attack_resolve(c, op, &d, 10)) return m;
+    most = d.l2 ? 1000.0f : 1.0f;
+    d.source = NULL;
+    d.kind = SSLH_PGD;
+    for (i = 0; i < 4; i++) { /* the step keeps its share of eps */
+        a = d;
+        a.eps = SSLH_I_MIN(most, sizes[i] * d.eps);
+        a.step = sizes[i] * d.step;
+        accuracy[i] = sslh_i_hard_accuracy(c, op, net, test, &a, 0, 0, &m.loss[i]);
+    }
+    m.clean = accuracy[0];
+    m.pgd = accuracy[2];
+    a = d;
+    a.kind = SSLH_NOISE;
+    m.noise = sslh_i_hard_accuracy(c, op, net, test, &a, 0, 0, NULL);
+    a.kind = SSLH_FGSM;
+    m.fgsm = sslh_i_hard_accuracy(c, op, net, test, &a, 0, 0, NULL);
+    a = d;
+    a.eps = most;
+    a.step = d.l2 ? 1.0f : 0.1f;
+    a.steps = SSLH_I_MAX(20, d.steps);
+    m.unbounded = sslh_i_hard_accuracy(c, op, net, test, &a, 0, 0, NULL);
+    a = d;
+    a.source = other;
+    if (other) m.transfer = sslh_i_hard_accuracy(c, op, net, test, &a, 0, 0, NULL);
+    m.suspicious = (m.fgsm > m.noise + 0.01f) + (m.pgd > m.fgsm + 0.01f) + (other && m.pgd > m.transfer + 0.01f) +
+                   (m.unbounded > 0.05f) +
+                   (m.loss[0] > m.loss[1] || m.loss[1] > m.loss[2] || m.loss[2] > m.loss[3]);
+    return m;
+}
+
+/* --- training with labels ----------------------------------------------------------------------------------------- */
+
+typedef struct sslh_i_supervised { sslh_supervised_desc d; sslh_recipe views; } sslh_i_supervised;
+
+SSLH_I_FN void sslh_i_supervised_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
+    const sslh_i_supervised *s = (const sslh_i_supervised *)m->self;
+    sslh_view_add(out, "images", sslh_views(m->ctx, *batch, s->views, 0));
+    sslh_view_add(out, "labels", sslh_batch_labels(m->ctx, *batch));
+}
+SSLH_I_FN sslh_tensor *sslh_i_supervised_loss(sslh_method *m, const sslh_view_set *v, int phase) {
+    const sslh_i_supervised *s = (const sslh_i_supervised *)m->self;
+    sslh_tensor *labels = sslh_view_get(v, "labels"), *scores;
+    (void)phase;
+    scores = sslh_i_pool_features(m->ctx, sslh_forward(m->encoder, sslh_view_get(v, "images"))); /* (N,K) */
+    if (SSLH_I_BAD(m->ctx)) return sslh_i_dummy(m->ctx);
+    m->numbers[0].value = sslh_i_accuracy(scores, labels->ints);
+    return sslh_cross_entropy_ex(m->ctx, scores, labels, s->d.smoothing, -1);
+}
+SSLH_DEF sslh_method sslh_supervised(sslh_ctx *c, sslh_net *net, sslh_supervised_desc d) {
+    sslh_i_supervised s;
+    sslh_method m;
+    memset(&s, 0, sizeof s);
+    if (sslh_i_check_encoder(c, "sslh_supervised", net, SSLH_VECTOR) && !(d.smoothing >= 0.0f && d.smoothing < 1.0f))
+        sslh_i_out_of_range(c, "sslh_supervised", "smoothing", (double)d.smoothing, 1, "at least 0, below 1");
+    s.d = d;
+    s.views = d.views ? *d.views : sslh_recipe_none();
+    s.d.views = NULL;
+    memset(s.views.mean, 0, sizeof s.views.mean);
+    memset(s.views.std, 0, sizeof s.views.std);
+    m = sslh_method_new(c, "supervised", net, &s, sizeof s);
+    m.views = sslh_i_supervised_views;
+    m.loss = sslh_i_supervised_loss;
+    m.numbers[0].name = "accuracy";
+    m.defaults.batch = 128;
+    m.defaults.optimizer.kind = SSLH_ADAM;
+    m.defaults.lr = 1e-3f;
+    m.defaults.schedule = SSLH_COSINE;
+    return sslh_i_method_end(m);
+}
+
+/* --- any method on attacked images -------------------------------------------------------------------------------- */
+
+typedef struct sslh_i_adversarial {
+    sslh_method inner;       /* the method as it was */
+    sslh_adversarial_desc d; /* .attack resolved */
+    char name[64];
+    int checked;             /* whether its loss changes states was looked at */
+} sslh_i_adversarial;
+
+/* The method that is wrapped, told what the trainer tells the outer one. */
+SSLH_I_FN sslh_method *sslh_i_inner(sslh_method *m) {
+    sslh_method *inner = &((sslh_i_adversarial *)m->self)->inner;
+    inner->step = m->step;
+    inner->steps = m->steps;
+    inner->epoch = m->epoch;
+    inner->epochs = m->epochs;
+    inner->lr = m->lr;
+    inner->optimizer = m->optimizer;
+    return inner;
+}
+SSLH_I_FN void sslh_i_adversarial_prepare(sslh_method *m, sslh_data data) {
+    sslh_method *inner = sslh_i_inner(m);
+    if (inner->prepare) inner->prepare(inner, data);
+}
+SSLH_I_FN void sslh_i_adversarial_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
+    sslh_method *inner = sslh_i_inner(m);
+    inner->views(inner, batch, out);
+}
+SSLH_I_FN void sslh_i_adversarial_grads(sslh_method *m, int phase) {
+    sslh_method *inner = sslh_i_inner(m);
+    inner->grads(inner, phase);
+}
+SSLH_I_FN void sslh_i_adversarial_after(sslh_method *m) {
+    sslh_method *inner = sslh_i_inner(m);
+    inner->after(inner);
+}
+
+/* The inner loss as a function of the views that are attacked, which are put into the places of the others. */
+typedef struct sslh_i_attacked_method {
+    sslh_method *inner;
+    sslh_view_set views;
+    int place[16];       /* in views, of each that is attacked */
+} sslh_i_attacked_method;
+SSLH_I_FN sslh_tensor *sslh_i_attacked_method_loss(sslh_ctx *c, sslh_tensor **in, int n, void *user) {
+    sslh_i_attacked_method *k = (sslh_i_attacked_method *)user;
+    int i;
+    (void)c;
+    for (i = 0; i < n; i++) k->views.x[k->place[i]] = in[i];
+    return k->inner->loss(k->inner, &k->views, 0);
+}
+
+/* Attacks those of the n views that are images; out (16) receives them all. */
+SSLH_I_FN void sslh_i_attack_views(sslh_method *m, sslh_method *inner, const sslh_view_set *v, sslh_view_set *out) {
+    sslh_i_adversarial *s = (sslh_i_adversarial *)m->self;
+    sslh_ctx *c = m->ctx;
+    const unsigned groups = c->groups;
+    const sslh_preprocess p = sslh_get_preprocess(inner->encoder);
+    sslh_i_attacked_method k;
+    sslh_i_attack a;
+    sslh_i_modes modes;
+    sslh_tensor *x[16], *y[16];
+    uint64_t before = 0;
+    int i, n = 0;
+    memset(&a, 0, sizeof a);
+    for (i = 0; i < 4; i++) {
+        a.std[i] = p.std[i] != 0.0f ? (sslh_real)p.std[i] : 1;
+        a.mean[i] = p.std[i] != 0.0f ? (sslh_real)p.mean[i] : 0;
+    }
+    a.d = s->d.attack;
+    a.stream = sslh_next_stream(c);
+    a.loss = sslh_i_attacked_method_loss;
+    a.user = &k;
+    k.inner = inner;
+    k.views = *v;
+    *out = *v;
+    for (i = 0; i < v->n && !SSLH_I_BAD(c); i++) {
+        if (!v->x[i] || v->x[i]->type != SSLH_F32 || v->x[i]->ndim != 4 || v->x[i]->shape[3] > 4) continue;
+        k.place[n] = i;
+        x[n] = v->x[i];
+        y[n] = sslh_i_new(c, m->name, SSLH_F32, sslh_shape_of(x[n]));
+        if (!y[n]) return;
+        out->x[i] = y[n++];
+    }
+    if (!n && !SSLH_I_BAD(c))
+        sslh_fail(c, SSLH_E_USAGE, "%s: none of the method's views is a tensor of images (N,H,W,C)", m->name);
+    if (SSLH_I_BAD(c)) return;
+    if (!s->checked) before = sslh_hash(m->net);
+    sslh_i_modes_evaluate(m->net, &modes);
+    c->groups = 0;
+    sslh_i_attack_run(c, &a, x, y, n);
+    c->groups = groups;
+    sslh_i_modes_back(m->net, &modes);
+    if (!s->checked && !SSLH_I_BAD(c) && before != sslh_hash(m->net))
+        sslh_fail(c, SSLH_E_USAGE, "%s: the loss of this method changes its states (a queue, a centre), which attacks "
+                  "would fill with images that nobody learns from", m->name);
+    s->checked = 1;
+}
+
+SSLH_I_FN sslh_tensor *sslh_i_adversarial_loss(sslh_method *m, const sslh_view_set *v, int phase) {
+    const sslh_i_adversarial *s = (const sslh_i_adversarial *)m->self;
+    sslh_method *inner = sslh_i_inner(m);
+    sslh_ctx *c = m->ctx;
+    sslh_view_set attacked;
+    sslh_tensor *loss, *clean = NULL;
+    sslh_i_attack_views(m, inner, v, &attacked);
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    if (s->d.clean > 0.0f) clean = inner->loss(inner, v, phase);
+    loss = inner->loss(inner, &attacked, phase); /* last, so that numbers are those of attacked images */
+    memcpy(m->numbers, inner->numbers, sizeof m->numbers);
+    m->guessing = inner->guessing;
+    if (!clean) return loss;
+    return sslh_add(c, sslh_scale(c, clean, (sslh_real)s->d.clean), sslh_scale(c, loss, 1 - (sslh_real)s->d.clean));
+}
+
+SSLH_DEF sslh_method sslh_adversarial(sslh_ctx *c, sslh_method method, sslh_adversarial_desc d) {
+    const char *const op = "sslh_adversarial";
+    sslh_method m = method;
+    sslh_i_adversarial *s;
+    m.ctx = c;
+    m.info = NULL; /* a method of its own: the settings of the inner one are not its settings */
+    if (!m.name) m.name = op;
+    if (SSLH_I_BAD(c)) return sslh_i_method_end(m);
+    if (method.ctx != c || !method.views || !method.loss || !method.encoder)
+        sslh_fail(c, SSLH_E_USAGE, "%s: a method of this context with .views, .loss and an encoder is needed", op);
+    else if (method.phases > 1)
+        sslh_fail(c, SSLH_E_USAGE, "%s: '%s' has %d phases, one is needed", op, m.name, method.phases);
+    else if (!(d.clean >= 0.0f && d.clean <= 1.0f))
+        sslh_i_out_of_range(c, op, "clean", (double)d.clean, 1, "0 to 1");
+    sslh_i_attack_resolve(c, op, &d.attack, 5);
+    s = SSLH_I_BAD(c) ? NULL : (sslh_i_adversarial *)sslh_i_alloc(c, sizeof *s);
+    if (!s) return sslh_i_method_end(m);
+    s->inner = method;
+    s->d = d;
+    snprintf(s->name, sizeof s->name, "adversarial %s", m.name);
+    m.name = s->name;
+    m.self = s;
+    m.prepare = sslh_i_adversarial_prepare;
+    m.views = sslh_i_adversarial_views;
+    m.loss = sslh_i_adversarial_loss;
+    m.grads = method.grads ? sslh_i_adversarial_grads : NULL;
+    m.after = method.after ? sslh_i_adversarial_after : NULL;
+    return sslh_i_method_end(m);
+}
+
+/* --- corruptions -------------------------------------------------------------------------------------------------- */
+
+static const char *const sslh_i_corruption_names[SSLH_CORRUPTIONS] = {"gaussian noise", "speckle noise",
+    "impulse noise", "gaussian blur", "brightness", "contrast", "saturate", "pixelate", "jpeg"};
+/* Strengths 1 to 5: deviation, deviation, share of pixels, deviation in pixels, added to the value, factor, factor of
+   the saturation, side, quality. From CIFAR-10-C's program. */
+static const float sslh_i_corruption_strengths[SSLH_CORRUPTIONS][5] = {
+    {0.04f, 0.06f, 0.08f, 0.09f, 0.10f}, {0.06f, 0.1f, 0.12f, 0.16f, 0.2f}, {0.01f, 0.02f, 0.03f, 0.05f, 0.07f},
+    {0.4f, 0.6f, 0.7f, 0.8f, 1.0f}, {0.05f, 0.1f, 0.15f, 0.2f, 0.3f}, {0.75f, 0.5f, 0.4f, 0.3f, 0.15f},
+    {0.3f, 0.1f, 1.5f, 2.0f, 2.5f}, {0.95f, 0.9f, 0.85f, 0.75f, 0.65f}, {80, 65, 58, 50, 40}};
+static const float sslh_i_saturate_more[5] = {0, 0, 0, 0.1f, 0.2f}; /* what is added to the saturation */
+
+SSLH_DEF const char *sslh_corruption_name(int corruption) {
+    return corruption >= 0 && corruption < SSLH_CORRUPTIONS ? sslh_i_corruption_names[corruption] : NULL;
+}
+
+/* N images; a task takes one. */
+typedef struct sslh_i_corrupting {
+    const sslh_real *x;  /* (N,H,W,C) */
+    sslh_real *out;      /* likewise */
+    sslh_real *plane;    /* jpeg, pixelate: (N,H,W,C) between two passes */
+    int kind, strength, H, W, C;
+    uint64_t seed, stream;
+    sslh_real cosine[8][8]; /* jpeg: [u][i] = cos((2 i + 1) u pi / 16) / 2, for u = 0 times sqrt(1/2) */
+} sslh_i_corrupting;
+
+SSLH_I_FN sslh_real sslh_i_unit_interval(sslh_real v) { return v < 0 ? 0 : v > 1 ? 1 : v; }
+
+/* Noise: value i of image n is draw number n H W C + i of the stream. */
+SSLH_I_FN void sslh_i_corrupt_noise(const sslh_i_corrupting *j, int n, const sslh_real *x, sslh_real *out) {
+    const size_t count = (size_t)j->H * (size_t)j->W * (size_t)j->C;
+    const uint64_t first = (uint64_t)n * count;
+    const sslh_real s = (sslh_real)sslh_i_corruption_strengths[j->kind][j->strength - 1];
+    size_t i;
+    for (i = 0; i < count; i++) {
+        sslh_real v;
+        if (j->kind == SSLH_IMPULSE_NOISE) { /* every value by itself, as scikit-image draws it; half 0, half 1 */
+            v = (sslh_real)sslh_random_uniform(j->seed, j->stream, first + i);
+            out[i] = v < s ? 2 * v < s ? (sslh_real)0 : (sslh_real)1 : x[i];
+            continue;
+        }
+        v = (sslh_real)sslh_random_normal(j->seed, j->stream, first + i) * s;
+        if (j->kind == SSLH_SPECKLE_NOISE) v = v * x[i];
+        out[i] = sslh_i_unit_interval(x[i] + v);
+    }
+}
+
+/* (x - mean) s + mean with the mean of each channel. */
+SSLH_I_FN void sslh_i_corrupt_contrast(const sslh_i_corrupting *j, const sslh_real *x, sslh_real *out) {
+    const size_t C = (size_t)j->C, pixels = (size_t)j->H * (size_t)j->W;
+    const sslh_real s = (sslh_real)sslh_i_corruption_strengths[j->kind][j->strength - 1];
+    size_t k, i;
+    for (k = 0; k < C; k++) {
+        double sum = 0;
+        sslh_real mean;
+        for (i = 0; i < pixels; i++) sum += (double)x[i * C + k];
+        mean = (sslh_real)(sum / (double)pixels);
+        for (i = 0; i < pixels; i++) {
+            sslh_real t = x[i * C + k] - mean;
+            t = t * s;
+            out[i * C + k] = sslh_i_unit_interval(t + mean);
+        }
+    }
+}
+
+/* Value or saturation of HSV changes, hue stays. With V the largest of the channels, a channel v is V - (V - v), and
+   the saturation is the largest (V - v) / V. A grey pixel that gets a saturation becomes red, whose hue it has by
+   convention. */
+SSLH_I_FN void sslh_i_corrupt_colour(const sslh_i_corrupting *j, const sslh_real *x, sslh_real *out) {
+    const size_t C = (size_t)j->C, pixels = (size_t)j->H * (size_t)j->W;
+    const sslh_real s = (sslh_real)sslh_i_corruption_strengths[j->kind][j->strength - 1];
+    const sslh_real more = (sslh_real)sslh_i_saturate_more[j->strength - 1];
+    size_t i, k;
+    for (i = 0; i < pixels; i++) {
+        const sslh_real *v = x + i * C;
+        sslh_real high = v[0], low = v[0], old, fresh, factor;
+        for (k = 1; k < C; k++) {
+            high = SSLH_I_MAX(high, v[k]);
+            low = SSLH_I_MIN(low, v[k]);
+        }
+        if (j->kind == SSLH_BRIGHTNESS) {
+            fresh = sslh_i_unit_interval(high + s);
+            factor = high > 0 ? fresh / high : 0;
+            for (k = 0; k < C; k++) out[i * C + k] = high > 0 ? sslh_i_unit_interval(v[k] * factor) : fresh;
+            continue;
+        }
+        old = high > 0 ? (high - low) / high : 0;
+        fresh = old * s;
+        fresh = C == 1 ? old : sslh_i_unit_interval(fresh + more);
+        factor = old > 0 ? fresh / old : 0;
+        for (k = 0; k < C; k++) {
+            sslh_real below = old > 0 ? (high - v[k]) * factor : k > 0 ? high * fresh : 0;
+            out[i * C + k] = sslh_i_unit_interval(high - below);
+        }
+    }
+}
+
+/* The first and the last pixel plus one that cell i of n covers in a row of `size`, by centres as PIL's BOX. */
+SSLH_I_FN void sslh_i_box(int i, int n, int size, int *from, int *to) {
+    const double scale = (double)size / (double)n, half = scale > 1 ? 0.5 * scale : 0.5;
+    double centre = ((double)i + 0.5) * scale;
+    *from = SSLH_I_MAX(0, (int)floor(centre - half + 0.5));
+    *to = SSLH_I_MIN(size, (int)floor(centre + half + 0.5));
+    if (*to <= *from) *from = SSLH_I_MIN(*from, size - 1), *to = *from + 1;
+}
+
+/* Means over cells, each then as large as it was: the pixels of a smaller image. */
+SSLH_I_FN void sslh_i_corrupt_pixelate(const sslh_i_corrupting *j, const sslh_real *x, sslh_real *plane,
+                                       sslh_real *out) {
+    const double share = (double)sslh_i_corruption_strengths[j->kind][j->strength - 1];
+    const int h = SSLH_I_MAX(1, (int)(j->H * share)), w = SSLH_I_MAX(1, (int)(j->W * share));
+    int r, s, k, a, b, y0, y1, x0, x1;
+    for (r = 0; r < h; r++)
+        for (s = 0; s < w; s++) {
+            sslh_i_box(r, h, j->H, &y0, &y1);
+            sslh_i_box(s, w, j->W, &x0, &x1);
+            for (k = 0; k < j->C; k++) {
+                double sum = 0;
+                for (a = y0; a < y1; a++)
+                    for (b = x0; b < x1; b++) sum += (double)x[((size_t)a * (size_t)j->W + (size_t)b) * (size_t)j->C +
+                                                               (size_t)k];
+                plane[((size_t)r * (size_t)w + (size_t)s) * (size_t)j->C + (size_t)k] =
+                    (sslh_real)(sum / (double)((y1 - y0) * (x1 - x0)));
+            }
+        }
+    for (a = 0; a < j->H; a++)
+        for (b = 0; b < j->W; b++) {
+            sslh_i_box(a, j->H, h, &y0, &y1);
+            sslh_i_box(b, j->W, w, &x0, &x1);
+            memcpy(out + ((size_t)a * (size_t)j->W + (size_t)b) * (size_t)j->C,
+                   plane + ((size_t)y0 * (size_t)w + (size_t)x0) * (size_t)j->C, (size_t)j->C * sizeof *out);
+        }
+}
+
+/* Annex K of the JPEG standard: quantisation of brightness and of colour, row by row. */
+static const uint8_t sslh_i_jpeg_steps[2][64] = {
+    {16, 11, 10, 16, 24, 40, 51, 61, 12, 12, 14, 19, 26, 58, 60, 55, 14, 13, 16, 24, 40, 57, 69, 56, 14, 17, 22, 29, 51,
+     87, 80, 62, 18, 22, 37, 56, 68, 109, 103, 77, 24, 35, 55, 64, 81, 104, 113, 92, 49, 64, 78, 87, 103, 121, 120, 101,
+     72, 92, 95, 98, 112, 100, 103, 99},
+    {17, 18, 24, 47, 99, 99, 99, 99, 18, 21, 26, 66, 99, 99, 99, 99, 24, 26, 56, 99, 99, 99, 99, 99, 47, 66, 99, 99, 99,
+     99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99,
+     99, 99, 99, 99, 99, 99}};
+
+/* block (8,8) -> its transform along both axes, or back: rows, then columns. */
+SSLH_I_FN void sslh_i_cosine_transform(const sslh_i_corrupting *j, sslh_real *block, int back) {
+    sslh_real line[8];
+    int pass, r, u, i;
+    for (pass = 0; pass < 2; pass++)
+        for (r = 0; r < 8; r++) {
+            sslh_real *p = block + (pass ? r : 8 * r);
+            const int step = pass ? 8 : 1;
+            for (u = 0; u < 8; u++) {
+                line[u] = 0;
+                for (i = 0; i < 8; i++) {
+                    sslh_real t = p[i * step] * (back ? j->cosine[i][u] : j->cosine[u][i]);
+                    line[u] += t;
+                }
+            }
+            for (u = 0; u < 8; u++) p[u * step] = line[u];
+        }
+}
+
+/* One channel of plane (H,W,C), values 0 to 255 less 128, is transformed, rounded and transformed back, block by block;
+   the last blocks repeat the last row and column. */
+SSLH_I_FN void sslh_i_jpeg_channel(const sslh_i_corrupting *j, sslh_real *plane, int channel) {
+    const int quality = (int)sslh_i_corruption_strengths[SSLH_JPEG][j->strength - 1];
+    const int percent = quality < 50 ? 5000 / quality : 200 - 2 * quality;
+    sslh_real block[64];
+    int top, left, i;
+    for (top = 0; top < j->H; top += 8)
+        for (left = 0; left < j->W; left += 8) {
+            for (i = 0; i < 64; i++) {
+                const int y = SSLH_I_MIN(top + i / 8, j->H - 1), x = SSLH_I_MIN(left + i % 8, j->W - 1);
+                block[i] = plane[((size_t)y * (size_t)j->W + (size_t)x) * (size_t)j->C + (size_t)channel];
+            }
+            sslh_i_cosine_transform(j, block, 0);
+            for (i = 0; i < 64; i++) {
+                const int step = (sslh_i_jpeg_steps[channel > 0][i] * percent + 50) / 100;
+                const double size = (double)SSLH_I_MIN(255, SSLH_I_MAX(1, step));
+                block[i] = (sslh_real)(floor((double)block[i] / size + 0.5) * size);
+            }
+            sslh_i_cosine_transform(j, block, 1);
+            for (i = 0; i < 64; i++)
+                if (top + i / 8 < j->H && left + i % 8 < j->W)
+                    plane[((size_t)(top + i / 8) * (size_t)j->W + (size_t)(left + i % 8)) * (size_t)j->C +
+                          (size_t)channel] = block[i];
+        }
+}
+
+/* JFIF's colours: y, cb, cr of red, green, blue, and back. */
+SSLH_I_FN void sslh_i_corrupt_jpeg(const sslh_i_corrupting *j, const sslh_real *x, sslh_real *plane, sslh_real *out) {
+    const size_t C = (size_t)j->C, pixels = (size_t)j->H * (size_t)j->W;
+    size_t i, k;
+    for (i = 0; i < pixels; i++) {
+        const double r = 255 * (double)x[i * C], g = C == 3 ? 255 * (double)x[i * C + 1] : r,
+                     b = C == 3 ? 255 * (double)x[i * C + 2] : r;
+        double y = 0.299 * r, t = 0.587 * g;
+        y = y + t;
+        t = 0.114 * b;
+        y = C == 3 ? y + t : r;
+        plane[i * C] = (sslh_real)(floor(y + 0.5) - 128);
+        if (C < 3) continue;
+        plane[i * C + 1] = (sslh_real)floor((b - y) * 0.564334 + 0.5);
+        plane[i * C + 2] = (sslh_real)floor((r - y) * 0.713267 + 0.5);
+    }
+    for (k = 0; k < C; k++) sslh_i_jpeg_channel(j, plane, (int)k);
+    for (i = 0; i < pixels; i++) {
+        const double y = (double)plane[i * C] + 128, cb = C == 3 ? (double)plane[i * C + 1] : 0,
+                     cr = C == 3 ? (double)plane[i * C + 2] : 0;
+        double v[3], t;
+        t = 1.402 * cr;
+        v[0] = y + t;
+        t = 1.772 * cb;
+        v[2] = y + t;
+        t = 0.344136 * cb;
+        v[1] = y - t;
+        t = 0.714136 * cr;
+        v[1] = v[1] - t;
+        for (k = 0; k < C; k++) out[i * C + k] = sslh_i_unit_interval((sslh_real)(floor(v[k] + 0.5) / 255));
+    }
+}
+
+SSLH_I_FN void sslh_i_corrupt_task(void *arg, int task, int worker) {
+    const sslh_i_corrupting *j = (const sslh_i_corrupting *)arg;
+    const size_t each = (size_t)j->H * (size_t)j->W * (size_t)j->C, at = (size_t)task * each;
+    (void)worker;
+    if (j->kind <= SSLH_IMPULSE_NOISE) sslh_i_corrupt_noise(j, task, j->x + at, j->out + at);
+    else if (j->kind == SSLH_CONTRAST) sslh_i_corrupt_contrast(j, j->x + at, j->out + at);
+    else if (j->kind == SSLH_PIXELATE) sslh_i_corrupt_pixelate(j, j->x + at, j->plane + at, j->out + at);
+    else if (j->kind == SSLH_JPEG) sslh_i_corrupt_jpeg(j, j->x + at, j->plane + at, j->out + at);
+    else sslh_i_corrupt_colour(j, j->x + at, j->out + at);
+}
+
+SSLH_DEF sslh_tensor *sslh_corrupt(sslh_ctx *c, sslh_tensor *x, int corruption, int strength, uint64_t stream) {
+    const char *const op = "sslh_corrupt";
+    sslh_i_corrupting j;
+    sslh_tensor *out;
+    int u, i;
+    if (!sslh_i_begin(c, op, &x, 1, 1) ||
+        !sslh_i_within(c, op, "corruption", corruption, 0, SSLH_CORRUPTIONS - 1) ||
+        !sslh_i_within(c, op, "strength", strength, 1, 5)) return sslh_i_dummy(c);
+    if (x->ndim != 4 || (x->shape[3] != 1 && x->shape[3] != 3)) {
+        sslh_fail(c, SSLH_E_SHAPE, "%s: images (N,H,W,1 or 3) are needed", op);
+        return sslh_i_dummy(c);
+    }
+    if (corruption == SSLH_GAUSSIAN_BLUR) { /* a step of the recipes: a kernel of this deviation, always */
+        sslh_recipe r = sslh_recipe_none();
+        const int side = SSLH_I_MIN(x->shape[1], x->shape[2]);
+        r.blur = 1.0f;
+        r.blur_min = r.blur_max = sslh_i_corruption_strengths[corruption][strength - 1];
+        r.blur_kernel = 2 * SSLH_I_MIN((int)ceil(4 * (double)r.blur_max), side - 1) + 1;
+        return sslh_augment(c, x, r, stream);
+    }
+    memset(&j, 0, sizeof j);
+    j.kind = corruption;
+    j.strength = strength;
+    j.H = x->shape[1];
+    j.W = x->shape[2];
+    j.C = x->shape[3];
+    j.seed = c->desc.seed;
+    j.stream = stream;
+    for (u = 0; u < 8; u++)
+        for (i = 0; i < 8; i++)
+            j.cosine[u][i] = sslh_i_cos((sslh_real)((2 * i + 1) * u) * SSLH_I_R(0.19634954084936207)) *
+                             (u ? SSLH_I_R(0.5) : SSLH_I_R(0.35355339059327376));
+    out = sslh_i_new(c, op, SSLH_F32, sslh_shape_of(x));
+    j.plane = out ? (sslh_real *)sslh_i_scratch(c, x->count * sizeof *j.plane) : NULL;
+    if (!j.plane) return sslh_i_dummy(c);
+    j.x = x->data;
+    j.out = out->data;
+    sslh_i_parallel(c, x->shape[0], sslh_i_corrupt_task, &j);
+    sslh_i_scratch_end(c, j.plane);
+    return sslh_i_end(c, op, NULL, 0, out);
+}
+#endif /* SSLH_WITH_ROBUST */
+
+/* ================================================================================================================== */
 /*  >>losses        losses: equations, checks, the order of the work                                                  */
 /* ================================================================================================================== */
 
@@ -23416,7 +25125,6 @@ SSLH_I_LEAN_BEGIN
    the gaps hold zeros, so that an update, an average, clipping and saving are each one loop over a block. */
 
 #define SSLH_I_PAD 16      /* elements; one vector of the kernels' virtual lanes */
-#define SSLH_I_MAX_NETS 64 /* nets reachable from one */
 
 /* A parameter or a state. The header t does not move in memory, so that tapes and callers may hold a pointer to it. */
 typedef struct sslh_i_entry {
@@ -24039,6 +25747,21 @@ SSLH_DEF void sslh_train_mode(sslh_net *net, int training) {
 
 SSLH_DEF int sslh_is_training(const sslh_net *net) { return net ? net->training : 0; }
 
+/* Evaluation mode for a net whose children may be in different modes, until sslh_i_modes_back restores each of them. */
+SSLH_I_FN void sslh_i_modes_evaluate(sslh_net *net, sslh_i_modes *m) {
+    sslh_i_tree t;
+    int i;
+    sslh_i_tree_of(&t, net);
+    for (i = 0; i < t.n; i++) m->training[i] = (char)t.net[i]->training;
+    sslh_train_mode(net, 0);
+}
+SSLH_I_FN void sslh_i_modes_back(sslh_net *net, const sslh_i_modes *m) {
+    sslh_i_tree t;
+    int i;
+    sslh_i_tree_of(&t, net);
+    for (i = 0; i < t.n; i++) t.net[i]->training = m->training[i];
+}
+
 /* Clears in every parameter the flag that operations look at (sslh_i_needs_grad), so that what is recorded from now on
    leads no gradient to it. */
 SSLH_DEF void sslh_freeze(sslh_net *net, int frozen) {
@@ -24211,11 +25934,17 @@ SSLH_DEF sslh_tensor *sslh_forward_ex(sslh_net *net, sslh_tensor *x, sslh_forwar
     int i, wanted = 0;
     while (desc.taps && wanted < 15 && desc.taps[wanted]) wanted++;
     for (i = 0; i < wanted && desc.tapped; i++) desc.tapped[i] = sslh_i_dummy(c);
+    for (i = 0; i < desc.attention_room && desc.attention; i++) desc.attention[i] = NULL;
     if (wanted && (!desc.tapped || desc.taps[wanted])) {
         sslh_fail(c, SSLH_E_USAGE, "sslh_forward_ex: .taps needs .tapped, and a NULL behind at most 15 names");
         return sslh_i_dummy(c);
     }
     if (!sslh_i_net_ok(c, "sslh_forward", net) || !sslh_i_begin(c, "sslh_forward", &x, 1, 0)) return sslh_i_dummy(c);
+    if ((desc.attention != NULL) != (desc.attention_room > 0)) {
+        sslh_fail(c, SSLH_E_USAGE, "sslh_forward_ex: .attention and .attention_room belong together: an array, and how "
+                  "many tensors it has room for");
+        return sslh_i_dummy(c);
+    }
     if (!net->forward) {
         sslh_fail(c, SSLH_E_USAGE, "sslh_forward: the net '%s' is a container without a forward function", net->name);
         return sslh_i_dummy(c);
@@ -24258,15 +25987,25 @@ SSLH_I_FN sslh_tensor *sslh_i_blank(sslh_net *net, sslh_shape shape) {
     return x ? x : sslh_i_dummy(c);
 }
 
+/* The net whose intermediate results have names: of sslh_with_head its encoder. */
+SSLH_I_FN sslh_net *sslh_i_tapped_net(sslh_net *net) {
+    return !sslh_i_net_dead(net) && net->forward == sslh_i_with_head_forward ? sslh_child_at(net, 0) : net;
+}
+
 /* Runs the net on a blank image, or a token, with a call that asks for no intermediate result that there is, so that
-   all of them are offered and noted in the call. */
-SSLH_I_FN void sslh_i_offer_all(sslh_net *net, sslh_i_call *call) {
+   all of them are offered and noted in the call. The image has the size of like (NULL: the side that the net takes, or
+   32). */
+SSLH_I_FN void sslh_i_offer_all(sslh_net *net, const sslh_tensor *like, sslh_i_call *call) {
     sslh_ctx *c = sslh_net_ctx(net);
     sslh_i_call *outer;
-    int side, training;
+    sslh_shape shape;
+    int training;
     if (SSLH_I_BAD(c) || !net->forward || !sslh_i_net_ready(net)) return;
     call->desc.tap = ""; /* no intermediate result has this name */
-    side = net->image ? net->image : 32;
+    shape = sslh_dim4(1, net->image ? net->image : 32, net->image ? net->image : 32, 3);
+    if (like && like->ndim == 4) memcpy(shape.size + 1, like->shape + 1, 3 * sizeof(int));
+    if (net->channels) shape.size[3] = net->channels;
+    if (sslh_i_takes_tokens(net)) shape = sslh_dim2(1, 1);
     training = net->training;
     sslh_train_mode(net, 0);
     sslh_push(c); /* the blank image leaves nothing behind */
@@ -24274,28 +26013,27 @@ SSLH_I_FN void sslh_i_offer_all(sslh_net *net, sslh_i_call *call) {
     call->first = c->ntensors;
     outer = net->call;
     net->call = call;
-    net->forward(net, sslh_i_blank(net, sslh_i_takes_tokens(net) ? sslh_dim2(1, 1) : sslh_dim4(1, side, side,
-                 net->channels ? net->channels : 3)), net->self);
+    net->forward(net, sslh_i_blank(net, shape), net->self);
     net->call = outer;
     sslh_no_grad(c, 0);
     sslh_pop(c);
     sslh_train_mode(net, training);
 }
 /* The name of the net's last intermediate result that is a map or tokens; "" when it has none. For methods that need
-   places from an encoder whose output is a vector. */
-SSLH_I_FN void sslh_i_last_places(sslh_net *net, char name[32]) {
+   places from an encoder whose output is a vector; like: see above. */
+SSLH_I_FN void sslh_i_last_places(sslh_net *net, const sslh_tensor *like, char name[32]) {
     sslh_i_call call;
     name[0] = 0;
     memset(&call, 0, sizeof call);
     call.places = name;
-    sslh_i_offer_all(net, &call);
+    sslh_i_offer_all(net, like, &call);
 }
 #if SSLH_WITH_SEGMENT
 /* The names of all its intermediate results, with ", " between them, in the order in which they are made. */
 SSLH_I_FN void sslh_i_taps_of(sslh_net *net, char names[160]) {
     sslh_i_call call;
     memset(&call, 0, sizeof call);
-    sslh_i_offer_all(net, &call);
+    sslh_i_offer_all(net, NULL, &call);
     memcpy(names, call.offered, sizeof call.offered);
 }
 #endif
@@ -25365,7 +27103,7 @@ SSLH_DEF sslh_net *sslh_nin(sslh_ctx *c, sslh_nin_desc desc) {
 typedef struct sslh_i_block_desc {
     int heads, causal, post_norm;
     int separate_qkv;                    /* q, k and v have weights of their own */
-    int layer;                           /* its number, for the cache */
+    int layer;                           /* its number, for the cache and for .attention */
     float eps, drop, dropout;            /* of the norms; rates of stochastic depth and of dropout, 0 in evaluation */
     float weight_dropout;                /* of the weights of the attention, likewise */
     sslh_activation activation;
@@ -25418,6 +27156,7 @@ SSLH_I_FN sslh_tensor *sslh_i_dropped_attention(sslh_ctx *c, sslh_tensor *q, ssl
 SSLH_I_FN sslh_tensor *sslh_i_block_attention(sslh_net *net, int at, sslh_tensor *y, sslh_tensor *from,
                                               const sslh_i_block_desc *b) {
     sslh_ctx *c = sslh_net_ctx(net);
+    const sslh_forward_desc *call = sslh_call(net);
     sslh_attention_desc a;
     sslh_tensor *part[3];
     int i;
@@ -25425,9 +27164,14 @@ SSLH_I_FN sslh_tensor *sslh_i_block_attention(sslh_net *net, int at, sslh_tensor
     a.heads = b->heads;
     a.causal = b->causal;
     a.key_mask = b->key_mask;
+    if (call->attention && b->layer < call->attention_room) a.weights = &call->attention[b->layer];
     if (!b->separate_qkv) {
         y = sslh_layer_linear(net, at, y, 0, SSLH_LINEAR); /* (N,T,3D) */
-        if (!b->cache) return sslh_self_attention(c, y, a);
+        if (!b->cache) {
+            y = sslh_self_attention(c, y, a);
+            if (a.weights) sslh_keep(*a.weights); /* the caller reads it after the run */
+            return y;
+        }
     }
     for (i = 0; i < 3 && !SSLH_I_BAD(c); i++) { /* (N,T,D) each */
         const int D = y->shape[2] / 3;
@@ -25442,7 +27186,9 @@ SSLH_I_FN sslh_tensor *sslh_i_block_attention(sslh_net *net, int at, sslh_tensor
     }
     if (b->weight_dropout > 0.0f)
         return sslh_i_dropped_attention(c, part[0], part[1], part[2], &a, b->weight_dropout);
-    return sslh_attention(c, part[0], part[1], part[2], a);
+    y = sslh_attention(c, part[0], part[1], part[2], a);
+    if (a.weights) sslh_keep(*a.weights);
+    return y;
 }
 
 /* x + drop(y) */
@@ -25495,11 +27241,12 @@ SSLH_I_FN sslh_tensor *sslh_i_sasrec_block(sslh_net *net, int at, sslh_tensor *x
     if (b->dropout > 0.0f) y = sslh_dropout(c, y, b->dropout);
     return sslh_i_block_add(net, n, sslh_layer_linear(net, at + 12, y, 0, SSLH_LINEAR), b);
 }
-/* The block of a vision transformer's decoder: pre-norm and exact GELU. */
-SSLH_I_FN sslh_tensor *sslh_i_vit_block(sslh_net *net, int at, sslh_tensor *x, int heads, float drop,
+/* The block of a vision transformer: pre-norm and exact GELU. */
+SSLH_I_FN sslh_tensor *sslh_i_vit_block(sslh_net *net, int at, sslh_tensor *x, int layer, int heads, float drop,
                                         sslh_tensor *key_mask) {
     sslh_i_block_desc b;
     memset(&b, 0, sizeof b);
+    b.layer = layer;
     b.heads = heads;
     b.drop = drop;
     b.key_mask = key_mask;
@@ -25580,6 +27327,7 @@ SSLH_I_FN sslh_tensor *sslh_i_vit_forward(sslh_net *net, sslh_tensor *x, const v
     x = sslh_concat(c, two, 2, 1);                                           /* (N,1+P,D) */
     if (d->clip) x = sslh_layer_layer_norm(net, 3, x, b.eps);
     for (i = 0; i < d->depth; i++) {
+        b.layer = i;
         b.drop = sslh_i_block_drop(net, call->drop_path, i, d->depth);
         x = sslh_i_block_run(net, blocks + 12 * i, x, &b);
         snprintf(tap, sizeof tap, "block%d", i + 1);
@@ -27823,6 +29571,7 @@ static const sslh_setting sslh_i_batch_norm_ranges[] = {
     SSLH_I_RANGE(sslh_batch_norm_desc, eps, REAL, "at least 0"),
     SSLH_I_RANGE(sslh_batch_norm_desc, virtual_groups, INT, "at least 1")};
 static const sslh_setting sslh_i_forward_ranges[] = {
+    SSLH_I_RANGE(sslh_forward_desc, attention_room, INT, "at least 1"),
     SSLH_I_RANGE(sslh_forward_desc, drop_path, REAL, "at least 0, below 1"),
     SSLH_I_RANGE(sslh_forward_desc, dropout, REAL, "at least 0, below 1")};
 static const sslh_setting sslh_i_net_ranges[] = {
@@ -27903,6 +29652,22 @@ static const sslh_setting sslh_i_text_recipe_ranges[] = {
     SSLH_I_RANGE(sslh_text_recipe, vocabulary, INT, "1 to 16777216"),
     SSLH_I_RANGE(sslh_text_recipe, cls_token, INT, "1 to 16777215"),
     SSLH_I_RANGE(sslh_text_recipe, sep_token, INT, "1 to 16777215")};
+#if SSLH_WITH_INSIDE
+static const sslh_setting sslh_i_inside_ranges[] = {
+    SSLH_I_RANGE(sslh_inside_desc, samples, INT, "1 to 100000"),
+    {"noise", offsetof(sslh_inside_desc, noise), SSLH_SETTING_REAL, "off", "above 0"},
+    SSLH_I_RANGE(sslh_inside_desc, window, INT, "at least 1"),
+    SSLH_I_RANGE(sslh_inside_desc, stride, INT, "at least 1"),
+    {"fill", offsetof(sslh_inside_desc, fill), SSLH_SETTING_REAL, "off", "above 0"},
+    SSLH_I_RANGE(sslh_inside_desc, power, INT, "1 to 8")};
+#endif
+#if SSLH_WITH_ROBUST
+static const sslh_setting sslh_i_attack_ranges[] = {
+    {"eps", offsetof(sslh_attack_desc, eps), SSLH_SETTING_REAL, "off", "above 0, at most 1000"},
+    SSLH_I_RANGE(sslh_attack_desc, steps, INT, "1 to 10000"),
+    SSLH_I_RANGE(sslh_attack_desc, step, REAL, "above 0"),
+    SSLH_I_RANGE(sslh_attack_desc, batch, INT, "at least 1")};
+#endif
 #if SSLH_WITH_CLASSIFIERS
 static const sslh_setting sslh_i_forest_ranges[] = {
     SSLH_I_RANGE(sslh_forest_desc, trees, INT, "1 to 100000"),
@@ -27951,6 +29716,16 @@ static const struct { const sslh_setting *row; int rows; } sslh_i_ranges[] = {
     {sslh_i_items_ranges, SSLH_I_LENGTH(sslh_i_items_ranges)},
     {sslh_i_ranking_ranges, SSLH_I_LENGTH(sslh_i_ranking_ranges)},
     {sslh_i_text_recipe_ranges, SSLH_I_LENGTH(sslh_i_text_recipe_ranges)},
+#if SSLH_WITH_INSIDE
+    {sslh_i_inside_ranges, SSLH_I_LENGTH(sslh_i_inside_ranges)},
+#else
+    {NULL, 0},
+#endif
+#if SSLH_WITH_ROBUST
+    {sslh_i_attack_ranges, SSLH_I_LENGTH(sslh_i_attack_ranges)},
+#else
+    {NULL, 0},
+#endif
 #if SSLH_WITH_CLASSIFIERS
     {sslh_i_forest_ranges, SSLH_I_LENGTH(sslh_i_forest_ranges)},
     {sslh_i_svm_ranges, SSLH_I_LENGTH(sslh_i_svm_ranges)},
@@ -59151,6 +60926,114 @@ SSLH_DEF void sslh_picture_scatter(sslh_ctx *c, const char *path, const sslh_ten
     sslh_i_draw_scatter(c, "sslh_picture_scatter", path, points, labels, classes, &d);
 }
 
+#if SSLH_WITH_INSIDE
+/* Where thumbnails of w x h pixels lie on a map, and which of them are drawn. */
+typedef struct sslh_i_thumbnails { int *x, *y, *drawn, n, w, h; } sslh_i_thumbnails;
+
+/* Upper left corners for points (n,2) on a map of side x side; those that are not finite get drawn 0. */
+SSLH_I_FN void sslh_i_thumbnails_place(sslh_i_thumbnails *t, const sslh_real *points, int side) {
+    double lo[2] = {0, 0}, hi[2] = {0, 0}, range;
+    int i, j, k, any = 0;
+    for (i = 0; i < t->n; i++) {
+        t->drawn[i] = sslh_i_finite2(points + 2 * (size_t)i);
+        for (k = 0; k < 2 && t->drawn[i]; k++) {
+            double v = (double)points[2 * (size_t)i + (size_t)k];
+            if (!any || v < lo[k]) lo[k] = v;
+            if (!any || v > hi[k]) hi[k] = v;
+        }
+        any |= t->drawn[i];
+    }
+    range = SSLH_I_MAX(hi[0] - lo[0], hi[1] - lo[1]);
+    if (!(range > 0)) range = 1;
+    for (i = 0; i < t->n; i++) {
+        const int room = side - SSLH_I_MAX(t->w, t->h) - 8;
+        double x, y;
+        if (!t->drawn[i]) continue;
+        x = ((double)points[2 * (size_t)i] - (lo[0] + hi[0]) / 2) / range;
+        y = ((double)points[2 * (size_t)i + 1] - (lo[1] + hi[1]) / 2) / range;
+        t->x[i] = (side - t->w) / 2 + (int)floor(x * room + 0.5);
+        t->y[i] = (side - t->h) / 2 - (int)floor(y * room + 0.5);
+        for (j = 0; j < i && t->drawn[i]; j++) {
+            int across = t->w - abs(t->x[i] - t->x[j]), down = t->h - abs(t->y[i] - t->y[j]);
+            if (t->drawn[j] && across > 0 && down > 0 && 3 * across * down > t->w * t->h) t->drawn[i] = 0;
+        }
+    }
+}
+
+/* Draws image (H,W,C) as w x h pixels, the nearest of its own for each. */
+SSLH_I_FN void sslh_i_thumbnail(sslh_i_canvas *v, int left, int top, int w, int h, const sslh_real *image, int H, int W,
+                                int C) {
+    int i, j, k;
+    for (j = 0; j < h; j++)
+        for (i = 0; i < w; i++) {
+            const sslh_real *p = image + ((size_t)(j * H / h) * (size_t)W + (size_t)(i * W / w)) * (size_t)C;
+            int colour = 0;
+            for (k = 0; k < 3; k++) colour = colour << 8 | sslh_i_byte((double)p[C >= 3 ? k : 0]);
+            sslh_i_ink(v, left + i, top + j, colour, 255);
+        }
+}
+
+/* Draws the thumbnails with their frames, the texts and the legend, and saves the picture. */
+SSLH_I_FN void sslh_i_thumbnails_draw(sslh_ctx *c, const char *path, const sslh_i_thumbnails *t,
+                                      const sslh_tensor *images, const int32_t *labels, const sslh_plot_desc *d) {
+    const int SIDE = 960, MARGIN = 24, LINE = SSLH_I_LINE, H = images->shape[1], W = images->shape[2],
+              C = images->shape[3], top = MARGIN + (d->title ? LINE + 6 : 0) + (d->y ? LINE : 0);
+    sslh_i_canvas v;
+    int i, classes = 0, legend;
+    for (i = 0; i < t->n && labels; i++) classes = SSLH_I_MAX(classes, SSLH_I_MIN(labels[i], SIDE / LINE - 1) + 1);
+    legend = classes ? sslh_i_legend_width(d->names, classes) : 0;
+    if (!sslh_i_canvas_new(c, "sslh_picture_thumbnails", &v, SIDE + 2 * MARGIN + legend,
+                           top + SIDE + MARGIN + (d->x ? LINE : 0))) return;
+    sslh_i_plot_texts(&v, d, MARGIN, top, MARGIN + SIDE, top + SIDE + 8);
+    for (i = 0; i < t->n; i++) {
+        const int x = MARGIN + t->x[i], y = top + t->y[i];
+        if (!t->drawn[i]) continue;
+        if (labels)
+            sslh_i_ink_bar(&v, x - 2, y - 2, t->w + 4, t->h + 4,
+                           labels[i] < 0 ? 0xb0b0b0 : sslh_i_palette_colour(labels[i]));
+        sslh_i_thumbnail(&v, x, y, t->w, t->h, images->data + (size_t)i * (size_t)H * (size_t)W * (size_t)C, H, W, C);
+    }
+    for (i = 0; i < classes; i++) {
+        char number[32];
+        snprintf(number, sizeof number, "%d", i);
+        sslh_i_ink_dot(&v, MARGIN + SIDE + 18, top + i * LINE + 7, 6, sslh_i_palette_colour(i), 255);
+        sslh_i_write_text(&v, MARGIN + SIDE + 32, top + i * LINE, 2, 0, SSLH_I_INK,
+                          d->names && d->names[i] ? d->names[i] : number);
+    }
+    sslh_i_canvas_save(c, path, &v);
+}
+
+SSLH_DEF void sslh_picture_thumbnails(sslh_ctx *c, const char *path, const sslh_tensor *points,
+                                      const sslh_tensor *images, const int32_t *labels, sslh_plot_desc desc) {
+    const char *const op = "sslh_picture_thumbnails";
+    sslh_i_thumbnails t;
+    int side;
+    if (!sslh_i_readable(c, op, points) || !sslh_i_readable(c, op, images)) return;
+    if (points->ndim != 2 || points->shape[1] != 2 || images->ndim != 4 || images->shape[3] > 4 ||
+        images->shape[0] != points->shape[0]) {
+        sslh_fail(c, SSLH_E_SHAPE, "%s: points (n,2) and as many images (n,H,W,C) with 1 to 4 channels are needed", op);
+        return;
+    }
+    side = SSLH_I_MAX(images->shape[1], images->shape[2]);
+    memset(&t, 0, sizeof t);
+    t.n = points->shape[0];
+    t.w = images->shape[2];
+    t.h = images->shape[1];
+    if (side <= 24) t.w *= 2, t.h *= 2;
+    if (side > 48) { /* the longer side becomes 48 pixels */
+        t.w = SSLH_I_MAX(1, (int)((int64_t)t.w * 48 / side));
+        t.h = SSLH_I_MAX(1, (int)((int64_t)t.h * 48 / side));
+    }
+    t.x = (int *)sslh_i_alloc_table(c, 3, (size_t)t.n, sizeof *t.x);
+    if (!t.x) return;
+    t.y = t.x + t.n;
+    t.drawn = t.y + t.n;
+    sslh_i_thumbnails_place(&t, points->data, 960);
+    sslh_i_thumbnails_draw(c, path, &t, images, labels, &desc);
+    sslh_i_free(c, t.x);
+}
+#endif
+
 /* --- curves ------------------------------------------------------------------------------------------------------- */
 
 /* The smallest of 1, 2 and 5 times a power of ten that is at least x > 0. */
@@ -59848,7 +61731,8 @@ SSLH_I_LEAN_END
            of sentences, views of texts; n-grams of characters in word2vec, so that words which a text lacks have
            vectors; vectors of texts; words beside the points of a map; FixMatch; U-Net on any encoder of maps, elastic
            views, tiles, IoU and Dice; average precision; weights from PyTorch's own files, NumPy's archives written,
-           nets as ONNX graphs
+           nets as ONNX graphs; encoders with a linear layer as one net, saliency, Grad-CAM, attention, occlusion, CKA;
+           attacks, corruptions, training against them
     0.1.0  first version: core, kernels, encoders; rotation, SimCLR, VAE, MAE; probes, pictures */
 
 /* ================================================================================================================== */

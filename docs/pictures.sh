@@ -13,6 +13,8 @@ mkdir -p "$out" docs/img
 "$bin/simclr" --out "$out"
 "$bin/moco" --out "$out"
 "$bin/classify" --images 3000 --out "$out"
+"$bin/inside" --images 1000 --epochs 1 --out "$out/inside"
+"$bin/robust" --images 1000 --epochs 3 --test-images 100 --steps 5 --out "$out"
 "$bin/simsiam" --images 2000 --batch 64 --epochs 5 --out "$out"
 "$bin/barlow" --images 2000 --batch 64 --epochs 5 --out "$out"
 "$bin/autoencoder" --out "$out"
@@ -41,6 +43,11 @@ cp "$out/neighbours.png" docs/img/simclr_neighbours.png
 cp "$out/moco_neighbours.png" docs/img/moco_neighbours.png
 cp "$out/confusion_svm.png" docs/img/classify_confusion.png
 cp "$out/reliability_forest.png" docs/img/classify_reliability.png
+cp "$out/inside/inside.png" docs/img/inside.png
+cp "$out/inside/map_tsne.png" docs/img/inside_map.png
+cp "$out/robust_attacks.png" docs/img/robust_attacks.png
+cp "$out/robust_corruptions.png" docs/img/robust_corruptions.png
+cp "$out/robust_accuracy.png" docs/img/robust_accuracy.png
 cp "$out/simsiam_collapse.png" docs/img/simsiam_collapse.png
 cp "$out/barlow_correlations.png" docs/img/barlow_correlations.png
 cp "$out/autoencoder.png" docs/img/autoencoder.png

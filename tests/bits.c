@@ -77,7 +77,7 @@ static unsigned long long train(sslh_ctx *c, sslh_method *m, sslh_data data, ssl
 }
 
 typedef struct part { const char *name; unsigned long long hash; } part;
-static part parts[40];
+static part parts[64];
 static int n_parts;
 static char error_text[512];
 static void note_part(const char *name, unsigned long long h) {
@@ -635,6 +635,37 @@ static unsigned long long run(int threads, const char *cpu, int portable) {
         note_part("segment", train(c, &m, images, adam, 3, 2, 0));
         td.size = 16;
         note_part("tiles", hash_tensor(sslh_segment_image(c, net, images, 1, td), 0));
+    }
+#endif
+#if SSLH_WITH_INSIDE
+    {   /* what a net looks at */
+        sslh_net *net = sslh_with_head(c, small_convnet(c), 3);
+        sslh_inside_desc d;
+        sslh_tensor *x = sslh_uniform(c, sslh_dim4(3, SIDE, SIDE, 3), 0, 1);
+        memset(&d, 0, sizeof d);
+        d.samples = 2;
+        note_part("inside", hash_tensor(sslh_smooth_grad(c, net, x, NULL, d),
+                                        hash_tensor(sslh_integrated_gradients(c, net, x, NULL, d),
+                                                    hash_tensor(sslh_grad_cam(c, net, x, NULL, d), 0))));
+    }
+#endif
+#if SSLH_WITH_ROBUST
+    {   /* corruptions; training with labels on attacked images */
+        sslh_supervised_desc s;
+        sslh_adversarial_desc a;
+        sslh_method m;
+        sslh_tensor *x = sslh_uniform(c, sslh_dim4(2, SIDE, SIDE, 3), 0, 1);
+        unsigned long long hash = 0;
+        int k;
+        memset(&s, 0, sizeof s), memset(&a, 0, sizeof a);
+        for (k = 0; k < SSLH_CORRUPTIONS; k++) hash = hash_tensor(sslh_corrupt(c, x, k, 1 + k % 5, 3), hash);
+        note_part("corruptions", hash);
+        a.attack.steps = 2, a.clean = 0.5f;
+        m = sslh_adversarial(c, sslh_supervised(c, sslh_with_head(c, small_convnet(c), 4), s), a);
+        note_part("adversarial", train(c, &m, data, adam, 3, 12, 0));
+        a.attack.l2 = 1;
+        m = sslh_adversarial(c, sslh_supervised(c, sslh_with_head(c, small_convnet(c), 4), s), a);
+        note_part("adversarial_l2", train(c, &m, data, adam, 3, 12, 0));
     }
 #endif
     if (sslh_error(c)) snprintf(error_text, sizeof error_text, "%s", sslh_error(c));

@@ -1498,6 +1498,46 @@ static int call_row(world *w, int row, const char **names) {
     ROW(sslh_near_twins, sslh_twins q[3]; sslh_near_twins(c, T(0), T(1), f[0], dice(5) ? q : NULL, dice(3)))
     ROW(sslh_thumbnails, K(sslh_thumbnails(c, d[0], dice(2) ? 4 : i[0])))
     ROW(sslh_zca_fit, K(sslh_zca_fit(c, T(0), zeros_mostly_real()).matrix))
+    ROW(sslh_with_head, keep_net(w, sslh_with_head(c, n[0], dice(2) ? 3 : i[0])))
+    ROW(sslh_probe_keep, EMPTY(sslh_probe_desc, e); e.iterations = 2; e.features.batch = zeros_mostly();
+        if (d[0].count <= 64) keep_net(w, sslh_probe_keep(c, n[0], d[0], e)))
+#if SSLH_WITH_INSIDE
+    ROW(sslh_saliency, K(sslh_saliency(c, n[0], T(0), dice(2) ? NULL : T(1))))
+    ROW(sslh_smooth_grad, EMPTY(sslh_inside_desc, e); e.samples = dice(2) ? 2 : zeros_mostly() % 9;
+        e.noise = zeros_mostly_real(); if (e.samples) K(sslh_smooth_grad(c, n[0], T(0), dice(2) ? NULL : T(1), e)))
+    ROW(sslh_integrated_gradients, EMPTY(sslh_inside_desc, e); e.samples = dice(2) ? 2 : -1;
+        e.baseline = dice(2) ? NULL : T(1); K(sslh_integrated_gradients(c, n[0], T(0), dice(2) ? NULL : T(2), e)))
+    ROW(sslh_grad_cam, EMPTY(sslh_inside_desc, e); e.tap = dice(2) ? NULL : text[0];
+        K(sslh_grad_cam(c, n[0], T(0), dice(2) ? NULL : T(1), e)))
+    ROW(sslh_occlusion, EMPTY(sslh_inside_desc, e); e.window = zeros_mostly(); e.stride = dice(2) ? 4 : k[0];
+        e.fill = zeros_mostly_real();
+        if (!t[0] || t[0]->count < 400) K(sslh_occlusion(c, n[0], T(0), dice(2) ? NULL : T(1), e)))
+    ROW(sslh_activation_map, EMPTY(sslh_inside_desc, e); e.tap = dice(2) ? NULL : text[0]; e.power = zeros_mostly();
+        K(sslh_activation_map(c, n[0], T(0), e)))
+    ROW(sslh_class_attention, K(sslh_class_attention(c, n[0], T(0))))
+    ROW(sslh_attention_rollout, K(sslh_attention_rollout(c, n[0], T(0))))
+    ROW(sslh_cka, sslh_cka(c, T(0), T(1)))
+    ROW(sslh_heat, K(sslh_heat(c, T(0), T(1))))
+    ROW(sslh_inside_picture, EMPTY(sslh_inside_desc, e); e.samples = 1;
+        if (!t[0] || t[0]->count < 1000) sslh_inside_picture(c, target, n[0], T(0), NULL, e))
+    ROW(sslh_picture_thumbnails, EMPTY(sslh_plot_desc, e); e.title = text[0];
+        if (!t[0] || t[0]->shape[0] <= 64) sslh_picture_thumbnails(c, target, T(0), T(1), NULL, e))
+#endif
+#if SSLH_WITH_ROBUST
+    ROW(sslh_attack, EMPTY(sslh_attack_desc, e); e.kind = dice(4); e.l2 = dice(2); e.eps = zeros_mostly_real();
+        e.steps = dice(2) ? 2 : zeros_mostly() % 9; if (e.steps) K(sslh_attack(c, n[0], T(0), T(1), e)))
+    ROW(sslh_robust_accuracy, EMPTY(sslh_attack_desc, e); e.steps = 1; e.batch = zeros_mostly();
+        e.source = dice(2) ? NULL : n[1]; if (d[0].count <= 64) sslh_robust_accuracy(c, n[0], d[0], e))
+    ROW(sslh_masking_check, EMPTY(sslh_attack_desc, e); e.steps = 1;
+        if (d[0].count <= 16) sslh_masking_check(c, n[0], dice(2) ? NULL : n[1], d[0], e))
+    ROW(sslh_supervised, EMPTY(sslh_supervised_desc, e); e.smoothing = zeros_mostly_real();
+        made = sslh_supervised(c, n[0], e); returned(w, running_call, made.loss != NULL))
+    ROW(sslh_adversarial, EMPTY(sslh_adversarial_desc, e); e.clean = zeros_mostly_real(); e.attack.eps = f[0];
+        if (m) { made = sslh_adversarial(c, *m, e); returned(w, running_call, made.loss != NULL); })
+    ROW(sslh_corrupt, K(sslh_corrupt(c, T(0), dice(2) ? dice(9) : i[0], dice(2) ? 3 : i[1], 1)))
+    ROW(sslh_corruption_name, sslh_corruption_name(i[0]))
+    ROW(sslh_corrupted_accuracy, if (d[0].count <= 64) sslh_corrupted_accuracy(c, n[0], d[0], dice(9), k[0]))
+#endif
     ROW(sslh_zca, sslh_whitening q; q.mean = T(1); q.matrix = T(2); K(sslh_zca(c, q, T(0))))
 #if SSLH_WITH_CLASSIFIERS
     ROW(sslh_forest, EMPTY(sslh_forest_desc, e); e.trees = dice(2) ? 3 : zeros_mostly() % 20;
@@ -1522,6 +1562,7 @@ static int call_row(world *w, int row, const char **names) {
     ROW(sslh_classifier_accuracy, sslh_classifier_accuracy(NULL, T(0), NULL))
     ROW(sslh_classifier_query, sslh_classifier_query(NULL))
     ROW(sslh_forest_print, sslh_forest_print(NULL, i[0], NULL, 9))
+    ROW(sslh_classifier_net, keep_net(w, sslh_classifier_net(NULL, n[0])))
     ROW(sslh_kmeans, EMPTY(sslh_kmeans_desc, e); e.clusters = dice(2) ? 1 + dice(3) : i[0];
         e.starts = dice(2) ? 2 : zeros_mostly() % 9; e.iterations = dice(2) ? 3 : k[0];
         K(sslh_kmeans(c, T(0), e).centres))

@@ -36,6 +36,29 @@ for word in '^data .* to train, .* to test, of 28 x 28 x 1' '^encoder .*convnet,
 done
 [ -f "$out/run.safetensors" ] && bad "a dry run wrote a checkpoint"
 
+# a page of a run: pictures lie in it, nothing is fetched, names are text and no markup
+run --method simclr --images 200 --knn --seed 3 --inside "$out/look" --report "$out/run.html" --config /dev/null ||
+    bad "--inside and --report"
+for picture in inside filters map_tsne map_pca neighbours views; do
+    [ -s "$out/look/$picture.png" ] || bad "--inside draws no $picture.png"
+done
+[ "$(grep -c '<img alt=".*" src="data:image/png;base64,iVBORw0KGgo' "$out/run.html")" = 6 ] ||
+    bad "pictures of --report"
+grep -q '<svg viewBox' "$out/run.html" || bad "--report has no curve"
+grep -q '^untrained *nearest neighbours *[0-9.]* %' "$out/run.html" || bad "--report has no results"
+grep -q '^method .*temperature=0.2' "$out/run.html" || bad "--report has no settings"
+grep -q 'https*://\|<script' "$out/run.html" && bad "--report would fetch or run something"
+says '--report .*nodir/x: cannot be written' --report "$out/nodir/x"
+mkdir -p "$out/named/<b>one" "$out/named/two"
+for i in 0 1 2 3 4 5 6 7 8 9; do
+    { printf 'P5 8 8 255\n'; printf '%064d' $i; } > "$out/named/<b>one/$i.pgm"
+    { printf 'P5 8 8 255\n'; printf '%063d1' $i; } > "$out/named/two/$i.pgm"
+done
+run --method rotation --encoder mlp --data "$out/named" --inside "$out/<i>look" --report "$out/run.html" ||
+    bad "--report of a set with odd names"
+grep -q '<b>one\|<i>look' "$out/run.html" && bad "a name became markup in --report"
+grep -q '&lt;i&gt;look' "$out/run.html" || bad "the command is not in --report"
+
 # a run is not overwritten by mistake; its settings and losses are kept
 one() { run --method rotation --encoder mlp --checkpoint "$out/run.safetensors" "$@"; }
 one || bad "a run with a checkpoint"

@@ -270,8 +270,8 @@ refusals() {
     refuses '--test is an option for images' pretrain --method cpc --test examples/data/speech
     refuses '--crops is for clips' video --film build/smoke/sets/film --crops
     refuses 'too few to keep some' video --film build/smoke/sets/three/train
-    for e in autoencoder barlow byol classify colorization context cpc2 dino gan inpainting jepa jigsaw mae moco nnclr \
-        pretrain results_cifar rotation simclr simsiam supcon swav vae vicreg video; do
+    for e in autoencoder barlow byol classify colorization context cpc2 dino gan inpainting inside jepa jigsaw mae \
+        moco nnclr pretrain results_cifar robust rotation simclr simsiam supcon swav vae vicreg video; do
         refuses '--out: file build/smoke/nodir/x/.*: cannot be written' $e --data examples/data \
             --out build/smoke/nodir/x
     done

@@ -3,12 +3,14 @@
      pretrain --method simclr --encoder resnet18 --data cifar10 --epochs 50 --checkpoint run.safetensors --resume
      pretrain --method simclr --settings paper --set temperature=0.1 --epochs 200 --probe
      pretrain --load encoder.safetensors --data cifar10 --probe --knn --features features.npy
+     pretrain --method simclr --knn --inside out/inside --report out/run.html
 
    The program knows no method by name: names, fields and defaults come from sslh_methods, so a method that is added to
    ssl.h can be trained with it immediately. */
 #define SSLH_IMPLEMENTATION
 #include "../../ssl.h"
 #include "../common.h"
+#include "inside.h"
 
 static const char *const help =
     "  --method M     one of the methods below (default simclr); none: no training (the default with --load)\n"
@@ -39,14 +41,19 @@ static const char *const help =
     "  --fraction X   the share of the training labels that evaluations use (default 1)\n"
     "  --summary      print layers, shapes, parameters, multiply-adds\n"
     "  --draw         draw the views, nearest neighbours, the first filters, a map of the features and the loss, into\n"
-    "                 the folder of --out\n";
+    "                 the folder of --out\n"
+    "  --inside DIR   draw into this folder what the encoder looks at: saliency, Grad-CAM or attention, occlusion;\n"
+    "                 the first filters, maps of images, neighbours (docs/inside.md)\n"
+    "  --report F     save the run as one HTML page: settings, curves, results, and the pictures of --inside (which\n"
+    "                 go to the folder inside in that of --out unless it is given)\n";
 
 typedef struct settings {
-    const char *method, *encoder, *checkpoint, *load, *save, *onnx, *features, *tap, *init;
+    const char *method, *encoder, *checkpoint, *load, *save, *onnx, *features, *tap, *init, *inside, *report;
     char set[2048]; /* the text for sslh_method_make: all of --set, then --epochs, --batch, --lr */
     int resume, probe, knn, draw, summary, force, dry_run, knn_every, finetune;
     const char *predict;
     float crop, fraction;
+    char results[4096]; /* the lines of evaluations, for --report */
 } settings;
 
 /* The row of a method in ssl.h's list, or NULL. */
@@ -214,7 +221,8 @@ static settings settings_parse(int argc, char **argv, const options *o) {
         {"--fraction", OPTION_SHARE, &s.fraction}, {"--resume", OPTION_FLAG, &s.resume},
         {"--force", OPTION_FLAG, &s.force}, {"--dry-run", OPTION_FLAG, &s.dry_run}, {"--probe", OPTION_FLAG, &s.probe},
         {"--knn", OPTION_FLAG, &s.knn}, {"--finetune", OPTION_FLAG, &s.finetune}, {"--draw", OPTION_FLAG, &s.draw},
-        {"--summary", OPTION_FLAG, &s.summary}, {0}};
+        {"--summary", OPTION_FLAG, &s.summary}, {"--inside", OPTION_TEXT, &s.inside},
+        {"--report", OPTION_TEXT, &s.report}, {0}};
     memset(&s, 0, sizeof s);
     s.knn_every = -1;
     if (o->smoke) set_more(&s, "", "epochs=1,batch=64");
@@ -365,29 +373,34 @@ static sslh_net *make_encoder(sslh_ctx *c, const char *name, sslh_data data, int
     return NULL;
 }
 
-static void evaluate(sslh_ctx *c, const settings *s, const char *name, sslh_net *encoder, sslh_data train,
-                     sslh_data test) {
+/* Adds to the line of an evaluation, which --report keeps too. */
+static void say_result(settings *s, const char *format, const char *text, double number) {
+    const size_t n = strlen(s->results);
+    snprintf(s->results + n, sizeof s->results - n, format, text, number);
+    printf("%s", s->results + n);
+    fflush(stdout);
+}
+static void evaluate(sslh_ctx *c, settings *s, const char *name, sslh_net *encoder, sslh_data train, sslh_data test) {
     stop_on_error(c); /* no numbers after an error */
-    printf("%-12s", name);
+    say_result(s, "%-12s", name, 0);
     if (s->probe) {
         sslh_probe_desc p = {{0}, 0, 0, 0, 0};
         p.features.tap = encoder ? s->tap : NULL;
         p.fraction = s->fraction;
-        printf("  linear probe %5.1f %%", 100 * (double)sslh_linear_probe(c, encoder, train, test, p));
+        say_result(s, "  %s %5.1f %%", "linear probe", 100 * (double)sslh_linear_probe(c, encoder, train, test, p));
     }
     if (s->knn) {
         sslh_knn_desc k = {{0}, 0, 0, 0, 0};
         k.features.tap = encoder ? s->tap : NULL;
         k.fraction = s->fraction;
-        printf("  nearest neighbours %5.1f %%", 100 * (double)sslh_knn(c, encoder, train, test, k));
+        say_result(s, "  %s %5.1f %%", "nearest neighbours", 100 * (double)sslh_knn(c, encoder, train, test, k));
     }
     if (s->finetune && encoder) {
         sslh_finetune_desc f = {0};
         f.fraction = s->fraction;
-        printf("  fine-tuned %5.1f %%", 100 * (double)sslh_finetune(c, encoder, train, test, f));
+        say_result(s, "  %s %5.1f %%", "fine-tuned", 100 * (double)sslh_finetune(c, encoder, train, test, f));
     }
-    printf("\n");
-    fflush(stdout);
+    say_result(s, "%s\n", "", 0);
 }
 
 /* An intermediate result that the encoder does not have is an error already here. */
@@ -494,6 +507,15 @@ static void draw(sslh_ctx *c, const options *o, sslh_net *encoder, sslh_data tra
     if (epochs > 1) sslh_picture_curves_ex(c, out_path(o, path, sizeof path, "loss.png"), losses, 1, epochs, curve);
 }
 
+/* --inside and --report. */
+static void look_inside(sslh_ctx *c, const options *o, const settings *s, sslh_net *encoder, sslh_data train,
+                        sslh_data test, int trained) {
+    char path[1024];
+    const char *folder = s->inside ? s->inside : out_path(o, path, sizeof path, "inside");
+    if (train.height) draw_inside(c, folder, encoder, train, test, o->seed);
+    if (s->report && !sslh_error(c)) write_report(c, s->report, trained ? o->out : NULL, folder, s->results);
+}
+
 /* --- before the first step ---------------------------------------------------------------------------------------- */
 
 /* Whatever will be written can be written, and no run is overwritten by mistake. */
@@ -502,6 +524,7 @@ static void check_outputs(sslh_ctx *c, const options *o, const settings *s) {
     check_output(c, "--save", s->save);
     check_output(c, "--onnx", s->onnx);
     check_output(c, "--features", s->features);
+    check_output(c, "--report", s->report);
     check_output(c, "--out: file", out_path(o, path, sizeof path, "log.csv"));
     if (s->checkpoint && file_exists(s->checkpoint) && !s->resume && !s->force)
         sslh_fail(c, SSLH_E_USAGE, "--checkpoint %s: there is a run in it: --resume goes on with it, --force begins "
@@ -759,6 +782,7 @@ int main(int argc, char **argv) {
     if (s.save) sslh_save_net(encoder, s.save);
     if (s.onnx) sslh_export_onnx(encoder, s.onnx, (sslh_onnx_desc){ 0 });
     if (s.draw) draw(c, &o, encoder, train, test, losses, run ? t.epochs : 0);
+    if (s.inside || s.report) look_inside(c, &o, &s, encoder, train, test, run);
     free(losses);
     free(words);
     return finish(c);
