@@ -192,9 +192,9 @@
    .parallel_for hands the work to a scheduler of yours. It must call fn(arg, task, worker) once for every task, with
    worker below .threads, and must not give the same worker to two calls that run at the same time.
 
-   While a step is computed, idle workers of the pool already make views of the next batch, unless the loader has
-   .no_ahead or the data come from a callback. So pixels in your memory must neither change nor be freed while a loader
-   goes over them; after a loop that is left early, not before sslh_rewind or sslh_destroy has freed the loader.
+   While a step is computed, idle workers already make views of the next batch (of a stream: read it), unless the loader
+   has .no_ahead or the data come from a callback. So pixels in your memory must neither change nor be freed while a
+   loader goes over them; after a loop that is left early, not before sslh_rewind or sslh_destroy has freed the loader.
 
    9  WHAT IS DETERMINISTIC
 
@@ -308,9 +308,10 @@
      a file      IDX (.gz too; labels from the file beside it), CIFAR-10 or CIFAR-100 binary, one picture (18)
      a folder    with index.txt: sheets (>>sheets); with IDX or CIFAR files: the training set; with sub-folders: one
                  class each; with images: no labels. A file that cannot be read is an error, text aside
-   sslh_load_images_ex resizes and crops, because photographs have many sizes and a data set has one. sslh_load_audio(c,
-   path, desc) reads WAV files in the same kinds of folders, with labels from their names too. A tokenizer turns text
-   (sslh_load_file) into numbers (>>api-tokenizers, docs/tokenizers.md), sslh_load_items reads who chose what.
+   sslh_load_images_ex resizes and crops, because photographs have many sizes and a data set has one. sslh_stream_images
+   reads a folder that is larger than the memory while a loader goes over it. sslh_load_audio(c, path, desc) reads WAV
+   files in such folders, with labels from their names too. A tokenizer turns text (sslh_load_file) into numbers
+   (>>api-tokenizers, docs/tokenizers.md), sslh_load_items reads who chose what.
 
    sslh_load_clips(c, path, desc) reads clips from folders of numbered frames, and sslh_data_moving makes them of images
    (digits that bounce, windows that move over photographs). sslh_clip_views gives all frames of a clip the same view;
@@ -344,10 +345,9 @@
        sslh_method m = sslh_simclr(c, encoder, (sslh_simclr_desc){ .views = &r });
        sslh_picture_grid(c, "views.png", sslh_views(c, batch, r, 0), 8, 0);
 
-   The pointer is read during the call only. Crops are resized as PIL resizes them, with antialiasing, bicubically
-   unless .bilinear is set; 8-bit images are rounded to bytes after each of the two passes. Values are in [0,1]; .mean
-   and .std normalise at the end. A recipe of your own is used as it is; the default ones of rotation and MAE take the
-   mean and deviation of the data.
+   The pointer is read during the call only. Crops are resized as by PIL, with antialiasing, bicubically unless
+   .bilinear is set; 8-bit images are rounded to bytes after each of the two passes. Values are in [0,1]; .mean and .std
+   normalise at the end. A recipe of your own is used as it is; those of rotation and MAE take those of the data.
 
    13  THE METHODS
 
@@ -586,8 +586,8 @@
                       >>norms >>shapes >>sequences >>audio
      III  the engine  >>kernels >>products-plan >>conv-plan >>sequences-plan >>loops >>copies >>pool >>views-make
                       >>views-ahead >>state
-     IV   files       >>files >>inflate >>images >>jpeg >>wav >>arrays >>data >>readers >>sheets >>folders >>recordings
-                      >>clips >>weights >>words >>tokenizers >>histories >>pictures
+     IV   files       >>files >>inflate >>images >>jpeg >>wav >>arrays >>data >>readers >>sheets >>folders >>streams
+                      >>recordings >>clips >>weights >>words >>tokenizers >>histories >>pictures
      end              >>history >>licence
 
    Operations, losses and optimisers have plain versions, which are their equations in loops (sslh_i_plain_softmax ..).
@@ -1826,6 +1826,26 @@ typedef struct sslh_images_desc {
 } sslh_images_desc;
 /* The same, for photographs of different sizes. */
 SSLH_API sslh_data sslh_load_images_ex(sslh_ctx *c, const char *path, sslh_images_desc d);
+typedef struct sslh_stream_desc {
+    int size;        /* as in sslh_images_desc; 0: all images have the size of the first one */
+    int bilinear;    /* 1: resized bilinearly instead of bicubically */
+    int channels;    /* 1 grey, 3 colour; default: as the first image has. Grey images become colour, not the reverse */
+    int skip_broken; /* 0: a file that cannot be read is an error when a batch needs it. 1: a shuffled loader puts the
+                        sample that follows in its order in the place of such a file, with one warning; it is still an
+                        error in order and in an evaluation, whose rows are those of the samples, and so are 64 in a
+                        row */
+    int megabytes;   /* most memory of a loader, in MB (1,000,000 bytes): the images of two batches, and what reading
+                        their files takes. The list of files, some 20 bytes and its path for each, is not counted;
+                        default 256 */
+} sslh_stream_desc;
+/* For folders that are larger than the memory: a folder of images or of class folders (sslh_load_images), of which only
+   the names are read now, and the first image. A loader reads the images of a batch when it returns it and, with idle
+   threads, those of the next one ahead of time; with the same pixels as sslh_load_images_ex, in the same order of every
+   epoch and with the same bits for any number of threads. sslh_data_mean_std looks at 1,024 images, equally far apart.
+   Subsets, splits, labels and sslh_data_file are as for data in memory; checkpoints compare the names of the files.
+   Errors: as sslh_load_images; a batch that is too large for .megabytes, when its loader begins; an image too large
+   for it counts as a file that cannot be read. */
+SSLH_API sslh_data sslh_stream_images(sslh_ctx *c, const char *path, sslh_stream_desc d);
 typedef struct sslh_audio_desc {
     int   length;   /* of each clip in samples: of longer ones the beginning is kept, shorter ones are followed by
                        zeros; default: of the longest */
@@ -4626,6 +4646,8 @@ struct sslh_loader {
     int32_t         *index;     /* of the batch */
     int32_t         *labels;    /* of the batch, or NULL */
     struct sslh_i_ahead *ahead; /* views of the next batch, see >>views-ahead; NULL until there are some */
+    int              streams;   /* 1: the images are those of a stream */
+    struct sslh_i_feed  *feed;  /* images of a stream, see >>streams; NULL until there are some */
 };
 
 /* ================================================================================================================== */
@@ -5322,6 +5344,7 @@ SSLH_I_FN int sslh_i_side_ok(int n) { return n >= 1 && n <= SSLH_I_VIEW_SIDE; }
 
 struct sslh_i_plan; /* >>elementwise */
 struct sslh_i_conv; /* >>conv */
+struct sslh_i_stream; /* >>streams */
 
 /* --- part I: >>settings, >>losses, >>nets, >>encoders, >>optim --- */
 SSLH_I_FN void sslh_i_resolve(sslh_ctx *c, const char *op, const sslh_setting *s, int n, void *desc);
@@ -5330,7 +5353,7 @@ typedef enum sslh_i_desc_kind { SSLH_I_D_FEATURES, SSLH_I_D_PROBE, SSLH_I_D_KNN,
     SSLH_I_D_OPTIMIZER, SSLH_I_D_TRAIN, SSLH_I_D_RECIPE, SSLH_I_D_TSNE, SSLH_I_D_GRADCHECK, SSLH_I_D_PARAM,
     SSLH_I_D_BATCH_NORM, SSLH_I_D_FORWARD, SSLH_I_D_NET, SSLH_I_D_PREPROCESS, SSLH_I_D_IMAGES, SSLH_I_D_AUDIO,
     SSLH_I_D_AUDIO_RECIPE, SSLH_I_D_MEL, SSLH_I_D_MFCC, SSLH_I_D_SPLIT, SSLH_I_D_CLIPS, SSLH_I_D_MOVING,
-    SSLH_I_D_ITEMS, SSLH_I_D_RANKING, SSLH_I_D_FOREST, SSLH_I_D_SVM, SSLH_I_D_LOGISTIC,
+    SSLH_I_D_ITEMS, SSLH_I_D_RANKING, SSLH_I_D_STREAM, SSLH_I_D_FOREST, SSLH_I_D_SVM, SSLH_I_D_LOGISTIC,
     SSLH_I_D_KMEANS } sslh_i_desc_kind;
 SSLH_I_FN void sslh_i_out_of_range(sslh_ctx *c, const char *op, const char *field, double v, int real,
                                    const char *range);
@@ -5504,6 +5527,15 @@ SSLH_I_FN int64_t sslh_i_sample_id(const sslh_data *d, int64_t i);
 SSLH_I_FN int sslh_i_valid_length(const sslh_field *f, int64_t index);
 SSLH_I_FN sslh_data sslh_i_match_classes(sslh_ctx *c, const char *fn, sslh_data d, sslh_data like);
 SSLH_I_FN int sslh_i_loader_peek(sslh_loader *l, int32_t *index, int32_t *labels, int *epoch);
+SSLH_I_FN int sslh_i_batch_fetch(sslh_ctx *c, const char *fn, const sslh_batch *b, const sslh_field *f, char *out);
+SSLH_I_FN const struct sslh_i_stream *sslh_i_stream_of(const sslh_field *f);
+SSLH_I_FN int sslh_i_stream_skips(const sslh_field *f);
+SSLH_I_FN int sslh_i_stream_read(sslh_ctx *c, const char *fn, const struct sslh_i_stream *s, const sslh_data *d,
+                                 const int32_t *index, int n, void *out, int may_fail);
+SSLH_I_FN uint32_t sslh_i_stream_crc(uint32_t crc, const struct sslh_i_stream *s);
+SSLH_I_FN int sslh_i_feed_turn(sslh_loader *l, int n);
+SSLH_I_FN void sslh_i_feed_ahead(sslh_loader *l);
+SSLH_I_FN const uint8_t *sslh_i_feed_images(sslh_ctx *c, const sslh_batch *b, const sslh_field *f);
 SSLH_I_FN void sslh_i_data_print(const sslh_data *d, char *out, size_t size, size_t *used);
 SSLH_I_FN void sslh_i_preprocess_put(sslh_net *net, sslh_preprocess p);
 SSLH_I_FN void sslh_i_checkpoint_names(sslh_method *m, const char *config);
@@ -22689,21 +22721,20 @@ SSLH_I_FN int sslh_i_view_job_begin(sslh_ctx *c, const char *fn, sslh_i_view_job
 SSLH_I_FN sslh_tensor *sslh_i_view_now(sslh_ctx *c, const char *fn, sslh_i_view_job *job, const sslh_batch *batch,
                                        const sslh_field *field, sslh_shape shape) {
     sslh_tensor *out = sslh_i_new(c, fn, SSLH_F32, shape);
+    const char *read = (const char *)sslh_i_feed_images(c, batch, field);
     char *fetched = NULL;
     size_t bytes = field->type == SSLH_U8 ? 1 : sizeof(float), total;
     int i, ok = 1;
     if (!out) return sslh_i_dummy(c);
     for (i = 0; i < field->shape.ndim; i++) bytes *= (size_t)field->shape.size[i];
-    if (!field->values) {
+    if (!field->values && !read) {
         fetched = sslh_i_mul(bytes, (size_t)batch->count, &total) ? (char *)sslh_i_scratch(c, total) : NULL;
         if (!fetched) return sslh_i_dummy(c);
-        job->values = fetched;
-        job->in_order = 1;
+        ok = sslh_i_batch_fetch(c, fn, batch, field, fetched);
     }
-    for (i = 0; fetched && ok && i < batch->count; i++) {
-        int64_t at = sslh_i_sample_id(&batch->data, batch->index[i]);
-        ok = field->fetch(field->user, at, fetched + (size_t)i * bytes) == 0;
-        if (!ok) sslh_fail(c, SSLH_E_FILE, "%s: .fetch failed for sample %.0f", fn, (double)at);
+    if (!field->values) {
+        job->values = read ? read : fetched;
+        job->in_order = 1;
     }
     job->out = out->data;
     ok = ok && sslh_i_view_run(c, fn, job);
@@ -23125,6 +23156,10 @@ static const sslh_setting sslh_i_preprocess_ranges[] = {
     SSLH_I_NORMALISE_RANGES(sslh_preprocess)};
 static const sslh_setting sslh_i_images_ranges[] = {
     SSLH_I_RANGE(sslh_images_desc, size, INT, "1 to 32767")};
+static const sslh_setting sslh_i_stream_ranges[] = {
+    SSLH_I_RANGE(sslh_stream_desc, size, INT, "1 to 32767"),
+    SSLH_I_RANGE(sslh_stream_desc, channels, INT, "1 to 3"),
+    SSLH_I_RANGE(sslh_stream_desc, megabytes, INT, "1 to 2000")};
 static const sslh_setting sslh_i_clips_ranges[] = {
     SSLH_I_RANGE(sslh_clips_desc, length, INT, "at least 1"),
     SSLH_I_RANGE(sslh_clips_desc, size, INT, "1 to 32767")};
@@ -23224,6 +23259,7 @@ static const struct { const sslh_setting *row; int rows; } sslh_i_ranges[] = {
     {sslh_i_moving_ranges, SSLH_I_LENGTH(sslh_i_moving_ranges)},
     {sslh_i_items_ranges, SSLH_I_LENGTH(sslh_i_items_ranges)},
     {sslh_i_ranking_ranges, SSLH_I_LENGTH(sslh_i_ranking_ranges)},
+    {sslh_i_stream_ranges, SSLH_I_LENGTH(sslh_i_stream_ranges)},
 #if SSLH_WITH_CLASSIFIERS
     {sslh_i_forest_ranges, SSLH_I_LENGTH(sslh_i_forest_ranges)},
     {sslh_i_svm_ranges, SSLH_I_LENGTH(sslh_i_svm_ranges)},
@@ -40038,9 +40074,11 @@ SSLH_I_FN void sslh_i_ahead_end(struct sslh_i_ahead *a) {
     sslh_i_free(c, a->memory);
     sslh_i_free(c, a);
 }
-/* Gives memory back that something else needs more; 0 when there is none. */
+/* Gives memory back that something else needs more; 0 when there is none. The owner may also be an sslh_i_feed, which
+   begins with its loader too and keeps its memory. */
 SSLH_I_FN int sslh_i_ahead_yield(sslh_ctx *c) {
-    struct sslh_i_ahead *a = (struct sslh_i_ahead *)sslh_i_ahead_owner(c);
+    sslh_loader **owner = (sslh_loader **)sslh_i_ahead_owner(c);
+    struct sslh_i_ahead *a = owner && (void *)(*owner)->ahead == (void *)owner ? (*owner)->ahead : NULL;
     if (a) sslh_i_ahead_end(a);
     return a != NULL;
 }
@@ -40214,6 +40252,7 @@ SSLH_DEF int sslh_bits_ok(sslh_ctx *c) {
      >>readers    the table of all formats, and the functions that load one file of any of them
      >>sheets     index.txt: many images cut out of one picture
      >>folders    sslh_load_images: a file, a folder of files, a folder of class folders
+     >>streams    sslh_stream_images: the same folders, read while a loader goes over them
      >>recordings sslh_load_audio: the same for sound, with labels from the names of the files
      >>clips      sslh_load_clips: folders of numbered frames; clips that are made of images
      >>weights    safetensors: nets, checkpoints; features of 8-bit images
@@ -44018,8 +44057,9 @@ SSLH_I_FN const sslh_field *sslh_i_field_of(const sslh_data *d, sslh_field_kind 
 /* The number in the whole set of a data set's sample i. */
 SSLH_I_FN int64_t sslh_i_sample_id(const sslh_data *d, int64_t i) { return d->order ? d->order[i] : i; }
 
-/* A CRC-32 of the samples' numbers and of the values of up to 64 of them, as far as they are in memory. It
-   distinguishes data sets of the same sizes. Labels are left out, because nothing is trained on them. */
+/* A CRC-32 of the samples' numbers and of the values of up to 64 of them, as far as they are in memory, or of the names
+   of a stream's files. It distinguishes data sets of the same sizes. Labels are left out, because nothing is trained on
+   them. */
 SSLH_I_FN uint32_t sslh_i_data_crc(const sslh_data *d) {
     const int64_t most = SSLH_I_MIN(d->count, (int64_t)64);
     uint32_t crc = 0;
@@ -44031,6 +44071,7 @@ SSLH_I_FN uint32_t sslh_i_data_crc(const sslh_data *d) {
     for (int f = 0; f < d->fields; f++) {
         const sslh_field *field = &d->field[f];
         size_t count = 1;
+        if (sslh_i_stream_of(field)) crc = sslh_i_stream_crc(crc, sslh_i_stream_of(field));
         if (!field->values || field->kind == SSLH_FIELD_LABEL) continue;
         for (int i = 0; i < field->shape.ndim; i++) count *= (size_t)field->shape.size[i];
         for (int64_t i = 0; i < most; i++) {
@@ -44079,9 +44120,24 @@ SSLH_I_FN int sslh_i_field_get(sslh_ctx *c, const char *fn, const sslh_field *f,
         memcpy(out, (const char *)f->values + (size_t)index * n, n);
         return 1;
     }
+    if (sslh_i_stream_of(f)) {
+        const int32_t at = (int32_t)index;
+        sslh_data whole = sslh_i_no_data(c);
+        return sslh_i_stream_read(c, fn, sslh_i_stream_of(f), &whole, &at, 1, out, 0);
+    }
     if (f->fetch && f->fetch(f->user, index, out) == 0) return 1;
     sslh_fail(c, SSLH_E_FILE, "%s: the data's fetch callback failed for sample %.0f", fn, (double)index);
     return 0;
+}
+
+/* Copies a field of all samples of a batch to out, one after the other. 1 on success. */
+SSLH_I_FN int sslh_i_batch_fetch(sslh_ctx *c, const char *fn, const sslh_batch *b, const sslh_field *f, char *out) {
+    const size_t bytes = sslh_i_field_bytes(f);
+    if (sslh_i_stream_of(f))
+        return sslh_i_stream_read(c, fn, sslh_i_stream_of(f), &b->data, b->index, b->count, out, 0);
+    for (int i = 0; i < b->count; i++)
+        if (!sslh_i_field_get(c, fn, f, sslh_i_sample_id(&b->data, b->index[i]), out + (size_t)i * bytes)) return 0;
+    return 1;
 }
 
 /* Whether batches can be made of a field; an error with the field's number when they cannot. */
@@ -44830,12 +44886,16 @@ SSLH_DEF void sslh_data_mean_std(sslh_data d, float mean[4], float std[4]) {
     double frames = 0;
     char *fetched = f->values ? NULL : (char *)sslh_i_alloc(c, bytes);
     if (!f->values && !fetched) return;
-    for (int64_t i = 0; i < d.count && !SSLH_I_BAD(c); i++) {
+    const int64_t step = sslh_i_stream_of(f) ? (d.count - 1) / 1024 + 1 : 1; /* reading all files would take long */
+    for (int64_t i = 0; i < d.count && !SSLH_I_BAD(c); i += step) {
         int64_t at = sslh_i_sample_id(&d, i);
         const char *p = fetched ? fetched : (const char *)f->values + (size_t)at * bytes;
         size_t seen = clips ? (size_t)sslh_i_valid_length(f, at) : 1, pixels = seen * frame;
+        if (sslh_i_stream_skips(f)) {
+            const int32_t number = (int32_t)i;
+            if (!sslh_i_stream_read(c, "sslh_data_mean_std", sslh_i_stream_of(f), &d, &number, 1, fetched, 1)) continue;
+        } else if (fetched && !sslh_i_field_get(c, "sslh_data_mean_std", f, at, fetched)) break;
         frames += (double)seen;
-        if (fetched && !sslh_i_field_get(c, "sslh_data_mean_std", f, at, fetched)) break;
         for (size_t k = 0; k < channels; k++) {
             uint64_t a = 0, b = 0;
             for (size_t j = k; j < pixels * channels; j += channels) {
@@ -44918,6 +44978,8 @@ SSLH_DEF sslh_loader *sslh_loader_new(sslh_ctx *c, sslh_data data, sslh_loader_d
     l->epoch = -1;
     l->index = (int32_t *)(l + 1);
     l->labels = data.labels ? l->index + batch : NULL;
+    const sslh_field *image = sslh_i_field_of(&data, SSLH_FIELD_IMAGE);
+    l->streams = image && sslh_i_stream_of(image);
     l->order = desc.in_order ? NULL : l->index + 2 * batch;
     return l;
 }
@@ -44946,6 +45008,7 @@ SSLH_DEF int sslh_next_batch(sslh_loader *l, sslh_batch *batch) {
     int epoch, n = sslh_i_loader_peek(l, l->index, l->labels, &epoch);
     if (!n) return 0;
     if (l->c->dirty || !l->c->step_open) sslh_begin_step(l->c);
+    if (l->streams && !sslh_i_feed_turn(l, n)) return 0;
     batch->data = sslh_i_whole_set(l->data);
     batch->count = n;
     batch->epoch = epoch;
@@ -44954,7 +45017,8 @@ SSLH_DEF int sslh_next_batch(sslh_loader *l, sslh_batch *batch) {
     batch->index = l->index;
     batch->labels = l->labels;
     batch->loader = l;
-    return 1;
+    if (l->streams) sslh_i_feed_ahead(l);
+    return !SSLH_I_BAD(l->c);
 }
 
 SSLH_DEF int64_t sslh_loader_steps(const sslh_loader *l) { return l ? l->per_epoch : 0; }
@@ -44985,7 +45049,7 @@ SSLH_I_FN int sslh_i_batch_ok(sslh_ctx *c, const char *fn, const sslh_batch *b) 
 typedef struct sslh_i_batch_job {
     const sslh_batch *b;
     const sslh_field *f;
-    const char       *fetched; /* (N,bytes) when the source is a callback, otherwise NULL */
+    const char       *fetched; /* (N,bytes) when the source is a callback or a stream, otherwise NULL */
     size_t            bytes, values; /* of one sample */
     sslh_real        *out; /* (N,values) */
 } sslh_i_batch_job;
@@ -45020,6 +45084,7 @@ SSLH_I_FN void sslh_i_batch_task(void *arg, int task, int worker) {
 SSLH_I_FN sslh_tensor *sslh_i_batch_tensor(sslh_ctx *c, const char *fn, const sslh_batch *b, const sslh_field *f) {
     sslh_shape shape = sslh_dim1(b->count);
     size_t bytes = sslh_i_field_bytes(f), n;
+    const char *read = (const char *)sslh_i_feed_images(c, b, f);
     char *fetched = NULL;
     int tokens = f->kind == SSLH_FIELD_TOKENS || f->kind == SSLH_FIELD_LABEL;
     if (f->shape.ndim + 1 > SSLH_MAX_DIMS) {
@@ -45029,18 +45094,17 @@ SSLH_I_FN sslh_tensor *sslh_i_batch_tensor(sslh_ctx *c, const char *fn, const ss
     for (int i = 0; i < f->shape.ndim; i++) shape.size[shape.ndim++] = f->shape.size[i];
     sslh_tensor *t = sslh_i_new(c, fn, tokens ? SSLH_I32 : SSLH_F32, shape);
     if (!t) return sslh_i_dummy(c);
-    if (!f->values || tokens) { /* in this thread: callbacks, and copies too small to be shared out */
+    if ((!f->values && !read) || tokens) { /* in this thread: callbacks, and copies too small to be shared out */
         if (!tokens) fetched = sslh_i_mul((size_t)b->count, bytes, &n) ? (char *)sslh_i_scratch(c, n) : NULL;
         char *out = tokens ? (char *)t->ints : fetched;
         if (!out) return sslh_i_dummy(c);
-        for (int i = 0; i < b->count && !SSLH_I_BAD(c); i++)
-            sslh_i_field_get(c, fn, f, sslh_i_sample_id(&b->data, b->index[i]), out + (size_t)i * bytes);
+        sslh_i_batch_fetch(c, fn, b, f, out);
     }
     if (!tokens && !SSLH_I_BAD(c)) {
         sslh_i_batch_job j;
         j.b = b;
         j.f = f;
-        j.fetched = fetched;
+        j.fetched = read ? read : fetched;
         j.bytes = bytes;
         j.values = t->count / (size_t)b->count;
         j.out = t->data;
@@ -46064,6 +46128,514 @@ SSLH_DEF sslh_data sslh_load_images(sslh_ctx *c, const char *path) {
     sslh_images_desc d;
     memset(&d, 0, sizeof d);
     return sslh_load_images_ex(c, path, d);
+}
+
+/* ================================================================================================================== */
+/*  >>streams       sslh_stream_images: images that are read from their files when a batch needs them                 */
+/* ================================================================================================================== */
+
+/* A stream is the list of a folder's files, which never changes. Every loader, and every call that wants a few images,
+   reads by a job of its own, so that several contexts may share the list. A loader has two banks of images in turn: the
+   step works on one while idle workers read the next batch into the other.
+
+   The readers of part IV allocate from a context and report to it, and a context belongs to one thread. So a worker
+   that reads a file makes a context of its own for it, whose memory is the worker's share of the job's block: nothing
+   is counted twice, nothing has to be freed, and the block is all that reading can take. If an image does not fit into
+   the share, all shares grow, as far as the limit allows. */
+
+struct sslh_i_stream {
+    sslh_ctx          *c;     /* that owns the list */
+    const char *const *file;  /* (count) paths */
+    int64_t            count;
+    size_t             root;  /* bytes of a path that all files have in common: the folder */
+    int                height, width, channels;
+    size_t             share; /* bytes that a worker is given at first: twice what the first image took */
+    sslh_stream_desc   d;
+};
+
+/* A worker's share of a job's block: allocations follow each other, and only the last one can be given back. */
+typedef struct sslh_i_share {
+    char     *p;
+    size_t    size, used, last; /* last: where the last allocation begins */
+    size_t    most;             /* what would have been enough so far */
+    sslh_code code;             /* why the last image could not be read, and in a sentence */
+    char      why[512];
+} sslh_i_share;
+
+enum { SSLH_I_UNREAD, SSLH_I_READ, SSLH_I_SHORT, SSLH_I_BROKEN }; /* SHORT: the share is too small */
+enum { SSLH_I_SHARE_LEAST = 1 << 16, /* bytes; with less no file can be read */
+    SSLH_I_BROKEN_ROW = 64 };          /* so many files in a row that cannot be read are no accident */
+
+/* Images to be read, n at most room. */
+typedef struct sslh_i_reading {
+    sslh_ctx                   *c;
+    const char                 *fn;    /* the public function, for messages */
+    const struct sslh_i_stream *s;
+    const void                 *owner; /* what the block lives as long as; NULL: scratch memory of one call */
+    size_t                      bytes; /* of an image */
+    size_t                      held;  /* bytes that the limit counts besides the block */
+    int32_t                    *id;    /* (n) numbers of the files */
+    uint8_t                    *state; /* (n) SSLH_I_UNREAD .. */
+    uint8_t                    *out;   /* (n,H,W,C) */
+    int                         n, shares;
+    sslh_i_share               *share; /* (threads) */
+    char                       *block; /* (shares,size) */
+} sslh_i_reading;
+
+/* What a loader reads ahead. Like struct sslh_i_ahead it begins with its loader (sslh_i_ahead_yield). */
+struct sslh_i_feed {
+    sslh_loader   *loader;
+    sslh_i_reading r;
+    int64_t        step[2];  /* step of the batch in each bank; -1: none */
+    uint8_t       *bank[2];  /* (N,H,W,C) */
+    int            warned;
+};
+
+SSLH_I_FN size_t sslh_i_share_round(size_t bytes) { return (bytes + SSLH_I_ALIGN - 1) / SSLH_I_ALIGN * SSLH_I_ALIGN; }
+SSLH_I_FN void *sslh_i_share_take(void *user, size_t bytes) {
+    sslh_i_share *a = (sslh_i_share *)user;
+    const size_t at = sslh_i_share_round(a->used);
+    a->most = SSLH_I_MAX(a->most, bytes < (size_t)-1 / 4 ? at + bytes : (size_t)-1 / 4);
+    if (at > a->size || bytes > a->size - at) return NULL;
+    a->last = at;
+    a->used = at + bytes;
+    return a->p + at;
+}
+SSLH_I_FN void sslh_i_share_give(void *user, void *p) {
+    sslh_i_share *a = (sslh_i_share *)user;
+    if ((char *)p == a->p + a->last) a->used = a->last;
+}
+
+/* The image of a file, fitted to the set, into out (H,W,C) in memory of c. Unlike sslh_i_parts_join it cannot look at
+   all files before it says how many channels the set has. */
+SSLH_I_FN void sslh_i_stream_load(sslh_ctx *c, const char *fn, const struct sslh_i_stream *s, const char *path,
+                                  uint8_t *out, sslh_i_loaded *image) {
+    sslh_i_source source = sslh_i_source_open(c, fn, path);
+    sslh_images_desc fit;
+    memset(&fit, 0, sizeof fit);
+    fit.size = s->d.size;
+    fit.bilinear = s->d.bilinear;
+    if (!sslh_i_read(&source, SSLH_I_GIVES_IMAGE, image)) return;
+    sslh_i_loaded_drop_alpha(image);
+    sslh_i_loaded_fit(c, image, fit);
+    if (SSLH_I_BAD(c) || !out) return;
+    if (image->height != s->height || image->width != s->width) {
+        sslh_fail(c, SSLH_E_SHAPE, "%s: %s has %d x %d pixels, the first image %d x %d (height x width): give .size, to "
+                  "which all are resized", fn, sslh_i_tail(path), image->height, image->width, s->height, s->width);
+        return;
+    }
+    if (image->channels > s->channels) {
+        sslh_fail(c, SSLH_E_SHAPE, "%s: %s is in colour, the first image is grey: set .channels to 3, and grey images "
+                  "become colour", fn, sslh_i_tail(path));
+        return;
+    }
+    const size_t pixels = (size_t)s->height * (size_t)s->width, channels = (size_t)s->channels;
+    if (image->channels == s->channels) memcpy(out, image->pixels, pixels * channels);
+    else for (size_t i = 0; i < pixels; i++) memset(out + i * channels, image->pixels[i], channels);
+}
+
+/* Reads file number id in a share; image: what it holds, for the first file (NULL otherwise). Returns its state. The
+   context is not destroyed, because all its memory is in the share. */
+SSLH_I_FN int sslh_i_share_read(const sslh_i_reading *r, sslh_i_share *a, int32_t id, uint8_t *out,
+                                sslh_i_loaded *image) {
+    sslh_i_loaded own;
+    sslh_desc d;
+    memset(&d, 0, sizeof d);
+    memset(&own, 0, sizeof own);
+    d.threads = 1;
+    d.alloc = sslh_i_share_take;
+    d.release = sslh_i_share_give;
+    d.user = a;
+    a->used = 0;
+    sslh_ctx *c = sslh_create(d);
+    if (SSLH_I_BAD(c)) return SSLH_I_SHORT;
+    c->k = r->c->k; /* resizing as the caller's context does it */
+    sslh_i_stream_load(c, r->fn, r->s, r->s->file[id], out, image ? image : &own);
+    a->code = c->code;
+    if (a->code == SSLH_OK) return SSLH_I_READ;
+    memcpy(a->why, c->message, sizeof a->why);
+    return a->code == SSLH_E_MEMORY && a->most > a->size ? SSLH_I_SHORT : SSLH_I_BROKEN;
+}
+
+SSLH_I_FN void sslh_i_reading_task(void *arg, int task, int worker) {
+    const sslh_i_reading *r = (const sslh_i_reading *)arg;
+    r->state[task] = (uint8_t)sslh_i_share_read(r, &r->share[r->shares > 1 ? worker : 0], r->id[task],
+                                                r->out + (size_t)task * r->bytes, NULL);
+}
+
+/* Gives the block back. */
+SSLH_I_FN void sslh_i_reading_end(sslh_i_reading *r) {
+    if (r->owner) sslh_i_free(r->c, r->block);
+    else sslh_i_scratch_end(r->c, r->block);
+    r->block = NULL;
+}
+/* What the limit leaves for one share. */
+SSLH_I_FN size_t sslh_i_reading_most(const sslh_i_reading *r) {
+    const size_t limit = (size_t)r->s->d.megabytes * 1000000;
+    return limit > r->held ? (limit - r->held) / SSLH_I_ALIGN * SSLH_I_ALIGN : 0;
+}
+/* A block with size bytes for each worker or, if the limit has no room for that, for this thread alone. No task may
+   run. 0 and an error if there is no memory. */
+SSLH_I_FN int sslh_i_reading_room(sslh_i_reading *r, size_t size) {
+    sslh_ctx *c = r->c;
+    const size_t most = sslh_i_reading_most(r);
+    size_t all;
+    sslh_i_reading_end(r);
+    if (most < SSLH_I_SHARE_LEAST) {
+        sslh_fail(c, SSLH_E_USAGE, "%s: the images of a batch take %.1f MB, and .megabytes is %d: give more, or take a "
+                  "smaller .size or a smaller batch", r->fn, (double)r->held / 1e6, r->s->d.megabytes);
+        return 0;
+    }
+    size = SSLH_I_MIN(sslh_i_share_round(size), most);
+    r->shares = c->threads;
+    if (!sslh_i_mul(size, (size_t)r->shares, &all) || all > most) all = size, r->shares = 1;
+    r->block = (char *)(r->owner ? sslh_i_alloc_with(c, all, r->owner) : sslh_i_scratch(c, all));
+    for (int i = 0; r->block && i < r->shares; i++) {
+        r->share[i].p = r->block + (size_t)i * size;
+        r->share[i].size = size;
+        r->share[i].most = 0;
+    }
+    return r->block != NULL;
+}
+
+/* Reads one file in this thread, with as much memory as it needs and the limit has; no task may run. Returns
+   SSLH_I_READ or, with the reason in share 0, SSLH_I_BROKEN; 0 and an error if there is no memory. */
+SSLH_I_FN int sslh_i_reading_one(sslh_i_reading *r, int32_t id, uint8_t *out, sslh_i_loaded *image) {
+    for (;;) {
+        sslh_i_share *a = r->share;
+        const int state = sslh_i_share_read(r, a, id, out, image);
+        if (state != SSLH_I_SHORT) return state;
+        if (a->size >= sslh_i_reading_most(r)) {
+            a->code = SSLH_E_MEMORY;
+            snprintf(a->why, sizeof a->why, "%s: %s takes more than %.1f MB to read, which is what the images of a "
+                     "batch leave of the %d MB of .megabytes: give more, or make the file smaller", r->fn,
+                     sslh_i_tail(r->s->file[id]), (double)a->size / 1e6, r->s->d.megabytes);
+            return SSLH_I_BROKEN;
+        }
+        if (!sslh_i_reading_room(r, a->most + a->most / 2)) return 0;
+    }
+}
+/* The block as the tasks need it: a file that took all of the limit may have left one share of it. */
+SSLH_I_FN int sslh_i_reading_begin(sslh_i_reading *r) {
+    if (r->block && (r->shares == r->c->threads || r->share[0].size <= r->s->share)) return 1;
+    return sslh_i_reading_room(r, r->s->share);
+}
+/* Reads all images of the job. Those that need more memory, and those that are broken, are left to
+   sslh_i_reading_again. 0 after an error. */
+SSLH_I_FN int sslh_i_reading_run(sslh_i_reading *r) {
+    if (!sslh_i_reading_begin(r)) return 0;
+    if (r->shares > 1) sslh_i_parallel(r->c, r->n, sslh_i_reading_task, r);
+    else for (int i = 0; i < r->n; i++) sslh_i_reading_task(r, i, 0);
+    return 1;
+}
+/* Reads image i in this thread, if it has not been read yet; a broken file may have been replaced in the meantime. */
+SSLH_I_FN int sslh_i_reading_again(sslh_i_reading *r, int i) {
+    if (r->state[i] != SSLH_I_READ)
+        r->state[i] = (uint8_t)sslh_i_reading_one(r, r->id[i], r->out + (size_t)i * r->bytes, NULL);
+    return r->state[i] == SSLH_I_READ;
+}
+
+/* --- some images by their numbers, without a loader --------------------------------------------------------------- */
+
+/* The n samples of d with the numbers index into out (n,H,W,C). 0 and an error when one of them cannot be read; with
+   may_fail no error, unless memory ran out. */
+SSLH_I_FN int sslh_i_stream_read(sslh_ctx *c, const char *fn, const struct sslh_i_stream *s, const sslh_data *d,
+                                 const int32_t *index, int n, void *out, int may_fail) {
+    const size_t shares = (size_t)c->threads * sizeof(sslh_i_share), ids = (size_t)n * sizeof(int32_t);
+    char *table = (char *)sslh_i_scratch(c, shares + ids + (size_t)n);
+    sslh_i_reading r;
+    if (!table) return 0;
+    memset(&r, 0, sizeof r);
+    memset(table, 0, shares + ids + (size_t)n);
+    r.c = c;
+    r.fn = fn;
+    r.s = s;
+    r.bytes = (size_t)s->height * (size_t)s->width * (size_t)s->channels;
+    r.held = r.bytes * (size_t)n;
+    r.share = (sslh_i_share *)(void *)table;
+    r.id = (int32_t *)(void *)(table + shares);
+    r.state = (uint8_t *)(table + shares + ids);
+    r.out = (uint8_t *)out;
+    r.n = n;
+    for (int i = 0; i < n; i++) r.id[i] = (int32_t)sslh_i_sample_id(d, index[i]);
+    int ok = sslh_i_reading_run(&r);
+    for (int i = 0; ok && i < n; i++) ok = sslh_i_reading_again(&r, i);
+    if (!ok && !SSLH_I_BAD(c) && !may_fail) sslh_fail(c, r.share[0].code, "%s", r.share[0].why);
+    sslh_i_reading_end(&r);
+    sslh_i_scratch_end(c, table);
+    return ok;
+}
+
+/* .fetch of the image field, by which a stream is recognised; it also serves callers of their own. */
+SSLH_I_FN int sslh_i_stream_fetch(void *user, int64_t index, void *out) {
+    const struct sslh_i_stream *s = (const struct sslh_i_stream *)user;
+    const int32_t at = (int32_t)index;
+    sslh_data whole = sslh_i_no_data(s->c);
+    if (SSLH_I_BAD(s->c) || index < 0 || index >= s->count) return 1;
+    return !sslh_i_stream_read(s->c, "sslh_stream_images", s, &whole, &at, 1, out, 0);
+}
+SSLH_I_FN const struct sslh_i_stream *sslh_i_stream_of(const sslh_field *f) {
+    return f->fetch == sslh_i_stream_fetch ? (const struct sslh_i_stream *)f->user : NULL;
+}
+/* Whether images are left out when their files cannot be read. */
+SSLH_I_FN int sslh_i_stream_skips(const sslh_field *f) {
+    const struct sslh_i_stream *s = sslh_i_stream_of(f);
+    return s && s->d.skip_broken;
+}
+/* A CRC-32 of the names of the files below the folder, which may have been moved. */
+SSLH_I_FN uint32_t sslh_i_stream_crc(uint32_t crc, const struct sslh_i_stream *s) {
+    for (int64_t i = 0; i < s->count; i++) {
+        const char *name = s->file[i] + s->root;
+        crc = sslh_i_crc32(crc, (const uint8_t *)name, strlen(name) + 1);
+    }
+    return crc;
+}
+
+/* --- the batches of a loader -------------------------------------------------------------------------------------- */
+
+/* Two banks for the images of a batch, and what reading them takes; 0 and an error if there is no memory. */
+SSLH_I_FN int sslh_i_feed_new(sslh_loader *l, const struct sslh_i_stream *s) {
+    sslh_ctx *c = l->c;
+    const size_t n = (size_t)l->desc.batch, shares = (size_t)c->threads * sizeof(sslh_i_share);
+    const size_t bytes = (size_t)s->height * (size_t)s->width * (size_t)s->channels;
+    const size_t tables = sizeof(struct sslh_i_feed) + shares + n * sizeof(int32_t) + n;
+    size_t images;
+    if (!sslh_i_mul(bytes, 2 * n, &images)) images = (size_t)-1 / 2;
+    struct sslh_i_feed *f = (struct sslh_i_feed *)sslh_i_alloc_with(c, tables, l);
+    if (!f) return 0;
+    l->feed = f;
+    f->loader = l;
+    f->step[0] = f->step[1] = -1;
+    f->r.c = c;
+    f->r.fn = "sslh_stream_images";
+    f->r.s = s;
+    f->r.owner = l;
+    f->r.bytes = bytes;
+    f->r.held = images + tables;
+    f->r.share = (sslh_i_share *)(void *)(f + 1);
+    f->r.id = (int32_t *)(void *)((char *)(f + 1) + shares);
+    f->r.state = (uint8_t *)(f->r.id + n);
+    if (!sslh_i_reading_room(&f->r, s->share)) return 0;
+    f->bank[0] = (uint8_t *)sslh_i_alloc_with(c, images, l);
+    f->bank[1] = f->bank[0] ? f->bank[0] + bytes * n : NULL;
+    return f->bank[0] != NULL;
+}
+
+/* Puts the image that follows in the order of the epoch in the place of number i of the batch, which begins at place
+   first of this order. */
+SSLH_I_FN int sslh_i_feed_replace(sslh_loader *l, int64_t first, int i) {
+    struct sslh_i_feed *f = l->feed;
+    sslh_ctx *c = l->c;
+    char why[sizeof f->r.share->why];
+    memcpy(why, f->r.share[0].why, sizeof why);
+    for (int64_t k = 1; k <= SSLH_I_MIN((int64_t)SSLH_I_BROKEN_ROW, l->data.count - 1); k++) {
+        const int32_t at = l->order[(first + i + k) % l->data.count];
+        const int32_t id = (int32_t)sslh_i_sample_id(&l->data, at);
+        const int state = sslh_i_reading_one(&f->r, id, f->r.out + (size_t)i * f->r.bytes, NULL);
+        if (!state) return 0;
+        if (state != SSLH_I_READ) continue;
+        l->index[i] = id;
+        if (l->labels) l->labels[i] = l->data.labels[at];
+        if (!f->warned) sslh_i_warn(c, "%s: it is left out, and so are others that cannot be read", why);
+        f->warned = 1;
+        return 1;
+    }
+    sslh_fail(c, f->r.share[0].code, "%s (and %d files before it; is the disk still there?)", f->r.share[0].why,
+              (int)SSLH_I_MIN((int64_t)SSLH_I_BROKEN_ROW, l->data.count - 1));
+    return 0;
+}
+
+/* Makes the images of the batch in l->index (n) ready: those that were read ahead are there already. 0 after an
+   error. */
+SSLH_I_FN int sslh_i_feed_turn(sslh_loader *l, int n) {
+    const int bank = (int)(l->step & 1);
+    if (!l->feed && !sslh_i_feed_new(l, sslh_i_stream_of(sslh_i_field_of(&l->data, SSLH_FIELD_IMAGE)))) return 0;
+    struct sslh_i_feed *f = l->feed;
+    const int complete = sslh_i_ahead_finish(l->c, f); /* also when the loader now stands elsewhere */
+    if (!complete || f->step[bank] != l->step) {
+        f->step[bank] = -1;
+        f->r.n = n;
+        f->r.out = f->bank[bank];
+        memcpy(f->r.id, l->index, (size_t)n * sizeof *l->index);
+        if (!sslh_i_reading_run(&f->r)) return 0;
+    }
+    for (int i = 0; i < n; i++) {
+        if (sslh_i_reading_again(&f->r, i)) continue;
+        if (SSLH_I_BAD(l->c)) return 0;
+        if (!f->r.s->d.skip_broken || !l->order) {
+            sslh_fail(l->c, f->r.share[0].code, "%s", f->r.share[0].why);
+            return 0;
+        }
+        if (!sslh_i_feed_replace(l, l->step % l->per_epoch * l->desc.batch, i)) return 0;
+    }
+    f->step[bank] = l->step;
+    return 1;
+}
+
+SSLH_I_FN void sslh_i_feed_task(void *arg, int task, int worker) {
+    sslh_i_reading_task(&((struct sslh_i_feed *)arg)->r, task, worker);
+}
+/* Begins to read the next batch, when l->step is already its number. */
+SSLH_I_FN void sslh_i_feed_ahead(sslh_loader *l) {
+    struct sslh_i_feed *f = l->feed;
+    const int bank = (int)(l->step & 1);
+    int epoch;
+    f->step[bank] = -1;
+    if (l->desc.no_ahead || !sslh_i_reading_begin(&f->r) || f->r.shares < l->c->threads ||
+        !sslh_i_ahead_own(l->c, f)) return;
+    f->r.n = sslh_i_loader_peek(l, f->r.id, NULL, &epoch);
+    if (!f->r.n) { /* the last batch: another loader may have the workers */
+        sslh_i_ahead_cancel(l->c, -1);
+        return;
+    }
+    f->r.out = f->bank[bank];
+    f->step[bank] = l->step;
+    sslh_i_ahead_add(l->c, f->r.n, sslh_i_feed_task);
+}
+
+/* The images (N,H,W,C) of field f if b is the newest batch of a loader, as it came; otherwise NULL. */
+SSLH_I_FN const uint8_t *sslh_i_feed_images(sslh_ctx *c, const sslh_batch *b, const sslh_field *f) {
+    const sslh_loader *l = b->loader;
+    const int bank = (int)(b->step & 1);
+    if (!l || l->c != c || !l->feed || b->index != l->index || b->step + 1 != l->step ||
+        l->feed->step[bank] != b->step || sslh_i_stream_of(f) != l->feed->r.s) return NULL;
+    return l->feed->bank[bank];
+}
+
+/* --- the list ----------------------------------------------------------------------------------------------------- */
+
+/* Files and their labels while a folder is walked through. */
+typedef struct sslh_i_listing {
+    sslh_ctx *c;
+    char     *text;  /* their paths, each ended by a zero */
+    int32_t  *label;
+    size_t    used, room, labels_room;
+    int64_t   n;
+    int       labelled;
+} sslh_i_listing;
+
+SSLH_I_FN int sslh_i_listing_add(void *to, const char *path, int wanted, int label) {
+    sslh_i_listing *l = (sslh_i_listing *)to;
+    const size_t n = strlen(path) + 1;
+    (void)wanted;
+    if (l->n == INT32_MAX) sslh_fail(l->c, SSLH_E_USAGE, "sslh_stream_images: more than 2^31 - 1 files");
+    if (SSLH_I_BAD(l->c) || !sslh_i_make_room(l->c, (void **)(void *)&l->text, &l->room, l->used + n, 1) ||
+        !sslh_i_make_room(l->c, (void **)(void *)&l->label, &l->labels_room, (size_t)l->n + 1, sizeof *l->label))
+        return 0;
+    memcpy(l->text + l->used, path, n);
+    l->used += n;
+    l->labelled = label >= 0;
+    l->label[l->n++] = (int32_t)label;
+    return 1;
+}
+
+/* Walks through the folder; 0 and an error when it has no images or something else than images. */
+SSLH_I_FN int sslh_i_stream_list(sslh_i_listing *l, const char *path, const char ***names, int *classes) {
+    static const char fn[] = "sslh_stream_images";
+    sslh_ctx *c = l->c;
+    sslh_i_walk w;
+    const sslh_i_path_kind kind = sslh_i_known_kind(c, fn, path);
+    if (kind != SSLH_I_PATH_FOLDER && !SSLH_I_BAD(c))
+        sslh_fail(c, SSLH_E_FILE, "%s: %s%s%s: give a folder of images or of class folders", fn,
+                  kind == SSLH_I_PATH_NONE ? "cannot open " : "", sslh_i_tail(path), kind == SSLH_I_PATH_NONE ? "" : " is no folder");
+    else if (sslh_i_kind_in(c, fn, path, "index.txt") == SSLH_I_PATH_FILE)
+        sslh_fail(c, SSLH_E_FORMAT, "%s: %s has an index.txt, so its pictures are sheets of many images: load it with "
+                  "sslh_load_images", fn, sslh_i_tail(path));
+    if (SSLH_I_BAD(c)) return 0;
+    memset(&w, 0, sizeof w);
+    w.c = c;
+    w.fn = fn;
+    w.one = SSLH_I_GIVES_IMAGE;
+    w.add = sslh_i_listing_add;
+    w.set = l;
+    w.other = "move it elsewhere; files of many images are read by sslh_load_images";
+    *classes = sslh_i_walk_path(&w, path, names);
+    if (!l->n && !SSLH_I_BAD(c))
+        sslh_fail(c, SSLH_E_FORMAT, "%s: %s holds no images: give a folder of PNG, JPEG, BMP or PNM files, or of class "
+                  "folders with them", fn, sslh_i_tail(path));
+    return !SSLH_I_BAD(c);
+}
+
+/* Sizes and channels of the set, and the memory that reading takes, from the first file that can be read. */
+SSLH_I_FN int sslh_i_stream_look(sslh_ctx *c, struct sslh_i_stream *s) {
+    sslh_i_share *share = (sslh_i_share *)sslh_i_alloc(c, (size_t)c->threads * sizeof *share);
+    const int64_t tries = s->d.skip_broken ? SSLH_I_MIN(s->count, (int64_t)SSLH_I_BROKEN_ROW) : 1;
+    sslh_i_loaded image;
+    sslh_i_reading r;
+    int state = 0;
+    memset(&r, 0, sizeof r);
+    r.c = c;
+    r.fn = "sslh_stream_images";
+    r.s = s;
+    r.share = share;
+    r.owner = s;
+    if (!share || !sslh_i_reading_room(&r, (size_t)1 << 20)) return 0;
+    for (int64_t i = 0; i < tries && state != SSLH_I_READ; i++) {
+        memset(&image, 0, sizeof image);
+        state = sslh_i_reading_one(&r, (int32_t)i, NULL, &image);
+        if (!state) break;
+    }
+    if (state == SSLH_I_BROKEN) sslh_fail(c, share[0].code, "%s", share[0].why);
+    if (state == SSLH_I_READ) {
+        s->height = image.height;
+        s->width = image.width;
+        s->channels = s->d.channels ? s->d.channels : image.channels;
+        s->share = sslh_i_share_round(2 * share[0].most + SSLH_I_SHARE_LEAST);
+    }
+    sslh_i_reading_end(&r);
+    sslh_i_free(c, share);
+    return !SSLH_I_BAD(c);
+}
+
+SSLH_DEF sslh_data sslh_stream_images(sslh_ctx *c, const char *path, sslh_stream_desc d) {
+    sslh_i_listing l;
+    sslh_field f[2];
+    const char **names = NULL;
+    int classes = 0;
+    if (SSLH_I_BAD(c) || !sslh_i_desc_ok(c, "sslh_stream_images", SSLH_I_D_STREAM, &d)) return sslh_i_no_data(c);
+    if (!path || d.channels == 2) {
+        sslh_fail(c, SSLH_E_USAGE, path ? "sslh_stream_images: .channels is 2: 1 makes a grey set, 3 one in colour"
+                  : "sslh_stream_images: the path is NULL");
+        return sslh_i_no_data(c);
+    }
+    const int64_t mark = sslh_mark(c);
+    memset(&l, 0, sizeof l);
+    memset(f, 0, sizeof f);
+    l.c = c;
+    struct sslh_i_stream *s = (struct sslh_i_stream *)sslh_i_alloc(c, sizeof *s);
+    const char **file = NULL;
+    if (s && sslh_i_stream_list(&l, path, &names, &classes))
+        file = (const char **)sslh_i_alloc_table(c, (size_t)l.n, 1, sizeof *file);
+    if (file) {
+        const char *at = l.text;
+        for (int64_t i = 0; i < l.n; i++, at += strlen(at) + 1) file[i] = at;
+        s->c = c;
+        s->file = file;
+        s->count = l.n;
+        s->root = strlen(path);
+        s->d = d;
+        if (!d.megabytes) s->d.megabytes = 256;
+        sslh_i_stream_look(c, s);
+        f[0].kind = SSLH_FIELD_IMAGE;
+        f[0].type = SSLH_U8;
+        f[0].shape = sslh_dim3(s->height, s->width, s->channels);
+        f[0].fetch = sslh_i_stream_fetch;
+        f[0].user = s;
+        f[1].kind = SSLH_FIELD_LABEL;
+        f[1].type = SSLH_I32;
+        f[1].values = l.label;
+        f[1].name = "class";
+        f[1].names = names;
+        f[1].classes = classes;
+    }
+    sslh_data out = sslh_i_data_from_fields(c, "sslh_stream_images", f, l.labelled ? 2 : 1, l.n);
+    if (SSLH_I_BAD(c)) {
+        sslh_i_free_blocks(c, mark);
+        return sslh_i_no_data(c);
+    }
+    if (!l.labelled) sslh_i_free(c, l.label);
+    out.files = file;
+    return out;
 }
 
 /* ================================================================================================================== */
