@@ -5617,7 +5617,8 @@ SSLH_DEF void sslh_view_add(sslh_view_set *v, const char *name, sslh_tensor *x) 
         return;
     }
     if (v->n == 16) {
-        sslh_fail(x->ctx, SSLH_E_USAGE, "sslh_view_add: more than 16 views (\"%s\")", name);
+        sslh_fail(x->ctx, SSLH_E_USAGE, "sslh_view_add: more than 16 views (\"%s\"): join some of them by sslh_concat",
+                  name);
         return;
     }
     v->name[v->n] = name;
@@ -5692,16 +5693,19 @@ SSLH_DEF sslh_method sslh_method_new(sslh_ctx *c, const char *name, sslh_net *en
 SSLH_I_FN void *sslh_i_self(const char *op, const sslh_method *m, const char *function) {
     if (!m || SSLH_I_BAD(m->ctx)) return NULL;
     if (sslh_i_net_dead(m->net) || (m->info && !m->self))
-        sslh_fail(m->ctx, SSLH_E_USAGE, "%s: this method could not be made (an error that was cleared)", op);
+        sslh_fail(m->ctx, SSLH_E_USAGE, "%s: this method could not be made (an error that was cleared): make it again",
+                  op);
     else if (!m->info || strcmp(m->info->function, function) != 0)
-        sslh_fail(m->ctx, SSLH_E_USAGE, "%s: the method '%s' was not made by %s", op, m->name ? m->name : "", function);
+        sslh_fail(m->ctx, SSLH_E_USAGE, "%s: the method '%s' was not made by %s: pass one that was", op,
+                  m->name ? m->name : "", function);
     else return m->self;
     return NULL;
 }
 
 /* The callbacks of a method that could not be made; they may still be called once the error has been cleared. */
 SSLH_I_FN void sslh_i_inert(sslh_method *m) {
-    sslh_fail(m->ctx, SSLH_E_USAGE, "%s: this method could not be made (an error that was cleared)", m->name);
+    sslh_fail(m->ctx, SSLH_E_USAGE, "%s: this method could not be made (an error that was cleared): make it again",
+              m->name);
 }
 SSLH_I_FN void sslh_i_inert_prepare(sslh_method *m, sslh_data data) {
     (void)data;
@@ -5739,12 +5743,14 @@ SSLH_I_FN int sslh_i_check_encoder(sslh_ctx *c, const char *op, sslh_net *encode
     sslh_net_info info;
     if (SSLH_I_BAD(c)) return 0;
     if (!encoder) {
-        sslh_fail(c, SSLH_E_USAGE, "%s: the encoder is NULL", op);
+        sslh_fail(c, SSLH_E_USAGE, "%s: the encoder is NULL: make one first, by sslh_convnet, sslh_resnet or sslh_vit",
+                  op);
         return 0;
     }
     info = sslh_net_query(encoder);
     /* Either mistake would be found later, but in a message about some inner operation. */
-    if (sslh_net_ctx(encoder) != c) sslh_fail(c, SSLH_E_USAGE, "%s: the encoder belongs to another context", op);
+    if (sslh_net_ctx(encoder) != c) sslh_fail(c, SSLH_E_USAGE, "%s: the encoder belongs to another context: "
+                                              "sslh_clone_into copies it into this one", op);
     else if (kind >= 0 && (int)info.kind != kind)
         sslh_fail(c, SSLH_E_SHAPE, "%s: the encoder \"%s\" gives %s, %s is needed", op, info.name,
                   kinds[(int)info.kind], kinds[kind]);
@@ -5819,8 +5825,8 @@ SSLH_I_FN sslh_tensor *sslh_i_pool_features(sslh_ctx *c, sslh_tensor *x) {
 /* The first layer has as many inputs as an image has values, so images of another size cannot be used for training. */
 SSLH_I_FN void sslh_i_check_image_size(sslh_method *m, const char *op, sslh_data data, int H, int W, int C) {
     if (data.height != H || data.width != W || data.channels != C)
-        sslh_fail(m->ctx, SSLH_E_SHAPE, "%s: made for images of %d x %d x %d, the data has %d x %d x %d", op, H, W, C,
-                  data.height, data.width, data.channels);
+        sslh_fail(m->ctx, SSLH_E_SHAPE, "%s: made for images of %d x %d x %d, the data has %d x %d x %d: resize the "
+                  "data (sslh_load_images_ex)", op, H, W, C, data.height, data.width, data.channels);
     sslh_i_note_views(m->encoder, NULL, data);
 }
 /* The reconstruction error of y against the images x, which have the same number of values: summed over the values of
@@ -5845,7 +5851,7 @@ SSLH_I_FN sslh_conv_desc sslh_i_halving(void) {
 }
 SSLH_I_FN void sslh_i_check_halving(sslh_ctx *c, const char *op, int H, int W, int times) {
     if (SSLH_I_BAD(c) || !(H % (1 << times) || W % (1 << times))) return;
-    sslh_fail(c, SSLH_E_SHAPE, "%s: the sides of images of %d x %d cannot be halved %d times exactly: take "
+    sslh_fail(c, SSLH_E_SHAPE, "%s: the sides of images of %d x %d cannot be halved %d times exactly: use "
               "fewer .convolutions, or images of another size", op, H, W, times);
 }
 /* Parameters of the transposed convolution that undoes convolution number k (conv1, conv2 ..), which has `in` input and
@@ -6231,7 +6237,7 @@ SSLH_I_FN void sslh_i_check_group_one(sslh_ctx *c, const char *op, sslh_net *enc
         const sslh_tensor *t = sslh_tensor_at(encoder, i, name, sizeof name, &is_param);
         if (is_param && t->group == 1u << 1)
             sslh_fail(c, SSLH_E_USAGE, "%s: the encoder's parameter '%s' is in group 1, which is the %s's: give it "
-                      "another one (sslh_param_set)", op, name, whose);
+                      "another group (sslh_param_set)", op, name, whose);
     }
 }
 /* a b; an error when that is more than a layer can have. */
@@ -6383,7 +6389,8 @@ SSLH_I_FN void sslh_i_score_rows(sslh_method *m, const int32_t *const *history, 
     if (!d) return;
     for (i = 0; i < n; i++) T = SSLH_I_MAX(T, SSLH_I_MIN(count[i], d->length - more) + more);
     for (i = 0; i < n; i++)
-        if (count[i] < 1) sslh_fail(c, SSLH_E_USAGE, "%s: a history is empty, so there is nothing to go by", m->name);
+        if (count[i] < 1) sslh_fail(c, SSLH_E_USAGE, "%s: a history is empty, so there is nothing to go by: leave that "
+                                    "user out", m->name);
     if (SSLH_I_BAD(c)) return;
     sslh_train_mode(m->net, 0);
     sslh_push(c);
@@ -6735,9 +6742,8 @@ typedef struct sslh_i_rotation { sslh_rotation_desc d; sslh_recipe views; sslh_n
 SSLH_I_FN void sslh_i_rotation_prepare(sslh_method *m, sslh_data data) {
     sslh_i_rotation *s = (sslh_i_rotation *)m->self;
     if (data.height != data.width)
-        sslh_fail(m->ctx, SSLH_E_SHAPE,
-                  "sslh_rotation: images of %d x %d; only square images can be turned without a trace (crop them)",
-                  data.height, data.width);
+        sslh_fail(m->ctx, SSLH_E_SHAPE, "sslh_rotation: images of %d x %d; only square images can be turned without a "
+                  "trace (sslh_load_images_ex with .size makes them square)", data.height, data.width);
     sslh_i_views_prepare(&s->views, s->given, m->encoder, data);
 }
 
@@ -7120,7 +7126,8 @@ SSLH_DEF sslh_method sslh_jigsaw(sslh_ctx *c, sslh_net *encoder, sslh_jigsaw_des
     s.tiles = d.grid == 2 ? 4 : 9;
     if (!d.permutations) d.permutations = d.grid == 2 ? 24 : 100;
     if (d.grid == 2 && d.permutations > 24)
-        sslh_fail(c, SSLH_E_USAGE, "sslh_jigsaw: .permutations is %d, but 4 tiles (.grid 2) have 24", d.permutations);
+        sslh_fail(c, SSLH_E_USAGE, "sslh_jigsaw: .permutations is %d, but 4 tiles (.grid 2) have 24: ask for at most "
+                  "as many", d.permutations);
     if (d.views) s.views = *d.views;
     memset(s.views.mean, 0, sizeof s.views.mean); /* the method normalises by itself */
     memset(s.views.std, 0, sizeof s.views.std);
@@ -8038,7 +8045,7 @@ SSLH_I_FN void sslh_i_colorization_views(sslh_method *m, const sslh_batch *batch
         sslh_fail(c, SSLH_E_SHAPE, "sslh_colorization: images of %d channels have no colours to learn from; 3 or 4 "
                   "channels are needed", x->shape[3]);
     else if (x->shape[1] % s->d.cell || x->shape[2] % s->d.cell)
-        sslh_fail(c, SSLH_E_SHAPE, "sslh_colorization: images of %d x %d are no whole cells of %d pixels: take another "
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_colorization: images of %d x %d are no whole cells of %d pixels: choose a "
                   ".cell, or images of another size", x->shape[1], x->shape[2], s->d.cell);
     for (i = 0; i < s->branches; i++) sslh_i_colour_set_weights(m, &s->branch[i], data); /* (5), in the first step */
     sslh_view_add(out, "lab", sslh_i_to_lab(c, x)); /* (1): (N,H,W,3) */
@@ -8052,7 +8059,7 @@ SSLH_I_FN sslh_tensor *sslh_i_colour_map(sslh_ctx *c, sslh_tensor *x) {
     while (x->ndim == 3 && (side + 1) * (side + 1) <= x->shape[1]) side++;
     if (x->ndim != 3 || x->shape[1] - side * side > 1) {
         sslh_fail(c, SSLH_E_SHAPE, "sslh_colorization: the encoder gives no map (N,H,W,C) and no square of tokens "
-                  "(N,T,D): take one with .map_output, or another .tap");
+                  "(N,T,D): use an encoder with .map_output, or another .tap");
         return sslh_i_dummy(c);
     }
     x = sslh_slice(c, x, 1, x->shape[1] - side * side, x->shape[1]);
@@ -8267,7 +8274,7 @@ SSLH_DEF sslh_method sslh_colorization(sslh_ctx *c, sslh_net *encoder, sslh_colo
             if (SSLH_I_BAD(c)) sslh_i_prefix_error(c, "sslh_colorization");
             else if (!s->tap[0])
                 sslh_fail(c, SSLH_E_SHAPE, "sslh_colorization: the encoder \"%s\" gives a vector and has no "
-                          "intermediate map, but colours need places", info.name);
+                          "intermediate map, but colours need places: make it with .map_output", info.name);
         }
         if (d.views) s->views = *d.views;
         memset(s->views.mean, 0, sizeof s->views.mean); /* the method normalises by itself */
@@ -9076,7 +9083,8 @@ SSLH_DEF float sslh_autoencoder_evaluate(sslh_method *m, sslh_data data) {
     int batch = 200;
     if (!sslh_i_self("sslh_autoencoder_evaluate", m, "sslh_autoencoder")) return 0.0f;
     if (data.ctx != c || data.count < 1)
-        sslh_fail(c, SSLH_E_USAGE, "sslh_autoencoder_evaluate: the data set is empty or belongs to another context");
+        sslh_fail(c, SSLH_E_USAGE, "sslh_autoencoder_evaluate: the data set is empty or belongs to another context: "
+                  "load it with the context of the method");
     for (at = 0; at < data.count && !SSLH_I_BAD(c); at += batch) {
         int n = (int)SSLH_I_MIN((int64_t)batch, data.count - at);
         sslh_tensor *x;
@@ -9086,8 +9094,8 @@ SSLH_DEF float sslh_autoencoder_evaluate(sslh_method *m, sslh_data data) {
         x = sslh_i_data_tensor(c, data, at, n, NULL);
         error = (double)sslh_item(sslh_mse(c, sslh_autoencoder_rebuild(m, x), x));
         if (!SSLH_I_BAD(c) && !(error - error == 0))
-            sslh_fail(c, SSLH_E_NAN, "sslh_autoencoder_evaluate: the error of images %.0f to %.0f is NaN or Inf",
-                      (double)at, (double)at + n - 1);
+            sslh_fail(c, SSLH_E_NAN, "sslh_autoencoder_evaluate: the error of images %.0f to %.0f is NaN or Inf: train "
+                      "again with a lower rate", (double)at, (double)at + n - 1);
         error = error * n;
         sum = sum + error;
         sslh_no_grad(c, 0);
@@ -9579,7 +9587,8 @@ SSLH_I_FN sslh_tensor *sslh_i_vae_test(sslh_method *m, sslh_data data, int64_t a
 }
 SSLH_I_FN int sslh_i_vae_data_ok(sslh_ctx *c, const char *op, const sslh_data *data) {
     if (data->ctx == c && data->count > 0) return 1;
-    sslh_fail(c, SSLH_E_USAGE, "%s: the data set is empty or belongs to another context", op);
+    sslh_fail(c, SSLH_E_USAGE, "%s: the data set is empty or belongs to another context: load it with the context of "
+              "the method", op);
     return 0;
 }
 
@@ -9615,11 +9624,11 @@ SSLH_DEF sslh_vae_score sslh_vae_evaluate(sslh_method *m, sslh_data data) {
         if (!SSLH_I_BAD(c)) {
             size_t bad = sslh_i_bad_row(mu->data, (size_t)n, (size_t)s->d.latent);
             if (bad < (size_t)n)
-                sslh_fail(c, SSLH_E_NAN, "sslh_vae_evaluate: the code of image %.0f is NaN or Inf",
-                          (double)at + (double)bad);
+                sslh_fail(c, SSLH_E_NAN, "sslh_vae_evaluate: the code of image %.0f is NaN or Inf: train again with a "
+                          "lower rate", (double)at + (double)bad);
             else if (!(r - r == 0) || !(k - k == 0))
-                sslh_fail(c, SSLH_E_NAN, "sslh_vae_evaluate: the loss of images %.0f to %.0f is NaN or Inf", (double)at,
-                          (double)at + n - 1);
+                sslh_fail(c, SSLH_E_NAN, "sslh_vae_evaluate: the loss of images %.0f to %.0f is NaN or Inf: train "
+                          "again with a lower rate", (double)at, (double)at + n - 1);
         }
         for (i = 0; i < n && !SSLH_I_BAD(c); i++)
             for (j = 0; j < s->d.latent; j++) {
@@ -9696,7 +9705,8 @@ SSLH_DEF sslh_vae_estimate sslh_vae_bound(sslh_method *m, sslh_data data, int co
             sum = sum + b;
             square = square + b2;
             if (!(b - b == 0))
-                sslh_fail(c, SSLH_E_NAN, "%s: the bound of image %.0f is NaN or Inf", op, (double)at + i);
+                sslh_fail(c, SSLH_E_NAN, "%s: the bound of image %.0f is NaN or Inf: train again with a lower rate", op,
+                          (double)at + i);
         }
         sslh_no_grad(c, 0);
         sslh_pop(c);
@@ -10386,7 +10396,7 @@ SSLH_I_FN void sslh_i_moco_prepare(sslh_method *m, sslh_data data) {
     const sslh_i_moco *s = (const sslh_i_moco *)m->self;
     if (s->d.version < 3 && s->d.queue > data.count) /* an image's last key has to be gone before its next turn */
         sslh_i_warn(m->ctx, "sslh_moco: a queue of %d keys is longer than the data set of %.0f images: queries meet "
-                    "other keys of their own image as wrong answers; take a smaller .queue", s->d.queue,
+                    "other keys of their own image as wrong answers; choose a smaller .queue", s->d.queue,
                     (double)data.count);
     sslh_i_two_views_prepare(&((sslh_i_moco *)m->self)->views, m->encoder, data);
 }
@@ -10467,10 +10477,10 @@ SSLH_I_FN sslh_tensor *sslh_i_moco_loss(sslh_method *m, const sslh_view_set *v, 
         queue = sslh_state(m->net, s->queue.rows); /* (K,D) */
         if (n % sslh_i_moco_groups(s, n))
             sslh_fail(c, SSLH_E_USAGE, "sslh_moco: a batch of %d images cannot be split into %d groups of one size: "
-                      "take another batch or another .split (1: one group)", n, s->d.split);
+                      "choose a batch or a .split that divides it (1: one group)", n, s->d.split);
         else if (s->d.queue % made)
             sslh_fail(c, SSLH_E_USAGE, "sslh_moco: a queue of %d keys is no multiple of the %d keys that a batch of %d "
-                      "images makes: take .queue %d", s->d.queue, made, n, SSLH_I_MAX(s->d.queue / made, 1) * made);
+                      "images makes: set .queue to %d", s->d.queue, made, n, SSLH_I_MAX(s->d.queue / made, 1) * made);
         if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
     }
     for (i = 0; i < 2; i++) keys[i] = both || i == 0 ? sslh_i_moco_key(m, x[1 - i], order) : NULL;
@@ -10850,7 +10860,7 @@ typedef struct sslh_i_cpc { sslh_cpc_desc d; sslh_net *predictor; } sslh_i_cpc;
 
 SSLH_I_FN void sslh_i_cpc_prepare(sslh_method *m, sslh_data data) {
     if (!sslh_i_field_of(&data, SSLH_FIELD_AUDIO))
-        sslh_fail(m->ctx, SSLH_E_USAGE, "sslh_cpc: the data have no audio field");
+        sslh_fail(m->ctx, SSLH_E_USAGE, "sslh_cpc: the data have no audio field: load sound by sslh_load_audio");
 }
 
 /* The draws are turned into places after the encoder has run, when the number of places is known. */
@@ -10886,8 +10896,8 @@ SSLH_I_FN sslh_tensor *sslh_i_cpc_loss(sslh_method *m, const sslh_view_set *v, i
     y = sslh_forward(sslh_child_at(m->encoder, 1), z); /* c: (N,T,H) */
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
     if (z->ndim != 3 || y->ndim != 3 || z->shape[1] != y->shape[1] || z->shape[1] <= K) {
-        sslh_fail(c, SSLH_E_SHAPE, "sslh_cpc: the clips have %d places of z, more than .steps = %d are needed",
-                  z->ndim == 3 ? z->shape[1] : 0, K);
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_cpc: the clips have %d places of z, more than .steps = %d are needed: choose "
+                  "fewer .steps, or longer clips", z->ndim == 3 ? z->shape[1] : 0, K);
         return sslh_i_dummy(c);
     }
     N = z->shape[0];
@@ -11217,8 +11227,8 @@ SSLH_DEF sslh_method sslh_cpc2(sslh_ctx *c, sslh_net *encoder, sslh_cpc2_desc d)
         head.in = sslh_net_query(encoder).width;
         head.widths[0] = d.target;
         if ((double)d.steps * d.target > 1048576)
-            sslh_fail(c, SSLH_E_USAGE, "sslh_cpc2: .steps %d times .target %d are more than 1048576", d.steps,
-                      d.target);
+            sslh_fail(c, SSLH_E_USAGE, "sslh_cpc2: .steps %d times .target %d are more than 1048576: lower one of them",
+                      d.steps, d.target);
     }
     if (d.views) s.views = *d.views;
     s.patch_views = d.patch_views ? *d.patch_views : sslh_i_cpc2_recipe();
@@ -12090,7 +12100,8 @@ SSLH_DEF sslh_tensor *sslh_unpatchify(sslh_ctx *c, sslh_tensor *x, int patch, in
     if (!x || x->ndim != 3 || patch < 1 || height < patch || width < patch || height % patch || width % patch ||
         (double)x->shape[1] != (double)(height / patch) * (width / patch) ||
         (double)patch * patch > (double)x->shape[2] || x->shape[2] % (patch * patch)) {
-        sslh_fail(c, SSLH_E_SHAPE, "sslh_unpatchify: %s are not the patches of %d x %d images with a patch of %d",
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_unpatchify: %s are not the patches of %d x %d images with a patch of %d: pass "
+                  "the sizes that sslh_patchify was given",
                   x ? sslh_i_str(text, sizeof text, sslh_shape_of(x)) : "NULL", height, width, patch);
         return sslh_i_dummy(c);
     }
@@ -12695,11 +12706,11 @@ SSLH_DEF sslh_method sslh_jepa(sslh_ctx *c, sslh_net *encoder, sslh_jepa_desc d)
             sslh_fail(c, SSLH_E_SHAPE, "sslh_jepa: images of %d x %d patches; at least 4 x 4 are needed to cut blocks "
                       "out of them (smaller patches?)", grid.side, grid.side);
         else if (d.target_max < d.target_min)
-            sslh_fail(c, SSLH_E_USAGE, "sslh_jepa: .target_max is %g, below .target_min, %g", (double)d.target_max,
-                      (double)d.target_min);
+            sslh_fail(c, SSLH_E_USAGE, "sslh_jepa: .target_max is %g, below .target_min, %g: raise it",
+                      (double)d.target_max, (double)d.target_min);
         else if (d.top_blocks > depth)
-            sslh_fail(c, SSLH_E_USAGE, "sslh_jepa: .top_blocks is %d, but the encoder has %d blocks", d.top_blocks,
-                      depth);
+            sslh_fail(c, SSLH_E_USAGE, "sslh_jepa: .top_blocks is %d, but the encoder has %d blocks: ask for at most "
+                      "as many", d.top_blocks, depth);
     }
     for (k = 0; k < d.top_blocks && !SSLH_I_BAD(c); k++)
         snprintf(s.block[k], sizeof s.block[k], "block%d", depth - d.top_blocks + k + 1);
@@ -12929,7 +12940,8 @@ SSLH_I_FN int sslh_i_w2v_begin(sslh_i_word2vec *s, sslh_tensor *x) {
     b->D = D;
     sslh_i_random_fill(s->c, sslh_next_stream(s->c), x->data, x->count, 0, (float)-half, (float)half);
     if (targets > INT32_MAX || inputs > INT32_MAX || !sslh_i_mul(rows, D * sizeof *b->in, &bytes)) {
-        sslh_fail(s->c, SSLH_E_MEMORY, "sslh_word2vec: a batch or the vectors are larger than this machine addresses");
+        sslh_fail(s->c, SSLH_E_MEMORY, "sslh_word2vec: a batch or the vectors are larger than this machine addresses: "
+                  "choose a smaller .dim or .batch");
         return 0;
     }
     b->in = (sslh_real *)sslh_i_alloc(s->c, bytes);
@@ -13078,7 +13090,8 @@ SSLH_DEF sslh_vectors *sslh_word2vec(sslh_ctx *c, const char *text, size_t size,
             sslh_fail(c, SSLH_E_USAGE, "%s: no line has two words that are read, so nothing is predicted (.min_count, "
                       ".sample)", fn);
         if (!(v->info.loss - v->info.loss == 0))
-            sslh_fail(c, SSLH_E_NAN, "%s: the loss is NaN or Inf: the rate is too high (.lr is %g)", fn, (double)d.lr);
+            sslh_fail(c, SSLH_E_NAN, "%s: the loss is NaN or Inf: the rate is too high: lower .lr, which is %g", fn,
+                      (double)d.lr);
     }
     sslh_i_w2v_free(&s);
     sslh_i_free(c, places);
@@ -13154,13 +13167,13 @@ SSLH_I_FN int sslh_i_vectors_sum(sslh_vectors *v, const sslh_real *unit, const c
             continue;
         }
         if (n == 32) {
-            sslh_fail(v->c, SSLH_E_USAGE, "sslh_nearest_words: more than 32 words");
+            sslh_fail(v->c, SSLH_E_USAGE, "sslh_nearest_words: more than 32 words: leave some out");
             return 0;
         }
         used[n] = sslh_i_vectors_match(v, at, m);
         if (used[n] < 0) {
-            sslh_fail(v->c, SSLH_E_USAGE, "sslh_nearest_words: \"%.*s\" is not in the vocabulary",
-                      (int)SSLH_I_MIN(m, (size_t)60), at);
+            sslh_fail(v->c, SSLH_E_USAGE, "sslh_nearest_words: \"%.*s\" is not in the vocabulary: check spelling and "
+                      "capitals, or lower .min_count when it is made", (int)SSLH_I_MIN(m, (size_t)60), at);
             return 0;
         }
         for (k = 0; k < D; k++) {
@@ -13466,7 +13479,8 @@ SSLH_DEF float sslh_gpt_evaluate(sslh_net *net, sslh_data data) {
     sslh_batch b;
     if (!sslh_i_gpt_of(c, "sslh_gpt_evaluate", net)) return 0;
     if (data.ctx != c || data.count < 1) {
-        sslh_fail(c, SSLH_E_USAGE, "sslh_gpt_evaluate: the data set is empty or of another context");
+        sslh_fail(c, SSLH_E_USAGE, "sslh_gpt_evaluate: the data set is empty or of another context: load it with the "
+                  "context of the method");
         return 0;
     }
     memset(&b, 0, sizeof b);
@@ -13506,7 +13520,8 @@ SSLH_I_FN int32_t sslh_i_gpt_sample(sslh_ctx *c, sslh_tensor *scores, const sslh
     if (SSLH_I_BAD(c)) return 0;
     most = scores->data[best->ints[0]];
     if (!(most - most == 0)) {
-        sslh_fail(c, SSLH_E_NAN, "sslh_gpt_generate: the net's scores are NaN or Inf");
+        sslh_fail(c, SSLH_E_NAN, "sslh_gpt_generate: the net's scores are NaN or Inf: train it again with a lower "
+                  "rate");
         return 0;
     }
     if (d->temperature < 0) return best->ints[0];
@@ -13866,7 +13881,8 @@ SSLH_DEF float sslh_bert_evaluate(sslh_method *m, sslh_data data) {
     if (!s) return 0;
     c = m->ctx;
     if (data.ctx != c || data.count < 1) {
-        sslh_fail(c, SSLH_E_USAGE, "sslh_bert_evaluate: the data set is empty or of another context");
+        sslh_fail(c, SSLH_E_USAGE, "sslh_bert_evaluate: the data set is empty or of another context: load it with the "
+                  "context of the method");
         return 0;
     }
     memset(&b, 0, sizeof b);
@@ -13945,8 +13961,8 @@ SSLH_DEF int sslh_fill_mask(sslh_method *m, const int32_t *text, int count, int 
     if (!sslh_i_within(c, op, "k", k, 1, s->vocabulary)) return -1;
     while (at < count && text[at] != s->d.mask_token) at++;
     if (at == count) {
-        sslh_fail(c, SSLH_E_USAGE, "%s: the text has no [MASK] (token %d, .mask_token of sslh_bert)", op,
-                  s->d.mask_token);
+        sslh_fail(c, SSLH_E_USAGE, "%s: the text has no [MASK] (token %d, .mask_token of sslh_bert): put one where a "
+                  "word is wanted", op, s->d.mask_token);
         return -1;
     }
     place = 1 + at; /* after [CLS] */
@@ -14002,7 +14018,7 @@ SSLH_DEF sslh_method sslh_bert(sslh_ctx *c, sslh_net *encoder, sslh_bert_desc d)
     both = d.hidden + d.replaced;
     if (!given) d.replaced = SSLH_I_MIN(d.replaced, 1 - d.hidden);
     else if (!SSLH_I_BAD(c) && both > 1.000001f)
-        sslh_fail(c, SSLH_E_USAGE, "sslh_bert: .hidden is %g and .replaced %g: together they are parts of 1",
+        sslh_fail(c, SSLH_E_USAGE, "sslh_bert: .hidden is %g and .replaced %g: their sum must be at most 1",
                   (double)d.hidden, (double)d.replaced);
     if (sslh_i_check_encoder(c, "sslh_bert", encoder, -1)) t = sslh_i_transformer_of(c, "sslh_bert", encoder);
     if (t) {
@@ -14965,7 +14981,8 @@ SSLH_I_FN sslh_tensor *sslh_i_pool_grid(sslh_ctx *c, const char *op, sslh_tensor
     if (SSLH_I_BAD(c)) return x;
     k = x->shape[1] / grid;
     if (k < 1 || k * grid != x->shape[1] || x->shape[2] != x->shape[1]) {
-        sslh_fail(c, SSLH_E_SHAPE, "%s %d does not divide the map of %d x %d", op, grid, x->shape[1], x->shape[2]);
+        sslh_fail(c, SSLH_E_SHAPE, "%s %d does not divide the map of %d x %d: choose a divisor of both sides", op, grid,
+                  x->shape[1], x->shape[2]);
         return x;
     }
     if (k == 1) return x;
@@ -15051,7 +15068,8 @@ SSLH_DEF sslh_tensor *sslh_features(sslh_ctx *c, sslh_net *encoder, sslh_data da
     if (data.ctx == NULL || data.count < 1 || data.count > INT_MAX ||
         (data.height < 1 && !d.input && !sslh_i_field_of(&data, SSLH_FIELD_AUDIO) &&
          !(encoder && sslh_i_field_of(&data, SSLH_FIELD_TOKENS)))) {
-        sslh_fail(c, SSLH_E_USAGE, "sslh_features: the data set is empty or has no images, no sound and no .input");
+        sslh_fail(c, SSLH_E_USAGE, "sslh_features: the data set is empty or has no images, no sound and no .input: "
+                  "load one of these, or give an .input");
         return sslh_i_dummy(c);
     }
     if (!sslh_i_desc_ok(c, "sslh_features", SSLH_I_D_FEATURES, &d)) return sslh_i_dummy(c);
@@ -15142,13 +15160,14 @@ SSLH_I_FN char *sslh_i_zero_rows(sslh_ctx *c, const sslh_tensor *x) {
 SSLH_I_FN int sslh_i_check_labels(sslh_ctx *c, const char *op, sslh_data train, sslh_data test) {
     if (SSLH_I_BAD(c)) return 0;
     if (train.ctx == NULL || test.ctx == NULL || train.count < 1 || test.count < 1)
-        sslh_fail(c, SSLH_E_USAGE, "%s: a data set is empty", op);
+        sslh_fail(c, SSLH_E_USAGE, "%s: a data set is empty: load it, and look at sslh_error", op);
     else if (!train.labels || !test.labels)
-        sslh_fail(c, SSLH_E_USAGE, "%s: the %s data has no labels, a probe needs them", op,
-                  train.labels ? "test" : "training");
+        sslh_fail(c, SSLH_E_USAGE, "%s: the %s data has no labels, which a probe needs: load a folder for each class, "
+                  "or a set that has labels", op, train.labels ? "test" : "training");
     else if (train.height != test.height || train.width != test.width || train.channels != test.channels)
-        sslh_fail(c, SSLH_E_SHAPE, "%s: training images of %d x %d x %d, test images of %d x %d x %d", op, train.height,
-                  train.width, train.channels, test.height, test.width, test.channels);
+        sslh_fail(c, SSLH_E_SHAPE, "%s: training images of %d x %d x %d, test images of %d x %d x %d: load both with "
+                  "the same .size", op, train.height, train.width, train.channels, test.height, test.width,
+                  test.channels);
     return !SSLH_I_BAD(c);
 }
 
@@ -15985,8 +16004,8 @@ SSLH_I_FN float sslh_i_finetune_accuracy(sslh_ctx *c, sslh_net *net, sslh_net *h
         if (!SSLH_I_BAD(c)) {
             size_t bad = sslh_i_bad_row(logits->data, (size_t)n, (size_t)logits->shape[1]);
             if (bad < (size_t)n)
-                sslh_fail(c, SSLH_E_NAN, "sslh_finetune: what the net makes of test image %.0f is NaN or Inf",
-                          (double)at + (double)bad);
+                sslh_fail(c, SSLH_E_NAN, "sslh_finetune: what the net makes of test image %.0f is NaN or Inf: "
+                          "fine-tune with a lower .lr", (double)at + (double)bad);
         }
         right += n * (double)sslh_i_accuracy(logits, test.labels + at);
         sslh_no_grad(c, 0);
@@ -19726,7 +19745,8 @@ SSLH_I_FN sslh_i_entry *sslh_i_declare(sslh_net *net, const char *op, const char
     if (!e || !sslh_i_copy_name(c, op, e->name, sizeof e->name, name)) return NULL;
     for (i = 0; i < net->entries; i++) {
         if (strcmp(array[i]->name, name) != 0) continue;
-        sslh_fail(c, SSLH_E_USAGE, "%s: the net '%s' already has a tensor '%s'", op, net->name, name);
+        sslh_fail(c, SSLH_E_USAGE, "%s: the net '%s' already has a tensor '%s': choose another name", op, net->name,
+                  name);
         return NULL;
     }
     e->t.type = type;
@@ -19795,7 +19815,8 @@ SSLH_DEF sslh_net *sslh_child(sslh_net *net, const char *name, sslh_net *child) 
     }
     for (i = 0; i < net->children; i++) {
         if (!name || strcmp(net->child[i].name, name) != 0) continue;
-        sslh_fail(net->ctx, SSLH_E_USAGE, "sslh_child: the net '%s' already has a child '%s'", net->name, name);
+        sslh_fail(net->ctx, SSLH_E_USAGE, "sslh_child: the net '%s' already has a child '%s': choose another name",
+                  net->name, name);
         return child;
     }
     array = (sslh_i_link *)sslh_i_owned_grow(net->ctx, net, net->child, net->children, &net->child_cap, sizeof *array);
@@ -19922,7 +19943,8 @@ SSLH_I_FN int sslh_i_net_seal(sslh_net *net, int fill) {
         e->offset = params;
         params += (e->t.count + SSLH_I_PAD - 1) / SSLH_I_PAD * SSLH_I_PAD;
         if (params > (size_t)-1 / 32)
-            sslh_fail(c, SSLH_E_MEMORY, "the net '%s' is too large for this machine's addresses", net->name);
+            sslh_fail(c, SSLH_E_MEMORY, "the net '%s' is too large for this machine's addresses: make it narrower",
+                      net->name);
     }
     bytes = params * sizeof(sslh_real);
     for (i = 0; i < net->entries; i++) {
@@ -19931,7 +19953,8 @@ SSLH_I_FN int sslh_i_net_seal(sslh_net *net, int fill) {
         e->offset = bytes;
         bytes += (e->t.count * sslh_i_type_size(e->t.type) + align - 1) / align * align;
         if (bytes > (size_t)-1 / 4)
-            sslh_fail(c, SSLH_E_MEMORY, "the net '%s' is too large for this machine's addresses", net->name);
+            sslh_fail(c, SSLH_E_MEMORY, "the net '%s' is too large for this machine's addresses: make it narrower",
+                      net->name);
     }
     if (SSLH_I_BAD(c)) return 0;
     block = (char *)sslh_i_alloc_with(c, bytes, net);
@@ -19981,7 +20004,8 @@ SSLH_I_FN void sslh_i_tree_add(sslh_i_tree *t, sslh_net *net, int parent, const 
     int i, index = t->n;
     for (i = 0; i < t->n; i++) if (t->net[i] == net) return;
     if (t->n == SSLH_I_MAX_NETS) {
-        sslh_fail(net->ctx, SSLH_E_USAGE, "more than %d nets inside '%s'", SSLH_I_MAX_NETS, t->net[0]->name);
+        sslh_fail(net->ctx, SSLH_E_USAGE, "more than %d nets inside '%s': put several layers into one net",
+                  SSLH_I_MAX_NETS, t->net[0]->name);
         return;
     }
     t->net[index] = net;
@@ -20248,11 +20272,11 @@ SSLH_I_FN int sslh_i_check_input(sslh_ctx *c, const sslh_net *net, const sslh_te
     int channels = x->ndim ? x->shape[x->ndim - 1] : 1;
     sslh_i_str(text, sizeof text, sslh_shape_of(x));
     if (net->channels && channels != net->channels)
-        sslh_fail(c, SSLH_E_SHAPE, "sslh_forward: the net '%s' wants %d channels (the last axis), the input %s has %d",
-                  net->name, net->channels, text, channels);
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_forward: the net '%s' wants %d channels (the last axis), the input %s has %d: "
+                  "convert the images, or make the net with these .channels", net->name, net->channels, text, channels);
     else if (net->image && (x->ndim != 4 || x->shape[1] != net->image || x->shape[2] != net->image))
-        sslh_fail(c, SSLH_E_SHAPE, "sslh_forward: the net '%s' wants images of %d x %d (N,H,W,C), the input is %s",
-                  net->name, net->image, net->image, text);
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_forward: the net '%s' wants images of %d x %d (N,H,W,C), the input is %s: "
+                  "resize it, or make the net for its size", net->name, net->image, net->image, text);
     return !SSLH_I_BAD(c);
 }
 
@@ -20300,7 +20324,8 @@ SSLH_DEF sslh_tensor *sslh_forward_ex(sslh_net *net, sslh_tensor *x, sslh_forwar
     }
     if (!sslh_i_net_ok(c, "sslh_forward", net) || !sslh_i_begin(c, "sslh_forward", &x, 1, 0)) return sslh_i_dummy(c);
     if (!net->forward) {
-        sslh_fail(c, SSLH_E_USAGE, "sslh_forward: the net '%s' is a container without a forward function", net->name);
+        sslh_fail(c, SSLH_E_USAGE, "sslh_forward: the net '%s' is a container without a forward function: call its "
+                  "children, or give .forward to sslh_net_new", net->name);
         return sslh_i_dummy(c);
     }
     if (!sslh_i_check_input(c, net, x) || !sslh_i_net_ready(net) ||
@@ -20315,7 +20340,8 @@ SSLH_DEF sslh_tensor *sslh_forward_ex(sslh_net *net, sslh_tensor *x, sslh_forwar
     SSLH_I_FP(y = net->forward(net, x, net->self));
     c->running--;
     net->call = outer;
-    if (!y) sslh_fail(c, SSLH_E_USAGE, "sslh_forward: the forward function of the net '%s' returned NULL", net->name);
+    if (!y) sslh_fail(c, SSLH_E_USAGE, "sslh_forward: the forward function of the net '%s' returned NULL: it has to "
+                      "return a tensor", net->name);
     for (i = 0; i < wanted; i++)
         if (!(call.taps_offered >> i & 1)) break;
     missing = desc.tap && !call.tapped ? desc.tap : i < wanted ? desc.taps[i] : NULL;
@@ -20452,18 +20478,18 @@ SSLH_I_FN int sslh_i_tree_pair(const char *op, sslh_net *a, sslh_net *b, sslh_i_
             const sslh_tensor *p = &x->entry[j]->t, *q = &y->entry[j]->t;
             if (x->entry[j]->is_param == y->entry[j]->is_param && p->type == q->type && p->ndim == q->ndim &&
                 memcmp(p->shape, q->shape, (size_t)p->ndim * sizeof p->shape[0]) == 0) continue;
-            sslh_fail(c, SSLH_E_SHAPE, "%s: the nets '%s' and '%s' differ in '%s' / '%s'", op, a->name, b->name,
-                      x->entry[j]->name, y->entry[j]->name);
+            sslh_fail(c, SSLH_E_SHAPE, "%s: the nets '%s' and '%s' differ in '%s' / '%s': a copy by sslh_clone is "
+                      "alike", op, a->name, b->name, x->entry[j]->name, y->entry[j]->name);
             return 0;
         }
         if (x->entries == y->entries) continue;
-        sslh_fail(c, SSLH_E_SHAPE, "%s: the nets '%s' and '%s' have %d and %d tensors", op, x->name, y->name,
-                  x->entries, y->entries);
+        sslh_fail(c, SSLH_E_SHAPE, "%s: the nets '%s' and '%s' have %d and %d tensors: a copy by sslh_clone has as "
+                  "many", op, x->name, y->name, x->entries, y->entries);
         return 0;
     }
     if (ta->n != tb->n)
-        sslh_fail(c, SSLH_E_SHAPE, "%s: the nets '%s' and '%s' contain %d and %d nets", op, a->name, b->name, ta->n,
-                  tb->n);
+        sslh_fail(c, SSLH_E_SHAPE, "%s: the nets '%s' and '%s' contain %d and %d nets: a copy by sslh_clone has as "
+                  "many", op, a->name, b->name, ta->n, tb->n);
     return !SSLH_I_BAD(c);
 }
 
@@ -21661,9 +21687,11 @@ SSLH_DEF sslh_net *sslh_vit(sslh_ctx *c, sslh_vit_desc desc) {
     if (!sslh_i_within(c, "sslh_vit", "mlp", desc.mlp, 1, 1 << 18)) return sslh_i_dummy_net(c);
     /* Without these checks each mistake would show up as a wrong shape deep inside the forward pass. */
     if (desc.image % desc.patch)
-        sslh_fail(c, SSLH_E_SHAPE, "sslh_vit: patches of %d do not divide images of %d", desc.patch, desc.image);
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_vit: patches of %d do not divide images of %d: choose a .patch that divides "
+                  ".image", desc.patch, desc.image);
     if (desc.width % desc.heads)
-        sslh_fail(c, SSLH_E_SHAPE, "sslh_vit: %d heads do not divide the width %d", desc.heads, desc.width);
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_vit: %d heads do not divide the width %d: choose .heads that divide .width",
+                  desc.heads, desc.width);
     if (desc.fixed_positions && desc.width % 4)
         sslh_fail(c, SSLH_E_SHAPE, "sslh_vit: sine-cosine positions need a width that 4 divides, this is %d",
                   desc.width);
@@ -21847,7 +21875,8 @@ SSLH_DEF sslh_net *sslh_transformer(sslh_ctx *c, sslh_transformer_desc desc) {
     if (!desc.mlp) desc.mlp = sasrec ? desc.width : 4 * desc.width;
     if (!sslh_i_within(c, op, "mlp", desc.mlp, 1, 1 << 18)) return sslh_i_dummy_net(c);
     if (desc.width % desc.heads) {
-        sslh_fail(c, SSLH_E_SHAPE, "sslh_transformer: %d heads do not divide the width %d", desc.heads, desc.width);
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_transformer: %d heads do not divide the width %d: choose .heads that divide "
+                  ".width", desc.heads, desc.width);
         return sslh_i_dummy_net(c);
     }
     if (!desc.causal) desc.causal = desc.kind == (int)SSLH_BERT ? SSLH_OFF : 1;
@@ -22108,7 +22137,8 @@ SSLH_DEF void sslh_optimizer_add(sslh_optimizer *o, sslh_net *net) {
     int i, j, g;
     if (!sslh_i_optimizer_ok(o) || !sslh_i_net_ok(o->ctx, "sslh_optimizer_add", net)) return;
     if (net->ctx != o->ctx) {
-        sslh_fail(o->ctx, SSLH_E_USAGE, "sslh_optimizer_add: the net '%s' belongs to another context", net->name);
+        sslh_fail(o->ctx, SSLH_E_USAGE, "sslh_optimizer_add: the net '%s' belongs to another context: make the "
+                  "optimiser in that one", net->name);
         return;
     }
     if (!sslh_i_tree_ready(&t, net)) return;
@@ -22195,7 +22225,8 @@ SSLH_I_FN sslh_real sslh_i_optim_norm(sslh_optimizer *o, unsigned groups) {
             if (part - part == 0 || sslh_i_finite(e->t.grad, e->t.count)) continue;
             snprintf(text, sizeof text, "%s.%s", net->name, e->name);
             sslh_fail(o->ctx, SSLH_E_NAN, "sslh_optimizer_step: the gradient of '%s' holds NaN or Inf%s; no parameter "
-                      "was changed", text, sslh_i_in_step(o->ctx, step));
+                      "was changed. Try a lower rate or a warm-up; .check_nan finds the operation", text,
+                      sslh_i_in_step(o->ctx, step));
             return 0;
         }
     }
@@ -23780,7 +23811,8 @@ SSLH_I_FN int sslh_i_config_same(sslh_ctx *c, const char *fn, const char *file, 
         else
             sslh_fail(c, SSLH_E_FORMAT, "%s: %s was written with %.*s=%.*s, this run has %.*s%s", fn, file, (int)n, now,
                       (int)SSLH_I_MIN(length, (size_t)100), was, (int)SSLH_I_MIN(wanted, (size_t)100), is,
-                      strncmp(now, "epochs=", 7) == 0 ? ": they may only become more" : "");
+                      strncmp(now, "epochs=", 7) == 0 ? ": they may only become more"
+                      : ": make the run as it was, or give another path to begin a new one");
         return 0;
     }
     return 1;
@@ -24480,7 +24512,7 @@ SSLH_DEF void sslh_push(sslh_ctx *c) {
     if (!c || c == &sslh_i_dead) return; /* after an error too, so that every sslh_pop finds its sslh_push */
     if (c->depth == (int)(sizeof c->scopes / sizeof c->scopes[0])) {
         c->excess_pushes++;
-        sslh_fail(c, SSLH_E_USAGE, "sslh_push: more than %d nested scopes", c->depth);
+        sslh_fail(c, SSLH_E_USAGE, "sslh_push: more than %d nested scopes: a sslh_pop is missing", c->depth);
         return;
     }
     s = &c->scopes[c->depth++];
@@ -24531,7 +24563,7 @@ SSLH_DEF void sslh_no_grad(sslh_ctx *c, int on) {
     c->no_grad += on ? 1 : -1;
     if (c->no_grad < 0) {
         c->no_grad = 0;
-        sslh_fail(c, SSLH_E_USAGE, "sslh_no_grad(c, 0): it was not on");
+        sslh_fail(c, SSLH_E_USAGE, "sslh_no_grad(c, 0): it was not on: every 0 needs a 1 before it");
     }
 }
 
@@ -24602,7 +24634,7 @@ SSLH_I_FN sslh_tensor *sslh_i_undo(sslh_ctx *c, int64_t mark) {
 SSLH_DEF void sslh_rewind(sslh_ctx *c, int64_t mark) {
     if (!c || c == &sslh_i_dead) return;
     if (mark < 0 || mark > c->serial) {
-        sslh_fail(c, SSLH_E_USAGE, "sslh_rewind: this mark is not of this context");
+        sslh_fail(c, SSLH_E_USAGE, "sslh_rewind: this mark is not of this context: pass what sslh_mark has returned");
         return;
     }
     sslh_i_close_step(c);
@@ -25198,7 +25230,8 @@ SSLH_DEF sslh_tensor *sslh_normal(sslh_ctx *c, sslh_shape shape, float mean, flo
 SSLH_DEF sslh_tensor *sslh_requires_grad(sslh_tensor *t) {
     if (!t || SSLH_I_BAD(t->ctx)) return t ? t : sslh_i_dummy(NULL);
     if (t->type != SSLH_F32) {
-        sslh_fail(t->ctx, SSLH_E_USAGE, "sslh_requires_grad: an integer tensor has no gradient");
+        sslh_fail(t->ctx, SSLH_E_USAGE, "sslh_requires_grad: an integer tensor has no gradient: make it of real "
+                  "numbers");
         return t;
     }
     if ((t->flags & SSLH_I_PERSISTENT) && !t->grad) {
@@ -25307,7 +25340,8 @@ SSLH_I_FN int sslh_i_begin(sslh_ctx *c, const char *op, sslh_tensor **in, int n,
     if (SSLH_I_BAD(c)) return 0;
     for (i = 0; i < n; i++) {
         if (!in[i]) sslh_fail(c, SSLH_E_USAGE, "%s: input %d is NULL%s", op, i + 1, c->no_view);
-        else if (in[i]->ctx != c) sslh_fail(c, SSLH_E_USAGE, "%s: input %d belongs to another context", op, i + 1);
+        else if (in[i]->ctx != c) sslh_fail(c, SSLH_E_USAGE, "%s: input %d belongs to another context: all inputs must "
+                                            "be made in the same one", op, i + 1);
         else if (!sslh_i_get_data(in[i])) sslh_i_fail_released(c, op, in[i], i + 1);
         else if (all_real && in[i]->type != SSLH_F32)
             sslh_fail(c, SSLH_E_SHAPE, "%s: input %d is an integer tensor, real values are needed", op, i + 1);
@@ -25437,8 +25471,8 @@ SSLH_I_FN void sslh_i_backward(sslh_ctx *c, sslh_tensor *loss, int keep) {
     if (!sslh_i_begin(c, "sslh_backward", &loss, 1, 1)) return;
     if (loss->count != 1) {
         char text[96];
-        sslh_fail(c, SSLH_E_SHAPE, "sslh_backward: the loss must be one number, this has shape %s",
-                  sslh_i_str(text, sizeof text, sslh_shape_of(loss)));
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_backward: the loss must be one number, this has shape %s: sslh_mean or "
+                  "sslh_sum over SSLH_ALL makes one", sslh_i_str(text, sizeof text, sslh_shape_of(loss)));
         return;
     }
     if (!sslh_i_needs_grad(c, loss)) {
@@ -25528,7 +25562,8 @@ SSLH_I_FN double sslh_i_gradcheck_value(sslh_ctx *c, sslh_function f, sslh_tenso
     sslh_no_grad(c, 1);
     {
         sslh_tensor *y = f(c, in, n, user);
-        if (y && y->count != 1) sslh_fail(c, SSLH_E_SHAPE, "sslh_gradcheck: the function must give one number");
+        if (y && y->count != 1) sslh_fail(c, SSLH_E_SHAPE, "sslh_gradcheck: the function must give one number: "
+                                          "sslh_sum over SSLH_ALL makes one");
         value = y && y->data && !SSLH_I_BAD(c) ? (double)y->data[0] : 0.0;
     }
     sslh_no_grad(c, 0);
@@ -25596,7 +25631,8 @@ SSLH_DEF double sslh_gradcheck(sslh_ctx *c, sslh_function f, sslh_tensor **in, i
     for (i = 0; i < n; i++) if (in[i]) sslh_i_gradcheck_clear(c, in[i]);
     sslh_pop(c);
     if (!(worst <= tolerance))
-        sslh_fail(c, SSLH_E_USAGE, "sslh_gradcheck: relative error %.3g is above %.3g", worst, tolerance);
+        sslh_fail(c, SSLH_E_USAGE, "sslh_gradcheck: relative error %.3g is above %.3g: the backward callback is wrong, "
+                  "or the function is not smooth here", worst, tolerance);
     return worst;
 }
 
@@ -26658,8 +26694,8 @@ SSLH_I_FN int sslh_i_axes_of(sslh_ctx *c, const char *op, const sslh_tensor *x, 
             int axis = i < 16 ? i : x->ndim + 15 - i; /* bit 16 is axis -1 */
             if (!(axes >> i & 1)) continue;
             if (axis < 0 || axis >= x->ndim) {
-                sslh_fail(c, SSLH_E_SHAPE, "%s: axis %d of a tensor of %d dimensions", op, i < 16 ? i : 15 - i,
-                          x->ndim);
+                sslh_fail(c, SSLH_E_SHAPE, "%s: axis %d of a tensor of %d dimensions: axes count from 0, or back from "
+                          "-1", op, i < 16 ? i : 15 - i, x->ndim);
                 return 0;
             }
             a->reduced[axis] = 1;
@@ -27019,7 +27055,8 @@ SSLH_DEF sslh_tensor *sslh_variance(sslh_ctx *c, sslh_tensor *x, int axes, int k
     if (!sslh_i_begin(c, "sslh_variance", &x, 1, 1) || !sslh_i_axes_of(c, "sslh_variance", x, axes, keep, &a))
         return sslh_i_dummy(c);
     if (correction < 0 || (size_t)correction >= a.R) {
-        sslh_fail(c, SSLH_E_SHAPE, "sslh_variance: %.0f value(s) with correction %d", (double)a.R, correction);
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_variance: %.0f value(s) with correction %d: more values than the correction "
+                  "are needed", (double)a.R, correction);
         return sslh_i_dummy(c);
     }
     divisor = (sslh_real)(a.R - (size_t)correction);
@@ -27214,7 +27251,8 @@ SSLH_DEF sslh_tensor *sslh_prod(sslh_ctx *c, sslh_tensor *x, int axes, int keep)
 /* One axis by number, negative from the end: its mask for sslh_i_axes_of; 0 and an error when there is no such axis. */
 SSLH_I_FN int sslh_i_one_axis(sslh_ctx *c, const char *op, const sslh_tensor *x, int axis) {
     if (axis >= -x->ndim && axis < x->ndim) return SSLH_AXIS(axis);
-    sslh_fail(c, SSLH_E_SHAPE, "%s: axis %d of a tensor of %d dimensions", op, axis, x->ndim);
+    sslh_fail(c, SSLH_E_SHAPE, "%s: axis %d of a tensor of %d dimensions: axes count from 0, or back from -1", op, axis,
+              x->ndim);
     return 0;
 }
 
@@ -28713,7 +28751,8 @@ SSLH_I_FN sslh_tensor *sslh_i_conv_op(sslh_ctx *c, const char *op, sslh_tensor *
     const int overflow = s.ci > INT_MAX / s.groups;
     if (!overflow) s.ci *= s.groups;
     if (overflow || in_c != (transposed ? s.co : s.ci) || s.co % s.groups) {
-        sslh_fail(c, SSLH_E_SHAPE, "%s: x %s, weight %s, groups %d: the channels do not fit", op, sx, sw, s.groups);
+        sslh_fail(c, SSLH_E_SHAPE, "%s: x %s, weight %s, groups %d: the channels do not fit: groups must divide both, "
+                  "and the weight have those of one group", op, sx, sw, s.groups);
         return sslh_i_dummy(c);
     }
     if (!sslh_i_conv_sizes(c, op, &s, in_h, in_w, transposed, dims == 2 ? extra : 0, extra, sx, sw))
@@ -29806,8 +29845,9 @@ SSLH_DEF sslh_tensor *sslh_batch_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *
         sslh_fail(c, SSLH_E_SHAPE, "%s: %d virtual groups do not divide the batch of %s", op, (int)G,
                   sslh_i_str(a, sizeof a, sslh_shape_of(x)));
     else if (d.training && x->count / C / G < 2)
-        sslh_fail(c, SSLH_E_SHAPE, "%s: %s has one value per channel%s, no statistics can be taken in training", op,
-                  sslh_i_str(a, sizeof a, sslh_shape_of(x)), G > 1 ? " and group" : "");
+        sslh_fail(c, SSLH_E_SHAPE, "%s: %s has one value per channel%s, no statistics can be taken in training: give a "
+                  "larger batch or map, or turn the training mode off", op, sslh_i_str(a, sizeof a, sslh_shape_of(x)),
+                  G > 1 ? " and group" : "");
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
     if (!d.training) G = 1;
     M = x->count / C / G;
@@ -30211,7 +30251,8 @@ SSLH_DEF sslh_tensor *sslh_drop_path(sslh_ctx *c, sslh_tensor *x, float p) {
 SSLH_I_FN int sslh_i_shape_axis(sslh_ctx *c, const char *op, int axis, int ndim) {
     int a = axis < 0 ? axis + ndim : axis;
     if (a >= 0 && a < ndim) return a;
-    sslh_fail(c, SSLH_E_SHAPE, "%s: axis %d of a tensor with %d dimensions", op, axis, ndim);
+    sslh_fail(c, SSLH_E_SHAPE, "%s: axis %d of a tensor with %d dimensions: axes count from 0, or back from -1", op,
+              axis, ndim);
     return -1;
 }
 
@@ -31976,7 +32017,8 @@ SSLH_DEF sslh_tensor *sslh_mfcc(sslh_ctx *c, sslh_tensor *x, sslh_mfcc_desc d) {
     if (!d.coefficients) d.coefficients = 40;
     if (!d.mel.bands) d.mel.bands = 128;
     if (d.coefficients > d.mel.bands) {
-        sslh_fail(c, SSLH_E_USAGE, "sslh_mfcc: %d coefficients of %d bands", d.coefficients, d.mel.bands);
+        sslh_fail(c, SSLH_E_USAGE, "sslh_mfcc: %d coefficients of %d bands: ask for at most as many coefficients as "
+                  "bands", d.coefficients, d.mel.bands);
         return sslh_i_dummy(c);
     }
     mel = d.log_mels ? sslh_i_log_mel(c, "sslh_mfcc", x, d.mel) : sslh_i_mel_power(c, "sslh_mfcc", x, d.mel);
@@ -35382,7 +35424,8 @@ SSLH_I_FN void sslh_i_kernels_choose(sslh_ctx *c) {
         if (cpu ? strcmp(cpu, set[i].table->name) != 0 : (c->desc.portable_bits && set[i].table->fma)) continue;
         if (!set[i].present) {
             if (!cpu) continue;
-            sslh_fail(c, SSLH_E_USAGE, "sslh_create: cpu \"%s\": this processor does not have it", cpu);
+            sslh_fail(c, SSLH_E_USAGE, "sslh_create: cpu \"%s\": this processor does not have it: leave .cpu NULL for "
+                      "the best it has", cpu);
             return;
         }
         if (c->desc.portable_bits && set[i].table->fma) {
@@ -39570,7 +39613,7 @@ SSLH_I_FN void sslh_i_resize_image(sslh_ctx *c, const sslh_i_pixels *s, const fl
         return;
     }
     if (!sslh_i_view_size(&size, height, width, out_height, out_width, channels)) {
-        sslh_fail(c, SSLH_E_MEMORY, "sslh_resize: (%d,%d,%d) is too large", height, width, channels);
+        sslh_fail(c, SSLH_E_MEMORY, "sslh_resize: (%d,%d,%d) is too large: crop it first", height, width, channels);
         return;
     }
     memory = (sslh_real *)sslh_i_scratch(c, size.total * sizeof(sslh_real));
@@ -39949,7 +39992,8 @@ SSLH_I_FN int sslh_i_view_plan(sslh_ctx *c, const char *op, sslh_i_view_job *job
     const sslh_recipe *r = &job->recipe;
     if (!sslh_i_view_size(&job->size, job->height, job->width, r->height, r->width, job->channels) ||
         !sslh_i_mul(job->size.total * sizeof(sslh_real), (size_t)c->threads, bytes)) {
-        sslh_fail(c, SSLH_E_MEMORY, "%s: images (%d,%d,%d) are too large", op, job->height, job->width, job->channels);
+        sslh_fail(c, SSLH_E_MEMORY, "%s: images (%d,%d,%d) are too large: resize them when they are loaded "
+                  "(sslh_load_images_ex)", op, job->height, job->width, job->channels);
         return 0;
     }
     job->k = c->k;
@@ -41240,7 +41284,7 @@ SSLH_I_FN int sslh_i_can_write(sslh_ctx *c, const char *fn, const char *path) {
     if (SSLH_I_BAD(c)) return 0;
     if (kind == SSLH_I_PATH_FOLDER || (kind == SSLH_I_PATH_FILE && sslh_i_read_only(path))) {
         sslh_fail(c, SSLH_E_FILE, "%s: %s is %s", fn, sslh_i_tail(path), kind == SSLH_I_PATH_FOLDER ? "a folder"
-                  : "read-only and is not replaced");
+                  : "read-only and is not replaced: delete it, or choose another path");
         return 0;
     }
     real = sslh_i_follow_links(c, fn, path, &direct);
@@ -41249,8 +41293,8 @@ SSLH_I_FN int sslh_i_can_write(sslh_ctx *c, const char *fn, const char *path) {
         const char *folder = n ? real : ".";
         if (n) real[n > 1 ? n - 1 : 1] = 0; /* the root keeps its slash */
         if (sslh_i_known_kind(c, fn, folder) != SSLH_I_PATH_FOLDER && !SSLH_I_BAD(c))
-            sslh_fail(c, SSLH_E_FILE, "%s: cannot write %s: there is no folder %s", fn, sslh_i_tail(path),
-                      sslh_i_tail(folder));
+            sslh_fail(c, SSLH_E_FILE, "%s: cannot write %s: there is no folder %s: make it first", fn,
+                      sslh_i_tail(path), sslh_i_tail(folder));
         else if (!SSLH_I_BAD(c) && sslh_i_write_refused(folder))
             sslh_fail(c, SSLH_E_FILE, "%s: cannot write %s: the folder %s: %s", fn, sslh_i_tail(path),
                       sslh_i_tail(folder), strerror(errno));
@@ -41271,11 +41315,12 @@ SSLH_I_FN int sslh_i_write_whole(sslh_ctx *c, const char *fn, const char *path, 
     sslh_i_path_kind kind = sslh_i_known_kind(c, fn, path);
     if (kind == SSLH_I_PATH_UNKNOWN) return 0;
     if (kind == SSLH_I_PATH_FOLDER) {
-        sslh_fail(c, SSLH_E_FILE, "%s: %s is a folder", fn, sslh_i_tail(path));
+        sslh_fail(c, SSLH_E_FILE, "%s: %s is a folder: give the path of a file", fn, sslh_i_tail(path));
         return 0;
     }
     if (kind == SSLH_I_PATH_FILE && sslh_i_read_only(path)) {
-        sslh_fail(c, SSLH_E_FILE, "%s: %s is read-only and is not replaced", fn, sslh_i_tail(path));
+        sslh_fail(c, SSLH_E_FILE, "%s: %s is read-only and is not replaced: delete it, or choose another path", fn,
+                  sslh_i_tail(path));
         return 0;
     }
     int direct;
@@ -42157,10 +42202,11 @@ SSLH_I_FN uint8_t *sslh_i_deflate(sslh_ctx *c, const uint8_t *in, size_t n, size
 /* Whether an image of the width and height that a file claims is read at all; they are at byte `offset` of the file. */
 SSLH_I_FN int sslh_i_size_ok(const sslh_i_source *s, size_t offset, uint32_t width, uint32_t height) {
     if (!width || !height || width > 0x7fffffffu || height > 0x7fffffffu)
-        return sslh_i_bad(s, offset, "an image of %lu x %lu pixels", (unsigned long)width, (unsigned long)height);
-    if ((uint64_t)width * height > SSLH_MAX_PIXELS)
-        return sslh_i_bad(s, offset, "%lu x %lu pixels are over the limit SSLH_MAX_PIXELS", (unsigned long)width,
+        return sslh_i_bad(s, offset, "an image of %lu x %lu pixels: sides are 1 to 2^31 - 1", (unsigned long)width,
                           (unsigned long)height);
+    if ((uint64_t)width * height > SSLH_MAX_PIXELS)
+        return sslh_i_bad(s, offset, "%lu x %lu pixels are over the limit: make it smaller, or define SSLH_MAX_PIXELS",
+                          (unsigned long)width, (unsigned long)height);
     return 1;
 }
 
@@ -43038,8 +43084,8 @@ SSLH_I_FN int sslh_i_jpeg_symbol(sslh_i_jpeg_bits *b, const sslh_i_jpeg_code *h)
 
 /* --- the coefficients of one block -------------------------------------------------------------------------------- */
 
-static const char sslh_i_jpeg_no_code[] = "the compressed data hold a code that is not in the table";
-static const char sslh_i_jpeg_beyond[] = "the compressed data hold a weight beyond the end of its block";
+static const char sslh_i_jpeg_no_code[] = "the compressed data hold a code that is not in the Huffman table";
+static const char sslh_i_jpeg_beyond[] = "the compressed data hold a coefficient beyond the end of its block";
 
 /* Wraps v to 16 bits, because the sums in a damaged file may exceed them. */
 SSLH_I_FN int16_t sslh_i_jpeg_16(int v) { return (int16_t)(((v + 32768) & 65535) - 32768); }
@@ -43144,7 +43190,7 @@ SSLH_I_FN int sslh_i_jpeg_quantisation(const sslh_i_source *s, size_t at, size_t
     while (at < end) {
         size_t wide = s->p[at] >> 4, t = s->p[at] & 15;
         if (wide > 1 || t > 3 || end - at - 1 < 64 * (wide + 1))
-            return sslh_i_bad(s, at, "a table of divisors is damaged");
+            return sslh_i_bad(s, at, "a quantisation table is damaged");
         at++;
         for (int k = 0; k < 64; k++, at += wide + 1)
             j->q[t][sslh_i_zigzag[k]] = (uint16_t)(wide ? sslh_i_be16(s->p + at) : s->p[at]);
@@ -43158,10 +43204,10 @@ SSLH_I_FN int sslh_i_jpeg_codes(const sslh_i_source *s, size_t at, size_t end, s
     while (at < end) {
         int kind = s->p[at] >> 4, t = s->p[at] & 15;
         size_t n = 0;
-        if (kind > 1 || t > 3 || end - at < 17) return sslh_i_bad(s, at, "a table of codes is damaged");
+        if (kind > 1 || t > 3 || end - at < 17) return sslh_i_bad(s, at, "a Huffman table is damaged");
         for (size_t i = 1; i <= 16; i++) n += s->p[at + i];
         if (n > 256 || n > end - at - 17 || !sslh_i_jpeg_code_build(&j->code[kind][t], s->p + at + 1, s->p + at + 17))
-            return sslh_i_bad(s, at, "a table of codes is damaged");
+            return sslh_i_bad(s, at, "a Huffman table is damaged");
         at += 17 + n;
     }
     return 1;
@@ -43182,7 +43228,8 @@ SSLH_I_FN int sslh_i_jpeg_frame(const sslh_i_source *s, size_t at, size_t n, int
     if (!sslh_i_size_ok(s, at + 1, sslh_i_be16(p + 3), sslh_i_be16(p + 1))) return 0;
     if (p[5] == 4)
         return sslh_i_bad(s, at + 5, "a JPEG in CMYK or YCCK, the colours of printing, is not read; convert it to RGB");
-    if (p[5] != 1 && p[5] != 3) return sslh_i_bad(s, at + 5, "a JPEG of %d components is not read", p[5]);
+    if (p[5] != 1 && p[5] != 3) return sslh_i_bad(s, at + 5, "a JPEG of %d components is not read: save it in grey or "
+                                                  "in RGB", p[5]);
     j->height = (int)sslh_i_be16(p + 1);
     j->width = (int)sslh_i_be16(p + 3);
     j->components = p[5];
@@ -43205,8 +43252,8 @@ SSLH_I_FN int sslh_i_jpeg_frame(const sslh_i_source *s, size_t at, size_t n, int
     for (int i = 0; i < j->components; i++) {
         sslh_i_jpeg_component *k = &j->component[i];
         if (j->h % k->h || j->v % k->v)
-            return sslh_i_bad(s, at + 6 + 3 * (size_t)i, "the sampling %d x %d of %d x %d is not read", k->h, k->v,
-                              j->h, j->v);
+            return sslh_i_bad(s, at + 6 + 3 * (size_t)i, "the sampling %d x %d of %d x %d is not read: save it with "
+                              "4:4:4 or 4:2:0", k->h, k->v, j->h, j->v);
         k->width = (j->width * k->h + j->h - 1) / j->h;
         k->height = (j->height * k->v + j->v - 1) / j->v;
         k->across = (j->width + 8 * j->h - 1) / (8 * j->h) * k->h;
@@ -43231,7 +43278,8 @@ SSLH_I_FN int sslh_i_jpeg_frame(const sslh_i_source *s, size_t at, size_t n, int
 SSLH_I_FN int sslh_i_jpeg_scan_head(const sslh_i_source *s, size_t at, size_t n, sslh_i_jpeg *j) {
     const uint8_t *p = s->p + at;
     if (!j->components) return sslh_i_bad(s, at, "a scan before the frame");
-    if (++j->scans > SSLH_I_JPEG_SCANS) return sslh_i_bad(s, at, "more than %d scans", SSLH_I_JPEG_SCANS);
+    if (++j->scans > SSLH_I_JPEG_SCANS) return sslh_i_bad(s, at, "more than %d scans; save it as a baseline JPEG",
+                                                          SSLH_I_JPEG_SCANS);
     if (n < 1 || p[0] < 1 || p[0] > j->components || n != 4 + 2 * (size_t)p[0])
         return sslh_i_bad(s, at, "the head of a scan is damaged");
     j->ins = p[0];
@@ -43241,8 +43289,8 @@ SSLH_I_FN int sslh_i_jpeg_scan_head(const sslh_i_source *s, size_t at, size_t n,
     j->low = j->progressive ? p[n - 1] & 15 : 0;
     if (j->first > j->last || j->last > 63 || j->low > 13 || (j->high && j->high != j->low + 1) ||
         (j->progressive && (j->first ? j->ins > 1 : j->last > 0)))
-        return sslh_i_bad(s, at, "a scan of the weights %d to %d, bits %d to %d, is not possible", j->first, j->last,
-                          j->low, j->high);
+        return sslh_i_bad(s, at, "a scan of the coefficients %d to %d, bits %d to %d, is not possible", j->first,
+                          j->last, j->low, j->high);
     for (int i = 0; i < j->ins; i++) {
         sslh_i_jpeg_component *k = NULL;
         for (int m = 0; m < j->components && !k; m++)
@@ -43254,9 +43302,9 @@ SSLH_I_FN int sslh_i_jpeg_scan_head(const sslh_i_source *s, size_t at, size_t n,
         k->ac = p[2 + 2 * i] & 15;
         if (k->dc > 3 || k->ac > 3 || (!j->first && !j->high && !j->code[0][k->dc].given) ||
             (j->last && !j->code[1][k->ac].given))
-            return sslh_i_bad(s, at, "a scan wants a table of codes that is not there");
+            return sslh_i_bad(s, at, "a scan needs a Huffman table that is not there");
         if (!(j->tables >> k->table & 1))
-            return sslh_i_bad(s, at, "a scan wants a table of divisors that is not there");
+            return sslh_i_bad(s, at, "a scan needs a quantisation table that is not there");
         if (!k->seen) memcpy(k->q, j->q[k->table], sizeof k->q);
         if (!j->first) k->seen = 1;
         j->in[i] = k;
@@ -43294,7 +43342,8 @@ SSLH_I_FN int sslh_i_jpeg_scan(const sslh_i_source *s, size_t *at, sslh_i_jpeg *
                 int marker, wanted = 0xd0 + (int)((mcu / j->interval - 1) & 7);
                 if (!sslh_i_jpeg_marker(s, &j->bits.at, &marker)) return 0;
                 if (marker != wanted)
-                    return sslh_i_bad(s, j->bits.at, "the marker of restart %d is expected", wanted & 7);
+                    return sslh_i_bad(s, j->bits.at, "the marker of restart %d is expected, but another one follows",
+                                      wanted & 7);
                 sslh_i_jpeg_restart(j);
             }
             for (int i = 0; i < j->ins; i++) {
@@ -44126,7 +44175,8 @@ SSLH_I_FN int sslh_i_field_get(sslh_ctx *c, const char *fn, const sslh_field *f,
         return sslh_i_stream_read(c, fn, sslh_i_stream_of(f), &whole, &at, 1, out, 0);
     }
     if (f->fetch && f->fetch(f->user, index, out) == 0) return 1;
-    sslh_fail(c, SSLH_E_FILE, "%s: the data's fetch callback failed for sample %.0f", fn, (double)index);
+    sslh_fail(c, SSLH_E_FILE, "%s: the data's fetch callback failed for sample %.0f: it returned a value other than 0",
+              fn, (double)index);
     return 0;
 }
 
@@ -44270,7 +44320,8 @@ SSLH_I_FN sslh_data sslh_i_subset(const char *fn, sslh_data d, const int32_t *in
     sslh_ctx *c = d.ctx;
     if (SSLH_I_BAD(c)) return sslh_i_no_data(c);
     if (n < 1 || n > INT32_MAX) {
-        sslh_fail(c, SSLH_E_USAGE, "%s: %.0f samples of %.0f", fn, (double)n, (double)d.count);
+        sslh_fail(c, SSLH_E_USAGE, "%s: %.0f samples of %.0f: at least one is needed, and none beyond the end", fn,
+                  (double)n, (double)d.count);
         return sslh_i_no_data(c);
     }
     int32_t *order = (int32_t *)sslh_i_alloc_table(c, (size_t)n, d.labels ? 2 : 1, sizeof *order);
@@ -44761,7 +44812,7 @@ SSLH_DEF sslh_data sslh_data_where(sslh_data d, const char *field, const char *v
     int k = sslh_i_label_field("sslh_data_where", &d, field), others = values && values[0] == '!';
     if (k < 0) return sslh_i_no_data(c);
     if (!values) {
-        sslh_fail(c, SSLH_E_USAGE, "sslh_data_where: values is NULL");
+        sslh_fail(c, SSLH_E_USAGE, "sslh_data_where: values is NULL: name the classes, separated by commas");
         return sslh_i_no_data(c);
     }
     const int32_t *labels = (const int32_t *)d.field[k].values;
@@ -44837,8 +44888,8 @@ SSLH_DEF sslh_data sslh_data_windows(sslh_data d, const char *field, int length,
     size_t moment = bytes;
     if (!windows || windows > INT32_MAX || !sslh_i_mul(bytes, (size_t)length, &bytes) ||
         !sslh_i_mul(bytes, (size_t)windows, &bytes)) {
-        sslh_fail(c, SSLH_E_USAGE, "sslh_data_windows: %.0f windows of %d; the longest recording has %.0f",
-                  (double)windows, length, (double)longest);
+        sslh_fail(c, SSLH_E_USAGE, "sslh_data_windows: %.0f windows of %d; the longest recording has %.0f: choose a "
+                  "smaller length", (double)windows, length, (double)longest);
         return sslh_i_no_data(c);
     }
     char *stream = (char *)sslh_i_alloc(c, (size_t)longest * moment), *sample = NULL;
@@ -44878,7 +44929,7 @@ SSLH_DEF void sslh_data_mean_std(sslh_data d, float mean[4], float std[4]) {
     int clips = !f;
     if (clips) f = sslh_i_field_of(&d, SSLH_FIELD_CLIP);
     if (!f || d.count < 1) {
-        sslh_fail(c, SSLH_E_USAGE, "sslh_data_mean_std: the data has no images");
+        sslh_fail(c, SSLH_E_USAGE, "sslh_data_mean_std: the data has no images: load some with sslh_load_images");
         return;
     }
     size_t bytes = sslh_i_field_bytes(f), channels = (size_t)d.channels;
@@ -44961,7 +45012,8 @@ SSLH_DEF void sslh_data_image(sslh_data d, int64_t index, uint8_t *out) {
 SSLH_DEF sslh_loader *sslh_loader_new(sslh_ctx *c, sslh_data data, sslh_loader_desc desc) {
     if (SSLH_I_BAD(c)) return NULL;
     if (data.count < 1) {
-        sslh_fail(c, SSLH_E_USAGE, "sslh_loader_new: 0 samples: the data set is empty");
+        sslh_fail(c, SSLH_E_USAGE, "sslh_loader_new: 0 samples: the data set is empty: load it, and look at "
+                  "sslh_error");
         return NULL;
     }
     if (!sslh_i_desc_ok(c, "sslh_loader_new", SSLH_I_D_LOADER, &desc)) return NULL;
@@ -45025,7 +45077,7 @@ SSLH_DEF int64_t sslh_loader_steps(const sslh_loader *l) { return l ? l->per_epo
 
 SSLH_DEF void sslh_loader_seek(sslh_loader *l, int64_t step) {
     if (!l || SSLH_I_BAD(l->c)) return;
-    if (step < 0) sslh_fail(l->c, SSLH_E_USAGE, "sslh_loader_seek: step %.0f", (double)step);
+    if (step < 0) sslh_fail(l->c, SSLH_E_USAGE, "sslh_loader_seek: step %.0f: steps count from 0", (double)step);
     else l->step = step;
 }
 
@@ -45033,7 +45085,7 @@ SSLH_DEF void sslh_loader_seek(sslh_loader *l, int64_t step) {
 SSLH_I_FN int sslh_i_batch_ok(sslh_ctx *c, const char *fn, const sslh_batch *b) {
     if (SSLH_I_BAD(c)) return 0;
     if (b->count < 1 || !b->index) {
-        sslh_fail(c, SSLH_E_USAGE, "%s: an empty batch", fn);
+        sslh_fail(c, SSLH_E_USAGE, "%s: an empty batch: batches come from sslh_next_batch", fn);
         return 0;
     }
     for (int i = 0; i < b->count; i++)
@@ -45117,7 +45169,7 @@ SSLH_I_FN sslh_tensor *sslh_i_batch_tensor(sslh_ctx *c, const char *fn, const ss
 SSLH_DEF sslh_tensor *sslh_batch_field(sslh_ctx *c, sslh_batch b, int field) {
     if (!sslh_i_batch_ok(c, "sslh_batch_field", &b)) return sslh_i_dummy(c);
     if (field < 0 || field >= b.data.fields) {
-        sslh_fail(c, SSLH_E_USAGE, "sslh_batch_field: field %d of %d", field, b.data.fields);
+        sslh_fail(c, SSLH_E_USAGE, "sslh_batch_field: field %d of %d: fields count from 0", field, b.data.fields);
         return sslh_i_dummy(c);
     }
     return sslh_i_batch_tensor(c, "sslh_batch_field", &b, &b.data.field[field]);
@@ -45136,7 +45188,7 @@ SSLH_DEF sslh_tensor *sslh_batch_audio(sslh_ctx *c, sslh_batch b) {
     if (!sslh_i_batch_ok(c, "sslh_batch_audio", &b)) return sslh_i_dummy(c);
     const sslh_field *f = sslh_i_field_of(&b.data, SSLH_FIELD_AUDIO);
     if (f) return sslh_i_batch_tensor(c, "sslh_batch_audio", &b, f);
-    sslh_fail(c, SSLH_E_USAGE, "sslh_batch_audio: the data has no audio");
+    sslh_fail(c, SSLH_E_USAGE, "sslh_batch_audio: the data has no audio: sslh_load_audio reads WAV files");
     return sslh_i_dummy(c);
 }
 
@@ -45144,7 +45196,7 @@ SSLH_DEF sslh_tensor *sslh_batch_clips(sslh_ctx *c, sslh_batch b) {
     if (!sslh_i_batch_ok(c, "sslh_batch_clips", &b)) return sslh_i_dummy(c);
     const sslh_field *f = sslh_i_field_of(&b.data, SSLH_FIELD_CLIP);
     if (f) return sslh_i_batch_tensor(c, "sslh_batch_clips", &b, f);
-    sslh_fail(c, SSLH_E_USAGE, "sslh_batch_clips: the data has no clips");
+    sslh_fail(c, SSLH_E_USAGE, "sslh_batch_clips: the data has no clips: sslh_load_clips reads folders of frames");
     return sslh_i_dummy(c);
 }
 
@@ -45184,7 +45236,8 @@ SSLH_DEF sslh_tensor *sslh_batch_padding(sslh_ctx *c, sslh_batch b, int field) {
 SSLH_DEF sslh_tensor *sslh_batch_labels(sslh_ctx *c, sslh_batch b) {
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
     if (b.count < 1 || !b.labels) {
-        sslh_fail(c, SSLH_E_USAGE, "sslh_batch_labels: the data has no labels");
+        sslh_fail(c, SSLH_E_USAGE, "sslh_batch_labels: the data has no labels: load a folder for each class, or a set "
+                  "that has labels");
         return sslh_i_dummy(c);
     }
     return sslh_from_ints(c, sslh_dim1(b.count), b.labels);
@@ -45548,8 +45601,8 @@ SSLH_I_FN sslh_data sslh_i_parts_finish(sslh_i_parts *s) {
         all.file = NULL;
         d = sslh_data_from_images(s->c, all.pixels, all.count, all.height, all.width, all.channels, all.labels);
         if (s->names && d.classes > s->classes)
-            sslh_fail(s->c, SSLH_E_FORMAT, "%s: the label %d occurs, but only %d classes are named", s->fn,
-                      d.classes - 1, s->classes);
+            sslh_fail(s->c, SSLH_E_FORMAT, "%s: the label %d occurs, but only %d classes are named: name the others "
+                      "too", s->fn, d.classes - 1, s->classes);
         if (SSLH_I_BAD(s->c)) {
             sslh_i_loaded_free(s->c, &all);
             d = sslh_i_no_data(s->c);
@@ -46220,8 +46273,8 @@ SSLH_I_FN void sslh_i_stream_load(sslh_ctx *c, const char *fn, const struct sslh
     sslh_i_loaded_fit(c, image, fit);
     if (SSLH_I_BAD(c) || !out) return;
     if (image->height != s->height || image->width != s->width) {
-        sslh_fail(c, SSLH_E_SHAPE, "%s: %s has %d x %d pixels, the first image %d x %d (height x width): give .size, to "
-                  "which all are resized", fn, sslh_i_tail(path), image->height, image->width, s->height, s->width);
+        sslh_fail(c, SSLH_E_SHAPE, "%s: %s has %d x %d pixels, the first image %d x %d (height x width): give .size, "
+                  "to which all are resized", fn, sslh_i_tail(path), image->height, image->width, s->height, s->width);
         return;
     }
     if (image->channels > s->channels) {
@@ -46282,7 +46335,7 @@ SSLH_I_FN int sslh_i_reading_room(sslh_i_reading *r, size_t size) {
     size_t all;
     sslh_i_reading_end(r);
     if (most < SSLH_I_SHARE_LEAST) {
-        sslh_fail(c, SSLH_E_USAGE, "%s: the images of a batch take %.1f MB, and .megabytes is %d: give more, or take a "
+        sslh_fail(c, SSLH_E_USAGE, "%s: the images of a batch take %.1f MB, and .megabytes is %d: give more, or use a "
                   "smaller .size or a smaller batch", r->fn, (double)r->held / 1e6, r->s->d.megabytes);
         return 0;
     }
@@ -46537,7 +46590,8 @@ SSLH_I_FN int sslh_i_stream_list(sslh_i_listing *l, const char *path, const char
     const sslh_i_path_kind kind = sslh_i_known_kind(c, fn, path);
     if (kind != SSLH_I_PATH_FOLDER && !SSLH_I_BAD(c))
         sslh_fail(c, SSLH_E_FILE, "%s: %s%s%s: give a folder of images or of class folders", fn,
-                  kind == SSLH_I_PATH_NONE ? "cannot open " : "", sslh_i_tail(path), kind == SSLH_I_PATH_NONE ? "" : " is no folder");
+                  kind == SSLH_I_PATH_NONE ? "cannot open " : "", sslh_i_tail(path),
+                  kind == SSLH_I_PATH_NONE ? "" : " is no folder");
     else if (sslh_i_kind_in(c, fn, path, "index.txt") == SSLH_I_PATH_FILE)
         sslh_fail(c, SSLH_E_FORMAT, "%s: %s has an index.txt, so its pictures are sheets of many images: load it with "
                   "sslh_load_images", fn, sslh_i_tail(path));
@@ -46739,8 +46793,8 @@ SSLH_I_FN int sslh_i_add_recording(void *to, const char *path, int wanted, int l
     sslh_i_loaded_mono(&found);
     if (!s->rate) s->rate = found.rate;
     if (found.rate != s->rate)
-        sslh_fail(c, SSLH_E_FORMAT, "%s: %s has %d samples a second instead of %d; nothing is resampled here", s->fn,
-                  sslh_i_tail(path), found.rate, s->rate);
+        sslh_fail(c, SSLH_E_FORMAT, "%s: %s has %d samples a second instead of %d: bring all files to one rate (for "
+                  "example: sox IN.wav -r %d OUT.wav)", s->fn, sslh_i_tail(path), found.rate, s->rate, s->rate);
     else if (found.count > INT32_MAX)
         sslh_fail(c, SSLH_E_FORMAT, "%s: %s is too long: %.0f samples", s->fn, sslh_i_tail(path), (double)found.count);
     if (!SSLH_I_BAD(c) && s->n == s->cap) {
@@ -47435,7 +47489,7 @@ SSLH_DEF sslh_data sslh_data_moving(sslh_data images, sslh_moving_desc d) {
     int n;
     if (SSLH_I_BAD(c) || !sslh_i_desc_ok(c, "sslh_data_moving", SSLH_I_D_MOVING, &d)) return sslh_i_no_data(c);
     if (images.count < 1 || !sslh_i_field_of(&images, SSLH_FIELD_IMAGE)) {
-        sslh_fail(c, SSLH_E_USAGE, "sslh_data_moving: the data has no images");
+        sslh_fail(c, SSLH_E_USAGE, "sslh_data_moving: the data has no images: load some with sslh_load_images");
         return sslh_i_no_data(c);
     }
     if (!d.clips) d.clips = (int)SSLH_I_MIN(images.count, (int64_t)1000);
@@ -48047,13 +48101,14 @@ SSLH_I_FN int sslh_i_st_whole(const sslh_i_st *s, const uint8_t *bytes, size_t s
     if (!ours) return 1;
     if (!s->crc) {
         sslh_fail(s->c, SSLH_E_FORMAT, "%s: %s has no checksum of the whole file: it was written by version 0.1.0 of "
-                  "ssl.h, whose files this version does not read, or it is damaged", s->fn, s->file);
+                  "ssl.h, whose files this version does not read, or it is damaged: save it again", s->fn, s->file);
         return 0;
     }
     sslh_i_st_whole_crc(crc, bytes, size, (size_t)((const uint8_t *)s->crc - bytes));
     if (memcmp(s->crc, crc, 8) == 0) return 1;
     if ((double)s->n * (double)s->nmeta > SSLH_I_ST_PAIRS) {
-        sslh_fail(s->c, SSLH_E_FORMAT, "%s: %s: the CRC-32 of the file does not match: it is damaged", s->fn, s->file);
+        sslh_fail(s->c, SSLH_E_FORMAT, "%s: %s: the CRC-32 of the file does not match: it is damaged: copy it again, "
+                  "or save it again", s->fn, s->file);
         return 0;
     }
     for (i = 0; i < s->n; i++) {
@@ -49251,7 +49306,7 @@ SSLH_DEF void sslh_save_checkpoint(sslh_method *m, sslh_optimizer *o, int64_t st
     sslh_i_tree t;
     memset(&run, 0, sizeof run);
     if (!sslh_i_checkpoint_ok(m, o, &t)) return;
-    if (step < 0) sslh_fail(m->ctx, SSLH_E_USAGE, "sslh_save_checkpoint: step %.0f", (double)step);
+    if (step < 0) sslh_fail(m->ctx, SSLH_E_USAGE, "sslh_save_checkpoint: step %.0f: steps count from 0", (double)step);
     run.config = sslh_i_config(m, o, NULL, NULL);
     if (run.config) sslh_i_checkpoint_save(m, o, step, path, &run);
     sslh_i_free(o->ctx, run.config);
@@ -49320,12 +49375,14 @@ SSLH_I_FN int sslh_i_checkpoint_check(const sslh_i_st *s, const sslh_method *m, 
         int expected = i < SSLH_I_BY_GROUP ? 1 : SSLH_I_GROUPS;
         ok = sslh_i_meta_hex64(s, sslh_i_counter_names[i], value[i], expected) == expected;
     }
-    if (!ok || !powers) sslh_fail(c, SSLH_E_FORMAT, "%s: %s is not a checkpoint", s->fn, s->file);
+    if (!ok || !powers) sslh_fail(c, SSLH_E_FORMAT, "%s: %s is not a checkpoint: sslh_train and sslh_save_checkpoint "
+                                  "write those", s->fn, s->file);
     else if (name && m->name && strcmp(name, m->name) != 0)
-        sslh_fail(c, SSLH_E_FORMAT, "%s: %s is a checkpoint of the method '%s', not of '%s'", s->fn, s->file, name,
-                  m->name);
+        sslh_fail(c, SSLH_E_FORMAT, "%s: %s is a checkpoint of the method '%s', not of '%s': make that method, or give "
+                  "another path", s->fn, s->file, name, m->name);
     else if (value[4][0] != (uint64_t)o->desc.kind)
-        sslh_fail(c, SSLH_E_FORMAT, "%s: %s was written with another optimiser", s->fn, s->file);
+        sslh_fail(c, SSLH_E_FORMAT, "%s: %s was written with another optimiser: make the same one, or give another "
+                  "path", s->fn, s->file);
     if (SSLH_I_BAD(c)) return 0;
     peak = sslh_i_double_of(value[5][0]);
     ok = value[0][0] <= (uint64_t)INT64_MAX && value[3][0] <= (uint64_t)INT64_MAX && peak >= 0 && peak <= 1e30 &&
@@ -52204,7 +52261,8 @@ SSLH_I_FN sslh_items *sslh_i_items_read(sslh_ctx *c, const char *op, const char 
         if (++line > a.d.header && q < end) sslh_i_action_line(&a, p, end, line);
     }
     if (!SSLH_I_BAD(c)) sslh_i_actions_thin(&a);
-    if (!SSLH_I_BAD(c) && !a.n) sslh_fail(c, SSLH_E_FORMAT, "%s: no line is left of %.0f", op, (double)line);
+    if (!SSLH_I_BAD(c) && !a.n) sslh_fail(c, SSLH_E_FORMAT, "%s: no line is left of %.0f: lower .min_count or .least",
+                                          op, (double)line);
     if (!SSLH_I_BAD(c)) set = sslh_i_actions_sort(&a);
     sslh_i_tally_free(&a.users);
     sslh_i_tally_free(&a.items);
@@ -53349,7 +53407,8 @@ SSLH_DEF sslh_tensor *sslh_tsne(sslh_ctx *c, const sslh_tensor *x, sslh_tsne_des
     np = SSLH_I_ROUND_UP((size_t)s.n);
     s.dp = SSLH_I_ROUND_UP(s.d);
     if (!sslh_i_mul((size_t)s.n, np + (size_t)s.dp, &cells) || s.n > 46000 || cells > (size_t)-1 / 8) {
-        sslh_fail(c, SSLH_E_MEMORY, "sslh_tsne: %d points: the exact method keeps n x n values, take a subset", s.n);
+        sslh_fail(c, SSLH_E_MEMORY, "sslh_tsne: %d points: the exact method keeps n x n values: choose a subset "
+                  "(sslh_data_fraction)", s.n);
         return sslh_i_dummy(c);
     }
     s.np = (int)np;

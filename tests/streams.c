@@ -235,7 +235,7 @@ static void stays_below_its_limit(void) {
         CHECK(peak < 4500000, "in all %.2f MB", (double)peak / 1e6); /* with the tensors of the steps */
         loader(c, s, 100, 0, 1);
         sslh_next_batch(loader(c, s, 100, 0, 1), &b);
-        CHECK_ERROR(c, "the images of a batch take 2.5 MB, and .megabytes is 1: give more, or take a smaller .size");
+        CHECK_ERROR(c, "the images of a batch take 2.5 MB, and .megabytes is 1: give more, or use a smaller .size");
         sslh_load_images(c, path);
         CHECK(sslh_query(c).peak > 12000000, "the set is smaller than the limit"); /* else the test shows nothing */
         sslh_destroy(c);
@@ -298,7 +298,8 @@ static void files_that_vanish_or_break(void) {
             for (i = 0; i < b.count; i++)
                 CHECK(b.index[i] != gone && b.labels[i] == t.labels[b.index[i]], "number and label");
         CHECK_OK(c);
-        CHECK(warnings == 1 && strstr(warning, "it is left out, and so are others"), "%d warnings: %s", warnings, warning);
+        CHECK(warnings == 1 && strstr(warning, "it is left out, and so are others"), "%d warnings: %s", warnings,
+              warning);
         h = hash_batches(c, loader(c, t, 4, 0, 4), 1000);
         CHECK(want == 0 || h == want, "batches with %d threads", threads);
         want = h;
