@@ -61,7 +61,7 @@
        else printf("%.1f %% of the test images\n", 100 * accuracy);
        sslh_destroy(c);
 
-   The loop inside sslh_train, written by hand (examples/images/by_hand.c is a whole program):
+   The loop inside sslh_train, written by hand (examples/tutorial/2_loop.c is a whole program):
 
        while (sslh_next_batch(loader, &batch)) {
            sslh_tensor *a = sslh_views(c, batch, SSLH_VIEWS_SIMCLR, 0), *b = sslh_views(c, batch, SSLH_VIEWS_SIMCLR, 1);
@@ -439,7 +439,7 @@
 
    16  WRITING YOUR OWN
 
-   A method is a struct of callbacks (examples/images/custom_method.c is Barlow Twins):
+   A method is a struct of callbacks (examples/tutorial/4_method.c is Barlow Twins):
 
        static void my_views(sslh_method *m, const sslh_batch *b, sslh_view_set *out) {
            sslh_view_add(out, "a", sslh_views(m->ctx, *b, SSLH_VIEWS_SIMCLR, 0));
@@ -462,7 +462,7 @@
    m.net: what is registered there is trained, saved and resumed. With .phases above 1 a step has several losses, each
    with its own parameter groups (.groups); .after runs when the parameters have moved (momentum encoders, queues).
 
-   An encoder is a callback over declared parameters (examples/images/by_hand.c):
+   An encoder is a callback over declared parameters (examples/tutorial/2_loop.c):
 
        static sslh_tensor *forward(sslh_net *net, sslh_tensor *x, const void *self) {
            (void)self;                                          // constant settings, copied when the net was made
@@ -14694,7 +14694,9 @@ SSLH_I_FN void sslh_i_progress(const sslh_train_info *t, int terminal, int colum
         sslh_i_append(text[6], sizeof text[6], &others, i == 1 ? "%s %.3f" : "  %s %.3f", t->numbers[i].name,
                       (double)t->numbers[i].value);
     snprintf(text[7], sizeof text[7], "rate %.3g", (double)t->lr);
-    snprintf(text[8], sizeof text[8], "%.0f MB", (double)t->ctx->bytes / 1e6);
+    if (t->epoch_end && t->step == t->steps)
+        snprintf(text[8], sizeof text[8], "peak %.0f MB", (double)t->ctx->peak / 1e6);
+    else snprintf(text[8], sizeof text[8], "%.0f MB", (double)t->ctx->bytes / 1e6);
     snprintf(text[9], sizeof text[9], "%.0f images/s", SSLH_I_MIN(t->images_per_second, 1e15));
     sslh_i_duration(left, t->epoch_end && t->step == t->steps ? t->seconds : t->seconds_left);
     snprintf(text[10], sizeof text[10], "%s %s", t->step == t->steps ? "took" : "left", left);

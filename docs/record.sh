@@ -9,10 +9,13 @@ case $name in
 first) command='cc -I. examples/first.c -o first -lm && ./first' ;;
 demo) command='make demo' ;;
 classify) command='build/examples/classify --images 3000' ;;
+tutorial-[1-6]) # program 6 takes the encoder of program 3
+    for f in examples/tutorial/"${name#tutorial-}"_*.c; do command=build/examples/$(basename "$f" .c); done ;;
 sizes) command='make sizes' ;;
 bench-quick-*) command='make bench-quick' ;;
 bench-*) command='make bench' ;;
-*) echo "usage: sh docs/record.sh first | demo | classify | sizes | bench-PROCESSOR | bench-quick-PROCESSOR"; exit 2 ;;
+*) echo "usage: sh docs/record.sh first | demo | classify | tutorial-1 .. tutorial-6 | sizes | bench-PROCESSOR |"
+    echo "       bench-quick-PROCESSOR"; exit 2 ;;
 esac
 
 # What is printed depends on these alone; a change that is in no commit has no name that a page could give.
