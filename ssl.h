@@ -45998,6 +45998,10 @@ SSLH_I_FN int sslh_i_holds_more(const sslh_i_walk *w, const char *path, const ch
 SSLH_I_FN int sslh_i_walk_file(const sslh_i_walk *w, const char *path, const char *name, int wanted, int label) {
     char *full = sslh_i_join_path(w->c, path, name, strlen(name));
     int added = full && w->add(w->set, full, wanted, label);
+    if (sslh_error_code(w->c) == SSLH_E_FORMAT) { /* the reader has said what is wrong with the file */
+        const size_t n = strlen(w->c->message);
+        snprintf(w->c->message + n, sizeof w->c->message - n, "; replace this file, or move it elsewhere");
+    }
     sslh_i_free(w->c, full);
     return added;
 }
@@ -46221,7 +46225,7 @@ enum { SSLH_I_UNREAD, SSLH_I_READ, SSLH_I_SHORT, SSLH_I_BROKEN }; /* SHORT: the 
 enum { SSLH_I_SHARE_LEAST = 1 << 16, /* bytes; with less no file can be read */
     SSLH_I_BROKEN_ROW = 64 };          /* so many files in a row that cannot be read are no accident */
 
-/* Images to be read, n at most room. */
+/* The job: n images to be read. */
 typedef struct sslh_i_reading {
     sslh_ctx                   *c;
     const char                 *fn;    /* the public function, for messages */
@@ -46518,7 +46522,8 @@ SSLH_I_FN int sslh_i_feed_turn(sslh_loader *l, int n) {
         if (sslh_i_reading_again(&f->r, i)) continue;
         if (SSLH_I_BAD(l->c)) return 0;
         if (!f->r.s->d.skip_broken || !l->order) {
-            sslh_fail(l->c, f->r.share[0].code, "%s", f->r.share[0].why);
+            sslh_fail(l->c, f->r.share[0].code, "%.400s%s", f->r.share[0].why,
+                      l->order ? "; .skip_broken leaves out what cannot be read" : "");
             return 0;
         }
         if (!sslh_i_feed_replace(l, l->step % l->per_epoch * l->desc.batch, i)) return 0;
@@ -53528,7 +53533,8 @@ SSLH_I_LEAN_END
            an earlier backward pass has released is an error; Adam counts the steps of a part that was frozen from its
            first update on; windows of a stream do not reach into its other parts; 0 as deviation of a channel leaves
            the channel as it is, in training, probes and sslh_embed; histories of items: SASRec, BERT4Rec, item2vec,
-           recommendations and their rank; positions of the caller's own in sslh_transformer
+           recommendations and their rank; positions of the caller's own in sslh_transformer; folders of images that
+           are larger than the memory (sslh_stream_images)
     0.1.0  first version: core, kernels, encoders; rotation, SimCLR, VAE, MAE; probes, pictures */
 
 /* ================================================================================================================== */

@@ -296,7 +296,8 @@ tutorial() {
         cd build/tutorial && rm -f encoder.safetensors && ! ../examples/6_deploy 2> said.txt &&
         grep -q '(3_pretrain makes it)' said.txt"
     check "5_data takes a folder of one's own" sh -c "
-        cd build/tutorial && ../examples/5_data ../smoke/sets/three/train 2> said.txt | grep -q 'in 3 classes: 48 to train'"
+        cd build/tutorial && ../examples/5_data ../smoke/sets/three/train 2> said.txt |
+        grep -q 'in 3 classes: 48 to train'"
 }
 
 # pretrain on a folder of one's own: pictures of several sizes, class folders with odd names, eight images, a bare name.
