@@ -6310,8 +6310,8 @@ SSLH_I_FN void sslh_i_check_text_length(sslh_method *m, sslh_data data, int more
     for (i = 0; !SSLH_I_BAD(m->ctx) && i < data.count && sslh_i_valid_length(f, sslh_i_sample_id(&data, i)) < needs;)
         i++;
     if (i == data.count)
-        sslh_fail(m->ctx, SSLH_E_USAGE, "%s: no text has %s, so nothing is predicted", m->name,
-                  needs > 1 ? "two tokens" : "a token");
+        sslh_fail(m->ctx, SSLH_E_USAGE, "%s: no text has %s, so nothing is predicted: check the lengths of the field",
+                  m->name, needs > 1 ? "two tokens" : "a token");
 }
 
 /* --- methods that learn from histories of items ------------------------------------------------------------------- */
@@ -8001,7 +8001,8 @@ SSLH_I_FN void sslh_i_colour_set_weights(sslh_method *m, const sslh_i_colour_bra
     smooth = count + w->bins;
     memset(count, 0, 2 * (size_t)w->bins * sizeof *count);
     if (!sslh_i_colour_count(c, s, w, data, count) && !SSLH_I_BAD(c))
-        sslh_fail(c, SSLH_E_USAGE, "sslh_colorization: no image has a colour (|a| or |b| above 5) to learn from");
+        sslh_fail(c, SSLH_E_USAGE, "sslh_colorization: no image has a colour (|a| or |b| above 5) to learn from: give "
+                  "images in colour");
     for (q = 0; q < w->bins && !SSLH_I_BAD(c); q++) {
         for (r = 0; r < w->bins; r++) {
             double a = (double)(w->bin[q][0] - w->bin[r][0]), b = (double)(w->bin[q][1] - w->bin[r][1]);
@@ -10114,11 +10115,11 @@ SSLH_I_FN void sslh_i_gan_resolve(sslh_ctx *c, sslh_net *encoder, sslh_gan_desc 
     if (!d->critic) d->critic = d->bound == SSLH_I_BOUND_CLIP ? 5 : 1;
     if (!d->generator_width) d->generator_width = d->generator == SSLH_I_GENERATOR_FLAT ? 256 : 32;
     if (info.channels && info.channels != d->channels)
-        sslh_fail(c, SSLH_E_SHAPE, "sslh_gan: .channels is %d, the encoder \"%s\" takes images of %d", d->channels,
-                  info.name, info.channels);
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_gan: .channels is %d, the encoder \"%s\" takes images of %d: make them equal",
+                  d->channels, info.name, info.channels);
     else if (info.image && (info.image != d->height || info.image != d->width))
-        sslh_fail(c, SSLH_E_SHAPE, "sslh_gan: images of %d x %d, the encoder \"%s\" takes those of %d x %d", d->height,
-                  d->width, info.name, info.image, info.image);
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_gan: images of %d x %d, the encoder \"%s\" takes those of %d x %d: make them "
+                  "equal", d->height, d->width, info.name, info.image, info.image);
 }
 
 SSLH_DEF sslh_method sslh_gan(sslh_ctx *c, sslh_net *encoder, sslh_gan_desc d) {
@@ -13424,7 +13425,7 @@ SSLH_I_FN void sslh_i_gpt_rows(sslh_ctx *c, const sslh_batch *batch, int moved, 
     *inputs = *targets = sslh_i_dummy(c);
     if (SSLH_I_BAD(c)) return;
     if (T < 1) {
-        sslh_fail(c, SSLH_E_SHAPE, "sslh_gpt: texts of one token have no next one");
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_gpt: texts of one token have no next one: give longer texts");
         return;
     }
     *inputs = sslh_slice(c, x, 1, 0, T);
@@ -13505,7 +13506,8 @@ SSLH_DEF float sslh_gpt_evaluate(sslh_net *net, sslh_data data) {
     }
     sslh_train_mode(net, was_training);
     if (!SSLH_I_BAD(c) && count < 1)
-        sslh_fail(c, SSLH_E_USAGE, "sslh_gpt_evaluate: no text has two tokens, so nothing is predicted");
+        sslh_fail(c, SSLH_E_USAGE, "sslh_gpt_evaluate: no text has two tokens, so nothing is predicted: give longer "
+                  "texts");
     return SSLH_I_BAD(c) ? 0 : (float)(sum / count);
 }
 
@@ -13913,7 +13915,8 @@ SSLH_DEF float sslh_bert_evaluate(sslh_method *m, sslh_data data) {
     }
     sslh_train_mode(m->net, was_training);
     if (!SSLH_I_BAD(c) && count < 1)
-        sslh_fail(c, SSLH_E_USAGE, "sslh_bert_evaluate: all texts are empty, so nothing is predicted");
+        sslh_fail(c, SSLH_E_USAGE, "sslh_bert_evaluate: all texts are empty, so nothing is predicted: check the "
+                  "lengths of the field");
     return SSLH_I_BAD(c) ? 0 : (float)(sum / count);
 }
 
@@ -14024,7 +14027,8 @@ SSLH_DEF sslh_method sslh_bert(sslh_ctx *c, sslh_net *encoder, sslh_bert_desc d)
     if (t) {
         const int most = SSLH_I_MAX(SSLH_I_MAX(d.cls_token, d.sep_token), SSLH_I_MAX(d.mask_token, d.pad_token));
         if (t->causal == 1)
-            sslh_fail(c, SSLH_E_USAGE, "sslh_bert: the encoder is causal: it would not see what stands behind a gap");
+            sslh_fail(c, SSLH_E_USAGE, "sslh_bert: the encoder is causal: it would not see what stands behind a gap "
+                      "(.causal = SSLH_OFF of sslh_transformer)");
         else if (most >= t->vocabulary)
             sslh_fail(c, SSLH_E_USAGE, "sslh_bert: the special token %d is beyond the encoder's vocabulary of %d "
                       "(.cls_token, .sep_token, .mask_token, .pad_token)", most, t->vocabulary);
@@ -14601,9 +14605,11 @@ SSLH_I_FN float sslh_i_method_step(sslh_method *m, sslh_optimizer *o, const sslh
     memset(&v, 0, sizeof v);
     if (SSLH_I_BAD(c)) return 0.0f;
     if (!batch || !sslh_i_optimizer_ok(o) || sslh_i_net_dead(m->net)) {
-        sslh_fail(c, SSLH_E_USAGE, "sslh_method_step: the %s", !batch ? "batch is NULL" : !sslh_i_optimizer_ok(o)
-                  ? "optimiser could not be made (NULL, or an error that was cleared)"
-                  : "method could not be made (an error that was cleared)");
+        sslh_fail(c, SSLH_E_USAGE, "sslh_method_step: the %s",
+                  !batch ? "batch is NULL: sslh_next_batch fills one in"
+                  : !sslh_i_optimizer_ok(o)
+                  ? "optimiser could not be made (NULL, or an error that was cleared): make it again"
+                  : "method could not be made (an error that was cleared): make it again");
         return 0.0f;
     }
     if (!m->views || !m->loss) {
@@ -14779,10 +14785,12 @@ typedef struct sslh_i_train_run {
 SSLH_I_FN int sslh_i_train_ok(sslh_ctx *c, const sslh_method *m, const sslh_data *data, sslh_train_desc *d) {
     if (SSLH_I_BAD(c)) return 0;
     if (m->ctx != c || sslh_i_net_dead(m->net) || data->ctx != c || data->count < 1) {
-        sslh_fail(c, SSLH_E_USAGE, "sslh_train: the %s", !m->ctx ? "method is empty" : m->ctx != c
-                  ? "method belongs to another context" : sslh_i_net_dead(m->net)
-                  ? "method could not be made (an error that was cleared)" : !data->ctx || data->count < 1
-                  ? "data set is empty" : "data set belongs to another context");
+        sslh_fail(c, SSLH_E_USAGE, "sslh_train: the %s",
+                  !m->ctx ? "method is empty: sslh_simclr, for example, makes one"
+                  : m->ctx != c ? "method belongs to another context: make it in this one"
+                  : sslh_i_net_dead(m->net) ? "method could not be made (an error that was cleared): make it again"
+                  : !data->ctx || data->count < 1 ? "data set is empty: load it, and look at sslh_error"
+                  : "data set belongs to another context: load it in this one");
         return 0;
     }
     if (!sslh_i_desc_ok(c, "sslh_train", SSLH_I_D_TRAIN, d)) return 0;
@@ -15116,7 +15124,8 @@ SSLH_DEF sslh_tensor *sslh_features(sslh_ctx *c, sslh_net *encoder, sslh_data da
 SSLH_I_FN int sslh_i_check_rows(const char *op, const char *name, const sslh_tensor *x) {
     size_t n = (size_t)x->shape[0], bad = sslh_i_bad_row(x->data, n, (size_t)x->shape[1]);
     if (bad < n)
-        sslh_fail(x->ctx, SSLH_E_NAN, "%s: row %.0f of the %s holds NaN or Inf", op, (double)bad, name);
+        sslh_fail(x->ctx, SSLH_E_NAN, "%s: row %.0f of the %s holds NaN or Inf: train with a lower rate, or leave it "
+                  "out", op, (double)bad, name);
     return bad == n;
 }
 
@@ -15639,8 +15648,8 @@ SSLH_DEF float sslh_knn_features(sslh_ctx *c, sslh_tensor *train, const int32_t 
     j.labels = train_labels;
     for (i = 0; i < j.n; i++)
         if (train_labels[i] < 0 || train_labels[i] >= classes) {
-            sslh_fail(c, SSLH_E_SHAPE, "sslh_knn: label %d of sample %d is outside 0 .. %d", (int)train_labels[i], i,
-                      classes - 1);
+            sslh_fail(c, SSLH_E_SHAPE, "sslh_knn: label %d of sample %d is outside 0 .. %d: labels count from 0",
+                      (int)train_labels[i], i, classes - 1);
             return 0.0f;
         }
     mark = sslh_mark(c);
@@ -16105,8 +16114,8 @@ SSLH_DEF float sslh_alignment(const sslh_tensor *a, const sslh_tensor *b) {
     double total = 0;
     if (!sslh_i_check_features("sslh_alignment", a, 1) || !sslh_i_check_features("sslh_alignment", b, 1)) return 0.0f;
     if (a->shape[0] != b->shape[0] || a->shape[1] != b->shape[1]) {
-        sslh_fail(a->ctx, SSLH_E_SHAPE, "sslh_alignment: (%d,%d) and (%d,%d) are not pairs", a->shape[0], a->shape[1],
-                  b->shape[0], b->shape[1]);
+        sslh_fail(a->ctx, SSLH_E_SHAPE, "sslh_alignment: (%d,%d) and (%d,%d) are not pairs: row i of one belongs to "
+                  "row i of the other", a->shape[0], a->shape[1], b->shape[0], b->shape[1]);
         return 0.0f;
     }
     n = (size_t)a->shape[0];
@@ -16373,7 +16382,8 @@ SSLH_DEF float sslh_frechet(sslh_ctx *c, const sslh_tensor *a, const sslh_tensor
     else if (a->ctx != c || b->ctx != c) sslh_fail(c, SSLH_E_USAGE, "sslh_frechet: features of another context");
     else if (!sslh_i_check_features("sslh_frechet", a, 2) || !sslh_i_check_features("sslh_frechet", b, 2)) return 0.0f;
     else if (a->shape[1] != b->shape[1])
-        sslh_fail(c, SSLH_E_SHAPE, "sslh_frechet: features of width %d and %d", a->shape[1], b->shape[1]);
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_frechet: features of width %d and %d: use one encoder for both", a->shape[1],
+                  b->shape[1]);
     if (SSLH_I_BAD(c)) return 0.0f;
     n = (size_t)a->shape[1];
     memory = (char *)sslh_i_alloc_table(c, n, 4 * n + 3, sizeof(double));
@@ -16681,7 +16691,7 @@ SSLH_I_FN int sslh_i_recommender_ok(const char *op, const sslh_recommender *r) {
 }
 SSLH_I_FN int sslh_i_score_ok(sslh_ctx *c, const char *op, float s) {
     if (s - s == 0) return 1;
-    sslh_fail(c, SSLH_E_NAN, "%s: a score is NaN or Inf", op);
+    sslh_fail(c, SSLH_E_NAN, "%s: a score is NaN or Inf: train with a lower rate", op);
     return 0;
 }
 
@@ -16748,9 +16758,9 @@ SSLH_DEF sslh_ranking sslh_rank_items(sslh_recommender r, const sslh_items *set,
     for (u = 0; u < set->info.users; u++) users += set->begin[u + 1] - set->begin[u] > 2;
     if (set->c != c || r.items < set->info.items || !users) {
         if (set->c != c) sslh_fail(c, SSLH_E_USAGE, "%s: the histories are of another context", op);
-        else if (!users) sslh_fail(c, SSLH_E_USAGE, "%s: no user has three items", op);
-        else sslh_fail(c, SSLH_E_USAGE, "%s: the recommender scores %d items, the histories have %d", op, r.items,
-                       set->info.items);
+        else if (!users) sslh_fail(c, SSLH_E_USAGE, "%s: no user has three items: longer histories are needed", op);
+        else sslh_fail(c, SSLH_E_USAGE, "%s: the recommender scores %d items, the histories have %d: make it of the "
+                       "same items", op, r.items, set->info.items);
         return out;
     }
     user = (int32_t *)sslh_i_alloc(c, (size_t)users * sizeof *user);
@@ -16868,8 +16878,8 @@ SSLH_I_FN int sslh_i_learnable(sslh_ctx *c, const char *op, sslh_tensor *x, cons
     }
     for (i = 0; i < x->shape[0]; i++)
         if (labels[i] < 0 || labels[i] >= classes) {
-            sslh_fail(c, SSLH_E_SHAPE, "%s: label %d of sample %d is outside 0 .. %d", op, (int)labels[i], i,
-                      classes - 1);
+            sslh_fail(c, SSLH_E_SHAPE, "%s: label %d of sample %d is outside 0 .. %d: labels count from 0", op,
+                      (int)labels[i], i, classes - 1);
             return 0;
         }
     return sslh_i_check_rows(op, "features", x);
@@ -17611,7 +17621,8 @@ SSLH_DEF sslh_classifier *sslh_forest(sslh_ctx *c, sslh_tensor *x, const int32_t
     if (!sslh_i_learnable(c, "sslh_forest", x, labels, classes) ||
         !sslh_i_desc_ok(c, "sslh_forest", SSLH_I_D_FOREST, &d)) return NULL;
     if (d.features > x->shape[1]) {
-        sslh_fail(c, SSLH_E_USAGE, "sslh_forest: .features is %d, the rows have %d", d.features, x->shape[1]);
+        sslh_fail(c, SSLH_E_USAGE, "sslh_forest: .features is %d, the rows have %d: ask for at most as many",
+                  d.features, x->shape[1]);
         return NULL;
     }
     mark = sslh_mark(c);
@@ -18164,8 +18175,8 @@ SSLH_DEF sslh_tensor *sslh_nearest_centres(sslh_ctx *c, sslh_tensor *x, sslh_ten
     if (!sslh_i_clusterable(c, "sslh_nearest_centres", x) || !sslh_i_clusterable(c, "sslh_nearest_centres", centres))
         return sslh_i_dummy(c);
     if (centres->shape[1] != x->shape[1]) {
-        sslh_fail(c, SSLH_E_SHAPE, "sslh_nearest_centres: rows of width %d, centres of width %d", x->shape[1],
-                  centres->shape[1]);
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_nearest_centres: rows of width %d, centres of width %d: use the same features "
+                  "for both", x->shape[1], centres->shape[1]);
         return sslh_i_dummy(c);
     }
     before = sslh_mark(c);
@@ -18542,8 +18553,8 @@ SSLH_I_FN int sslh_i_xent_divisor(sslh_ctx *c, const char *op, const sslh_i_xent
     for (r = 0; r < p->rows; r++) {
         if (sslh_i_xent_skips(p, r)) continue;
         if (p->labels[r] < 0 || (size_t)p->labels[r] >= p->K) {
-            sslh_fail(c, SSLH_E_USAGE, "%s: label %d at position %.0f is outside 0..%.0f", op, (int)p->labels[r],
-                      (double)r, (double)p->K - 1);
+            sslh_fail(c, SSLH_E_USAGE, "%s: label %d at position %.0f is outside 0..%.0f: labels count from 0", op,
+                      (int)p->labels[r], (double)r, (double)p->K - 1);
             return 0;
         }
         n++;
@@ -18626,10 +18637,9 @@ SSLH_I_FN sslh_tensor *sslh_i_xent_op(sslh_ctx *c, const char *op, sslh_tensor *
     if (d.reduction != SSLH_REDUCE_MEAN) {
         divisor = 1;
     } else if (divisor == 0) {
-        sslh_fail(c, SSLH_E_USAGE, p.weight
-                  ? "%s: all %.0f labels are ignored (%d) or of weight 0, the mean of nothing is not defined"
-                  : "%s: all %.0f labels are the ignored value %d, the mean of nothing is not defined",
-                  op, (double)p.rows, p.ignore);
+        sslh_fail(c, SSLH_E_USAGE, p.weight ? "%s: all %.0f labels are ignored (%d) or of weight 0, the mean of "
+                  "nothing is not defined: leave this batch out" : "%s: all %.0f labels are the ignored value %d, the "
+                  "mean of nothing is not defined: leave this batch out", op, (double)p.rows, p.ignore);
         return sslh_i_dummy(c);
     }
     lead = sslh_shape_of(x);
@@ -19312,8 +19322,8 @@ SSLH_I_FN sslh_tensor *sslh_i_supcon_rows(sslh_ctx *c, sslh_tensor *z, sslh_tens
             if (j != i && labels->ints[j] == labels->ints[i]) target->data[i * M + j] = 1 / (sslh_real)n;
     }
     if (!rows && !SSLH_I_BAD(c))
-        sslh_fail(c, SSLH_E_USAGE, "%s: no two of the %.0f rows have the same label, so no row has a positive", op,
-                  (double)M);
+        sslh_fail(c, SSLH_E_USAGE, "%s: no two of the %.0f rows have the same label, so no row has a positive: choose "
+                  "larger batches", op, (double)M);
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
     for (i = 0; i < M * M && rows < M; i++) target->data[i] *= (sslh_real)M / (sslh_real)rows;
     u = sslh_l2_normalize(c, z, 0); /* (M,D) */
@@ -19350,8 +19360,8 @@ SSLH_DEF sslh_tensor *sslh_accuracy(sslh_ctx *c, sslh_tensor *logits, sslh_tenso
     rows = logits->count / K;
     for (r = 0; r < rows; r++)
         if (labels->ints[r] < 0 || (size_t)labels->ints[r] >= K) {
-            sslh_fail(c, SSLH_E_USAGE, "%s: label %d at position %.0f is outside 0..%.0f", op, (int)labels->ints[r],
-                      (double)r, (double)K - 1);
+            sslh_fail(c, SSLH_E_USAGE, "%s: label %d at position %.0f is outside 0..%.0f: labels count from 0", op,
+                      (int)labels->ints[r], (double)r, (double)K - 1);
             return sslh_i_dummy(c);
         }
     out = sslh_i_new(c, op, SSLH_F32, sslh_dim0());
@@ -19665,7 +19675,8 @@ SSLH_I_FN int sslh_i_net_bad(const sslh_net *net) { return sslh_i_net_dead(net) 
 SSLH_I_FN int sslh_i_net_ok(sslh_ctx *c, const char *op, const sslh_net *net) {
     if (SSLH_I_BAD(c)) return 0;
     if (sslh_i_net_dead(net))
-        sslh_fail(c, SSLH_E_USAGE, "%s: this net could not be made (NULL, or an error that was cleared)", op);
+        sslh_fail(c, SSLH_E_USAGE, "%s: this net could not be made (NULL, or an error that was cleared): make it again",
+                  op);
     return !sslh_i_net_bad(net);
 }
 
@@ -20470,7 +20481,8 @@ SSLH_I_FN int sslh_i_tree_pair(const char *op, sslh_net *a, sslh_net *b, sslh_i_
     int i, j;
     if (sslh_i_net_dead(a)) {
         if (!sslh_i_net_bad(b))
-            sslh_fail(b->ctx, SSLH_E_USAGE, "%s: the target could not be made (an error that was cleared)", op);
+            sslh_fail(b->ctx, SSLH_E_USAGE, "%s: the target could not be made (an error that was cleared): make it "
+                      "again", op);
         return 0;
     }
     if (!sslh_i_net_ok(c, op, b) || !sslh_i_tree_ready(ta, a) || !sslh_i_tree_ready(tb, b)) return 0;
@@ -20696,9 +20708,8 @@ SSLH_I_FN int sslh_i_conv_new(sslh_net *net, const char *name, int in, int out, 
     int g = groups > 0 ? groups : 1, first;
     if (sslh_i_net_bad(net)) return -1;
     if (in < 1 || in % g || out % g) {
-        sslh_fail(net->ctx, SSLH_E_SHAPE,
-                  "sslh_layer_conv_new: '%s': %d groups do not divide %d input and %d output channels", name, g, in,
-                  out);
+        sslh_fail(net->ctx, SSLH_E_SHAPE, "sslh_layer_conv_new: '%s': %d groups do not divide %d input and %d output "
+                  "channels: choose groups that divide both", name, g, in, out);
         return -1;
     }
     first = sslh_i_sub_new(net, name, "weight", 1, SSLH_F32, sslh_dim4(out, kernel, kernel, in / g), init, 0);
@@ -21009,8 +21020,8 @@ SSLH_I_FN sslh_tensor *sslh_i_mlp_forward(sslh_net *net, sslh_tensor *x, const v
     int n = 0, i, at = 0;
     while (n < 8 && d->widths[n]) n++;
     if (x->ndim < 1 || x->count / (size_t)x->shape[0] != (size_t)d->in) {
-        sslh_fail(c, SSLH_E_SHAPE, "sslh_forward: the net '%s' wants %d values per sample, the input is %s", net->name,
-                  d->in, sslh_i_str(text, sizeof text, sslh_shape_of(x)));
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_forward: the net '%s' wants %d values per sample, the input is %s: make the "
+                  "net with .in of this size", net->name, d->in, sslh_i_str(text, sizeof text, sslh_shape_of(x)));
         return sslh_i_dummy(c);
     }
     if (x->ndim != 2) x = sslh_reshape(c, x, sslh_dim2(x->shape[0], d->in)); /* (N,in) */
@@ -22021,7 +22032,8 @@ SSLH_I_FN int sslh_i_patch_sides(sslh_ctx *c, const char *op, sslh_net *encoder,
         sslh_fail(c, SSLH_E_SHAPE, "%s: patches of %d pixels, but the encoder takes images of %d only", op, *patch,
                   image);
     else if (*patch > H || *patch > W)
-        sslh_fail(c, SSLH_E_SHAPE, "%s: patches of %d pixels do not fit into images of %d x %d", op, *patch, H, W);
+        sslh_fail(c, SSLH_E_SHAPE, "%s: patches of %d pixels do not fit into images of %d x %d: choose a smaller "
+                  ".patch", op, *patch, H, W);
     return !SSLH_I_BAD(c);
 }
 
@@ -22798,12 +22810,14 @@ SSLH_DEF sslh_tensor *sslh_clip_views(sslh_ctx *c, sslh_batch batch, sslh_recipe
     job.frames = field->shape.size[0];
     job.each_clip = frames ? count : job.frames;
     if (job.each_clip < 1 || !sslh_i_mul((size_t)job.n, (size_t)job.each_clip, &n) || n > INT_MAX) {
-        sslh_fail(c, SSLH_E_USAGE, "sslh_clip_views: %d frames of each of %d clips", job.each_clip, job.n);
+        sslh_fail(c, SSLH_E_USAGE, "sslh_clip_views: %d frames of each of %d clips: at least one of each, and not more "
+                  "than 2^31 - 1 in all", job.each_clip, job.n);
         return sslh_i_dummy(c);
     }
     for (i = 0; frames && i < n; i++)
         if (frames[i] < 0 || frames[i] >= job.frames) {
-            sslh_fail(c, SSLH_E_USAGE, "sslh_clip_views: frame %d of clips of %d frames", (int)frames[i], job.frames);
+            sslh_fail(c, SSLH_E_USAGE, "sslh_clip_views: frame %d of clips of %d frames: frames count from 0",
+                      (int)frames[i], job.frames);
             return sslh_i_dummy(c);
         }
     job.frame = frames;
@@ -26025,7 +26039,8 @@ SSLH_DEF sslh_tensor *sslh_pow(sslh_ctx *c, sslh_tensor *x, sslh_real exponent) 
 }
 /* min(max(x, low), high); slope 1 inside and at the ends, 0 outside, as in PyTorch. */
 SSLH_DEF sslh_tensor *sslh_clamp(sslh_ctx *c, sslh_tensor *x, sslh_real low, sslh_real high) {
-    if (!(low <= high)) sslh_fail(c, SSLH_E_USAGE, "sslh_clamp: low %g is above high %g", (double)low, (double)high);
+    if (!(low <= high)) sslh_fail(c, SSLH_E_USAGE, "sslh_clamp: low %g is above high %g: exchange them", (double)low,
+                                  (double)high);
     return sslh_i_map(c, "sslh_clamp", SSLH_I_U_CLAMP, x, low, high);
 }
 /* slope cos x; cos: slope -sin x */
@@ -26075,7 +26090,8 @@ SSLH_I_FN sslh_i_unary_op sslh_i_activation_op(sslh_ctx *c, const char *op, sslh
     case SSLH_SILU: return SSLH_I_U_SILU;
     case SSLH_SIGMOID: return SSLH_I_U_SIGMOID;
     case SSLH_TANH: return SSLH_I_U_TANH;
-    default: sslh_fail(c, SSLH_E_USAGE, "%s: %d is not an activation", op, (int)a); return SSLH_I_U_LINEAR;
+    default: sslh_fail(c, SSLH_E_USAGE, "%s: %d is not an activation: use a name of sslh_activation", op, (int)a);
+        return SSLH_I_U_LINEAR;
     }
 }
 /* A linear activation does nothing: the tensor itself is returned. */
@@ -26156,8 +26172,8 @@ SSLH_I_FN int sslh_i_broadcast(sslh_ctx *c, const char *op, sslh_tensor **in, in
             if (s == 1) continue;
             if (size != 1 && s != size) {
                 char a[96], b[96];
-                sslh_fail(c, SSLH_E_SHAPE, "%s: %s and %s do not broadcast: sizes %d and %d meet in axis %d", op,
-                          sslh_i_str(a, sizeof a, sslh_shape_of(in[k - 1])),
+                sslh_fail(c, SSLH_E_SHAPE, "%s: %s and %s do not broadcast: sizes %d and %d meet in axis %d: they must "
+                          "be equal, or one of them 1", op, sslh_i_str(a, sizeof a, sslh_shape_of(in[k - 1])),
                           sslh_i_str(b, sizeof b, sslh_shape_of(in[k])), size, s, axis - out->ndim);
                 return 0;
             }
@@ -27680,8 +27696,8 @@ SSLH_I_FN int sslh_i_matmul_plan(sslh_ctx *c, const sslh_tensor *a, const sslh_t
         int at_a = i - p->shape.ndim + a->ndim, at_b = i - p->shape.ndim + b->ndim;
         int x = at_a < 0 ? 1 : a->shape[at_a], y = at_b < 0 ? 1 : b->shape[at_b], size = x == 1 ? y : x;
         if (x != y && x != 1 && y != 1) {
-            sslh_fail(c, SSLH_E_SHAPE, "sslh_matmul: %s x %s: the leading axes do not broadcast: %d and %d meet", sa,
-                      sb, x, y);
+            sslh_fail(c, SSLH_E_SHAPE, "sslh_matmul: %s x %s: the leading axes do not broadcast: %d and %d meet: they "
+                      "must be equal, or one of them 1", sa, sb, x, y);
             return 0;
         }
         fits = fits && sslh_i_matmul_axis(p, size, x == 1 ? 0 : total_a, y == 1 ? 0 : total_b);
@@ -27996,8 +28012,8 @@ SSLH_DEF sslh_tensor *sslh_linear_cross_entropy(sslh_ctx *c, sslh_tensor *x, ssl
     p.ignore = ignore;
     if (!sslh_i_xent_divisor(c, op, &p, &divisor)) return sslh_i_dummy(c);
     if (divisor == 0) {
-        sslh_fail(c, SSLH_E_USAGE, "%s: all %.0f labels are the ignored value %d, the mean of nothing is not defined",
-                  op, (double)rows, ignore);
+        sslh_fail(c, SSLH_E_USAGE, "%s: all %.0f labels are the ignored value %d, the mean of nothing is not defined: "
+                  "leave this batch out", op, (double)rows, ignore);
         return sslh_i_dummy(c);
     }
     block = sslh_i_scores_rows(rows, V);
@@ -28695,9 +28711,9 @@ SSLH_I_FN int sslh_i_conv_sizes(sslh_ctx *c, const char *op, sslh_i_conv *s, int
         const int show_rows = (in_h > 1 || s->kh > 1) && (s->sh != s->sw || s->ph != s->pw || s->dh != s->dw);
         char high[80] = "";
         if (show_rows) snprintf(high, sizeof high, " (rows: %d, %d, %d)", s->sh, s->ph, s->dh);
-        sslh_fail(c, SSLH_E_SHAPE,
-                  "%s: x %s, weight %s, stride %d, pad %d, dilation %d%s: the output would have %.0f x %.0f pixels", op,
-                  sx, sw, s->sw, s->pw, s->dw, high, fits ? (double)oh : 0.0, fits ? (double)ow : 0.0);
+        sslh_fail(c, SSLH_E_SHAPE, "%s: x %s, weight %s, stride %d, pad %d, dilation %d%s: the output would have %.0f "
+                  "x %.0f pixels: change .pad, .stride or the kernel", op, sx, sw, s->sw, s->pw, s->dw, high,
+                  fits ? (double)oh : 0.0, fits ? (double)ow : 0.0);
         return 0;
     }
     s->h = transposed ? (int)oh : in_h;
@@ -29830,7 +29846,7 @@ SSLH_DEF sslh_tensor *sslh_batch_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *
         for (j = 0; j < SSLH_MAX_DIMS && residual->ndim == x->ndim; j++)
             if ((int)j < x->ndim && residual->shape[j] != x->shape[j]) break;
         if (residual->ndim != x->ndim || (int)j < x->ndim) {
-            sslh_fail(c, SSLH_E_SHAPE, "%s: residual %s and x %s differ in shape", op,
+            sslh_fail(c, SSLH_E_SHAPE, "%s: residual %s and x %s differ in shape: they must be equal", op,
                       sslh_i_str(a, sizeof a, sslh_shape_of(residual)), sslh_i_str(b, sizeof b, sslh_shape_of(x)));
             return sslh_i_dummy(c);
         }
@@ -29844,7 +29860,7 @@ SSLH_DEF sslh_tensor *sslh_batch_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *
         sslh_fail(c, SSLH_E_SHAPE, "%s: x of shape %s: statistics are taken over all axes but the last, in training "
                   "there must be at least two axes", op, sslh_i_str(a, sizeof a, sslh_shape_of(x)));
     else if (d.training && (size_t)x->shape[0] % G != 0)
-        sslh_fail(c, SSLH_E_SHAPE, "%s: %d virtual groups do not divide the batch of %s", op, (int)G,
+        sslh_fail(c, SSLH_E_SHAPE, "%s: %d virtual groups do not divide the batch of %s: choose a divisor", op, (int)G,
                   sslh_i_str(a, sizeof a, sslh_shape_of(x)));
     else if (d.training && x->count / C / G < 2)
         sslh_fail(c, SSLH_E_SHAPE, "%s: %s has one value per channel%s, no statistics can be taken in training: give a "
@@ -29900,7 +29916,7 @@ SSLH_DEF sslh_tensor *sslh_group_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *
     if (!sslh_i_norm_begin(c, op, x, gamma, beta, present, &n)) return sslh_i_dummy(c);
     if (!sslh_i_eps_ok(c, op, eps)) return sslh_i_dummy(c);
     if (x->ndim < 2 || groups < 1 || x->shape[x->ndim - 1] % groups != 0) {
-        sslh_fail(c, SSLH_E_SHAPE, "%s: %d groups do not divide the channels of %s", op, groups,
+        sslh_fail(c, SSLH_E_SHAPE, "%s: %d groups do not divide the channels of %s: choose a divisor", op, groups,
                   sslh_i_str(a, sizeof a, sslh_shape_of(x)));
         return sslh_i_dummy(c);
     }
@@ -30936,8 +30952,8 @@ SSLH_DEF sslh_tensor *sslh_crop(sslh_ctx *c, sslh_tensor *x, sslh_tensor *at, in
     H = x->shape[1], W = x->shape[2], windows = at->shape[1];
     if (height < 1 || width < 1 || height > H || width > W || (double)H * W > INT_MAX ||
         (double)windows * height * width > INT_MAX) {
-        sslh_fail(c, SSLH_E_SHAPE, "%s: %d windows of %d x %d do not fit into images of %d x %d", op, windows, height,
-                  width, H, W);
+        sslh_fail(c, SSLH_E_SHAPE, "%s: %d windows of %d x %d do not fit into images of %d x %d: use smaller windows",
+                  op, windows, height, width, H, W);
         return sslh_i_dummy(c);
     }
     index = sslh_i_new(c, op, SSLH_I32, sslh_dim2(x->shape[0], windows * height * width)); /* rows of (N,H W,C) */
@@ -31257,8 +31273,10 @@ SSLH_I_FN sslh_tensor *sslh_i_attention_op(sslh_ctx *c, const char *op, sslh_ten
         if (in[i] && !sslh_i_begin(c, op, in + i, 1, 0)) return sslh_i_dummy(c);
     if (!sslh_i_option_ok(c, op, "heads", desc.heads, 1, D)) return sslh_i_dummy(c);
     if (D % heads != 0 || Dv % heads != 0) {
-        if (D == Dv) sslh_fail(c, SSLH_E_SHAPE, "%s: %d heads do not divide the width %d", op, heads, D);
-        else sslh_fail(c, SSLH_E_SHAPE, "%s: %d heads do not divide the widths %d and %d", op, heads, D, Dv);
+        if (D == Dv) sslh_fail(c, SSLH_E_SHAPE, "%s: %d heads do not divide the width %d: choose heads that divide it",
+                               op, heads, D);
+        else sslh_fail(c, SSLH_E_SHAPE, "%s: %d heads do not divide the widths %d and %d: choose heads that divide "
+                       "both", op, heads, D, Dv);
         return sslh_i_dummy(c);
     }
     if (desc.scale != 0 && !(desc.scale >= 1e-6f && desc.scale <= 1e6f)) { /* it multiplies -SSLH_I_MASKED */
@@ -35431,8 +35449,8 @@ SSLH_I_FN void sslh_i_kernels_choose(sslh_ctx *c) {
             return;
         }
         if (c->desc.portable_bits && set[i].table->fma) {
-            sslh_fail(c, SSLH_E_USAGE, "sslh_create: cpu \"%s\" fuses multiply and add, which portable_bits excludes",
-                      cpu);
+            sslh_fail(c, SSLH_E_USAGE, "sslh_create: cpu \"%s\" fuses multiply and add, which portable_bits excludes: "
+                      "leave .cpu NULL", cpu);
             return;
         }
         c->k = set[i].table;
@@ -40891,7 +40909,7 @@ SSLH_I_FN uint8_t *sslh_i_read_whole(sslh_ctx *c, const char *fn, const char *pa
     }
     sslh_i_path_kind kind = sslh_i_kind_at(path);
     if (kind == SSLH_I_PATH_FOLDER || kind == SSLH_I_PATH_OTHER) { /* a device may never end */
-        sslh_fail(c, SSLH_E_FILE, "%s: %s is %s, not a file", fn, sslh_i_tail(path),
+        sslh_fail(c, SSLH_E_FILE, "%s: %s is %s, not a file: give the path of a file", fn, sslh_i_tail(path),
                   kind == SSLH_I_PATH_FOLDER ? "a folder" : "a device or a pipe");
         return NULL;
     }
@@ -41409,7 +41427,8 @@ SSLH_I_FN int sslh_i_list_dir(sslh_ctx *c, const char *fn, const char *path, ssl
         closedir(h);
     }
 #else
-    sslh_fail(c, SSLH_E_FILE, "%s: %s: folders cannot be listed on this platform", fn, sslh_i_tail(path));
+    sslh_fail(c, SSLH_E_FILE, "%s: %s: folders cannot be listed on this platform: load files one by one", fn,
+              sslh_i_tail(path));
     ok = 0;
 #endif
     if (ok) d->name = (const char **)sslh_i_alloc(c, ((size_t)d->n + 1) * sizeof *d->name);
@@ -44558,8 +44577,8 @@ SSLH_DEF int64_t sslh_data_twins(sslh_data a, sslh_data b, sslh_twins *out, int 
     else if (most < 0 || (most && !out))
         sslh_fail(c, SSLH_E_USAGE, "sslh_data_twins: room for %d pairs, and out is %s", most, out ? "given" : "NULL");
     else if (!within && sslh_i_field_differs(&a.field[0], &b.field[0]))
-        sslh_fail(c, SSLH_E_SHAPE, "sslh_data_twins: the first fields of the two sets differ in their %s",
-                  sslh_i_field_differs(&a.field[0], &b.field[0]));
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_data_twins: the first fields of the two sets differ in their %s: load both in "
+                  "the same way", sslh_i_field_differs(&a.field[0], &b.field[0]));
     if (SSLH_I_BAD(c)) return 0;
     size_t bytes = sslh_i_field_bytes(&a.field[0]), n = (size_t)a.count + (within ? 0 : (size_t)b.count);
     sslh_i_fingerprint *all = (sslh_i_fingerprint *)sslh_i_alloc(c, n * sizeof *all);
@@ -44627,9 +44646,9 @@ SSLH_DEF sslh_data sslh_data_join(sslh_data a, sslh_data b) {
         for (int k = 0; same && k < f->shape.ndim; k++) same = f->shape.size[k] == g->shape.size[k];
     }
     if (!same) {
-        sslh_fail(c, SSLH_E_SHAPE,
-                  "sslh_data_join: the two sets do not have the same fields (images %d x %d x %d and %d x %d x %d)",
-                  a.height, a.width, a.channels, b.height, b.width, b.channels);
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_data_join: the two sets do not have the same fields (images %d x %d x %d and "
+                  "%d x %d x %d): load both in the same way", a.height, a.width, a.channels, b.height, b.width,
+                  b.channels);
         return sslh_i_no_data(c);
     }
     size_t n = (size_t)(a.count + b.count), bytes;
@@ -44743,7 +44762,7 @@ SSLH_DEF sslh_split sslh_data_split(sslh_data d, sslh_split_desc desc) {
     share[0] = 1 - share[1] - share[2];
     if (d.count < 1 || !(share[0] > 1e-6)) {
         sslh_fail(c, SSLH_E_USAGE, "sslh_data_split: of %.0f samples %g for the test and %g for the validation: "
-                  "nothing is left to train on", (double)d.count, share[2], share[1]);
+                  "nothing is left to train on: lower .test or .validation", (double)d.count, share[2], share[1]);
         return out;
     }
     if (desc.group && (field = sslh_i_label_field("sslh_data_split", &d, desc.group)) < 0) return out;
@@ -44863,7 +44882,7 @@ SSLH_DEF sslh_data sslh_data_windows(sslh_data d, const char *field, int length,
         if (d.field[i].kind == SSLH_FIELD_AUDIO || d.field[i].kind == SSLH_FIELD_TOKENS ||
             d.field[i].kind == SSLH_FIELD_CLIP) f = &d.field[i];
     if (!f || f->shape.ndim < 1 || length < 1 || step < 1) {
-        sslh_fail(c, SSLH_E_USAGE, "sslh_data_windows: length %d, step %d%s", length, step,
+        sslh_fail(c, SSLH_E_USAGE, "sslh_data_windows: length %d, step %d (at least 1)%s", length, step,
                   f ? "" : "; the data has neither audio nor tokens nor clips");
         return sslh_i_no_data(c);
     }
@@ -44967,7 +44986,8 @@ SSLH_DEF void sslh_data_mean_std(sslh_data d, float mean[4], float std[4]) {
             s1[k] += a;
             s2[k] += b;
             if (!(f1[k] - f1[k] == 0))
-                sslh_fail(c, SSLH_E_NAN, "sslh_data_mean_std: image %.0f holds NaN or Inf", (double)i);
+                sslh_fail(c, SSLH_E_NAN, "sslh_data_mean_std: image %.0f holds NaN or Inf: leave it out "
+                          "(sslh_data_pick)", (double)i);
         }
     }
     sslh_i_free(c, fetched);
@@ -45760,9 +45780,9 @@ SSLH_I_FN int sslh_i_load_sheet(sslh_i_parts *set, const char *path, int height,
     int64_t rows = ((int64_t)count + columns - 1) / columns;
     memset(&part, 0, sizeof part);
     if ((int64_t)columns * width > sheet.width || rows * height > sheet.height)
-        sslh_fail(set->c, SSLH_E_FORMAT,
-                  "%s: %s has %d x %d pixels, too few for %d images of %d x %d in %d columns (height x width)", set->fn,
-                  sslh_i_tail(path), sheet.height, sheet.width, count, height, width, columns);
+        sslh_fail(set->c, SSLH_E_FORMAT, "%s: %s has %d x %d pixels, too few for %d images of %d x %d in %d columns "
+                  "(height x width): mend its line of index.txt", set->fn, sslh_i_tail(path), sheet.height, sheet.width,
+                  count, height, width, columns);
     part.count = count;
     part.height = height;
     part.width = width;
@@ -46803,7 +46823,8 @@ SSLH_I_FN int sslh_i_add_recording(void *to, const char *path, int wanted, int l
         sslh_fail(c, SSLH_E_FORMAT, "%s: %s has %d samples a second instead of %d: bring all files to one rate (for "
                   "example: sox IN.wav -r %d OUT.wav)", s->fn, sslh_i_tail(path), found.rate, s->rate, s->rate);
     else if (found.count > INT32_MAX)
-        sslh_fail(c, SSLH_E_FORMAT, "%s: %s is too long: %.0f samples", s->fn, sslh_i_tail(path), (double)found.count);
+        sslh_fail(c, SSLH_E_FORMAT, "%s: %s is too long: %.0f samples: cut it into shorter files", s->fn,
+                  sslh_i_tail(path), (double)found.count);
     if (!SSLH_I_BAD(c) && s->n == s->cap) {
         int cap = s->cap ? s->cap > INT_MAX / 2 ? INT_MAX : 2 * s->cap : 64;
         sslh_i_recording *larger = (sslh_i_recording *)sslh_i_realloc(c, s->recording, (size_t)s->n * sizeof *larger,
@@ -48126,8 +48147,9 @@ SSLH_I_FN int sslh_i_st_whole(const sslh_i_st *s, const uint8_t *bytes, size_t s
         snprintf(crc, sizeof crc, "%08lx", (unsigned long)sslh_i_crc32(0, s->data + t->begin, t->end - t->begin));
         if (expected && strcmp(expected, crc) != 0) break;
     }
-    sslh_fail(s->c, SSLH_E_FORMAT, "%s: %s: the CRC-32 of %s%.100s does not match: the file is damaged", s->fn, s->file,
-              i < s->n ? "the tensor " : "its header", i < s->n ? s->tensor[i].name : "");
+    sslh_fail(s->c, SSLH_E_FORMAT, "%s: %s: the CRC-32 of %s%.100s does not match: the file is damaged: copy it again, "
+              "or save it again", s->fn, s->file, i < s->n ? "the tensor " : "its header",
+              i < s->n ? s->tensor[i].name : "");
     return 0;
 }
 
@@ -49133,9 +49155,8 @@ SSLH_I_FN void sslh_i_st_add_parts(sslh_i_st_list *l, sslh_method *m, sslh_optim
     for (k = 0; k < o->nets; k++) {
         for (i = 0; i < t.n && t.net[i] != o->net[k].net; i++) {}
         if (i == t.n) {
-            sslh_fail(o->ctx, SSLH_E_USAGE,
-                      "checkpoint: the optimiser holds the net '%s', which is not inside the method's",
-                      o->net[k].net->name);
+            sslh_fail(o->ctx, SSLH_E_USAGE, "checkpoint: the optimiser holds the net '%s', which is not inside the "
+                      "method's: sslh_child puts it there", o->net[k].net->name);
             return;
         }
         for (j = 0; j < t.net[i]->entries && !t.net[i]->entry[j]->is_param; j++) {}
@@ -49358,8 +49379,8 @@ SSLH_I_FN int sslh_i_run_agrees(const sslh_i_st *s, const sslh_method *m, const 
                   "steps, %d of them done and %.0f steps of the next", s->fn, s->file, (double)step, epochs,
                   (double)run->per_epoch, run->epochs, (double)run->meter.steps);
     else if (step > run->steps)
-        sslh_fail(s->c, SSLH_E_FORMAT, "%s: %s stands at step %.0f, but this run ends with step %.0f", s->fn, s->file,
-                  (double)step, (double)run->steps);
+        sslh_fail(s->c, SSLH_E_FORMAT, "%s: %s stands at step %.0f, but this run ends with step %.0f: give more "
+                  ".epochs", s->fn, s->file, (double)step, (double)run->steps);
     return !SSLH_I_BAD(s->c);
 }
 
@@ -49398,7 +49419,8 @@ SSLH_I_FN int sslh_i_checkpoint_check(const sslh_i_st *s, const sslh_method *m, 
     if (!ok) sslh_fail(c, SSLH_E_FORMAT, "%s: %s: a counter is out of range", s->fn, s->file);
     else if (!sslh_i_config_same(c, s->fn, s->file, config, run->config)) return 0;
     else if (run->per_epoch && !sslh_i_run_read(s, o, run))
-        sslh_fail(c, SSLH_E_FORMAT, "%s: %s has no meters: it is not a checkpoint of sslh_train", s->fn, s->file);
+        sslh_fail(c, SSLH_E_FORMAT, "%s: %s has no meters: it is not a checkpoint of sslh_train: sslh_load_checkpoint "
+                  "reads those of your own loop", s->fn, s->file);
     else if (run->per_epoch)
         sslh_i_run_agrees(s, m, run, (int64_t)value[0][0], value[6], sslh_i_config_number(config, "epochs"));
     return !SSLH_I_BAD(c);
@@ -49421,8 +49443,8 @@ SSLH_I_FN int64_t sslh_i_checkpoint_read(const sslh_i_st *s, sslh_method *m, ssl
     sslh_i_st_add_parts(&l, m, o, s);
     if (!SSLH_I_BAD(c)) sslh_i_st_match(s, &l, d, &missing);
     if (!SSLH_I_BAD(c) && powers != SSLH_I_GROUPS && powers != t.n * SSLH_I_GROUPS)
-        sslh_fail(c, SSLH_E_FORMAT, "%s: %s has the counters of %d nets, and this method has %d", s->fn, s->file,
-                  powers / SSLH_I_GROUPS, t.n);
+        sslh_fail(c, SSLH_E_FORMAT, "%s: %s has the counters of %d nets, and this method has %d: make the method as it "
+                  "was", s->fn, s->file, powers / SSLH_I_GROUPS, t.n);
     if (!SSLH_I_BAD(c) && sslh_i_st_place_parts(&l, o)) {
         sslh_i_st_clear_parts(o);
         sslh_i_st_copy(s, &l);
@@ -52259,7 +52281,8 @@ SSLH_I_FN sslh_items *sslh_i_items_read(sslh_ctx *c, const char *op, const char 
     if (!a.d.user) a.d.user = 1;
     if (!a.d.item) a.d.item = 2;
     if (d.least != 0 && !d.rating)
-        sslh_fail(c, SSLH_E_USAGE, "%s: .least is %g, but .rating names no column", op, (double)d.least);
+        sslh_fail(c, SSLH_E_USAGE, "%s: .least is %g, but .rating names no column: give .rating, the column with the "
+                  "numbers", op, (double)d.least);
     for (at = 0; at < size && !SSLH_I_BAD(c); at += n + 1) {
         const char *p = text + at, *newline = (const char *)memchr(p, '\n', size - at), *end, *q;
         n = newline ? (size_t)(newline - p) : size - at;
@@ -53191,7 +53214,8 @@ SSLH_I_FN int sslh_i_feature_rows(sslh_ctx *c, const char *op, const sslh_tensor
     *d = (int)(x->count / (size_t)x->shape[0]);
     bad = sslh_i_bad_row(x->data, (size_t)*n, (size_t)*d);
     if (bad == (size_t)*n) return 1;
-    sslh_fail(c, SSLH_E_NAN, "%s: row %.0f of the features holds NaN or Inf", op, (double)bad);
+    sslh_fail(c, SSLH_E_NAN, "%s: row %.0f of the features holds NaN or Inf: train with a lower rate, or leave it out",
+              op, (double)bad);
     return 0;
 }
 
