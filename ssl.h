@@ -46257,6 +46257,7 @@ typedef struct sslh_i_reading {
     uint8_t                    *state; /* (n) SSLH_I_UNREAD .. */
     uint8_t                    *out;   /* (n,H,W,C) */
     int                         n, shares;
+    int                         alone; /* 1: only this thread reads */
     sslh_i_share               *share; /* (threads) */
     char                       *block; /* (shares,size) */
 } sslh_i_reading;
@@ -46366,7 +46367,7 @@ SSLH_I_FN int sslh_i_reading_room(sslh_i_reading *r, size_t size) {
         return 0;
     }
     size = SSLH_I_MIN(sslh_i_share_round(size), most);
-    r->shares = c->threads;
+    r->shares = r->alone ? 1 : c->threads;
     if (!sslh_i_mul(size, (size_t)r->shares, &all) || all > most) all = size, r->shares = 1;
     r->block = (char *)(r->owner ? sslh_i_alloc_with(c, all, r->owner) : sslh_i_scratch(c, all));
     for (int i = 0; r->block && i < r->shares; i++) {
@@ -46436,6 +46437,7 @@ SSLH_I_FN int sslh_i_stream_read(sslh_ctx *c, const char *fn, const struct sslh_
     r.state = (uint8_t *)(table + shares + ids);
     r.out = (uint8_t *)out;
     r.n = n;
+    r.alone = n == 1;
     for (int i = 0; i < n; i++) r.id[i] = (int32_t)sslh_i_sample_id(d, index[i]);
     int ok = sslh_i_reading_run(&r);
     for (int i = 0; ok && i < n; i++) ok = sslh_i_reading_again(&r, i);
@@ -46639,7 +46641,7 @@ SSLH_I_FN int sslh_i_stream_list(sslh_i_listing *l, const char *path, const char
 
 /* Sizes and channels of the set, and the memory that reading takes, from the first file that can be read. */
 SSLH_I_FN int sslh_i_stream_look(sslh_ctx *c, struct sslh_i_stream *s) {
-    sslh_i_share *share = (sslh_i_share *)sslh_i_alloc(c, (size_t)c->threads * sizeof *share);
+    sslh_i_share *share = (sslh_i_share *)sslh_i_alloc(c, sizeof *share);
     const int64_t tries = s->d.skip_broken ? SSLH_I_MIN(s->count, (int64_t)SSLH_I_BROKEN_ROW) : 1;
     sslh_i_loaded image;
     sslh_i_reading r;
@@ -46650,6 +46652,7 @@ SSLH_I_FN int sslh_i_stream_look(sslh_ctx *c, struct sslh_i_stream *s) {
     r.s = s;
     r.share = share;
     r.owner = s;
+    r.alone = 1;
     if (!share || !sslh_i_reading_room(&r, (size_t)1 << 20)) return 0;
     for (int64_t i = 0; i < tries && state != SSLH_I_READ; i++) {
         memset(&image, 0, sizeof image);
