@@ -24,6 +24,8 @@ cp "$out/gan_between.png" docs/img/gan_between.png
 "$bin/mae" --epochs 6 --tune 1 --out "$out"
 "$bin/jepa" --data cifar10 --images 8000 --batch 128 --epochs 5 --momentum 0.98 --out "$out"
 "$bin/video" --data mnist --epochs 20 --no-order --out "$out"
+"$bin/5_data"
+mv views.png docs/img/tutorial_views.png
 cp "$out/rotation_views.png" docs/img/rotation_views.png
 cp "$out/jigsaw_puzzles.png" docs/img/jigsaw_puzzles.png
 cp "$out/context_nearest.png" docs/img/context_nearest.png
