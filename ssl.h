@@ -46484,7 +46484,6 @@ SSLH_I_FN int sslh_i_feed_new(sslh_loader *l, const struct sslh_i_stream *s) {
     if (!sslh_i_mul(bytes, 2 * n, &images)) images = (size_t)-1 / 2;
     struct sslh_i_feed *f = (struct sslh_i_feed *)sslh_i_alloc_with(c, tables, l);
     if (!f) return 0;
-    l->feed = f;
     f->loader = l;
     f->step[0] = f->step[1] = -1;
     f->r.c = c;
@@ -46496,10 +46495,15 @@ SSLH_I_FN int sslh_i_feed_new(sslh_loader *l, const struct sslh_i_stream *s) {
     f->r.share = (sslh_i_share *)(void *)(f + 1);
     f->r.id = (int32_t *)(void *)((char *)(f + 1) + shares);
     f->r.state = (uint8_t *)(f->r.id + n);
-    if (!sslh_i_reading_room(&f->r, s->share)) return 0;
-    f->bank[0] = (uint8_t *)sslh_i_alloc_with(c, images, l);
-    f->bank[1] = f->bank[0] ? f->bank[0] + bytes * n : NULL;
-    return f->bank[0] != NULL;
+    if (sslh_i_reading_room(&f->r, s->share)) f->bank[0] = (uint8_t *)sslh_i_alloc_with(c, images, l);
+    if (!f->bank[0]) {
+        sslh_i_reading_end(&f->r);
+        sslh_i_free(c, f);
+        return 0;
+    }
+    f->bank[1] = f->bank[0] + bytes * n;
+    l->feed = f;
+    return 1;
 }
 
 /* Puts the image that follows in the order of the epoch in the place of number i of the batch, which begins at place
@@ -46533,8 +46537,9 @@ SSLH_I_FN int sslh_i_feed_turn(sslh_loader *l, int n) {
     if (!l->feed && !sslh_i_feed_new(l, sslh_i_stream_of(sslh_i_field_of(&l->data, SSLH_FIELD_IMAGE)))) return 0;
     struct sslh_i_feed *f = l->feed;
     const int complete = sslh_i_ahead_finish(l->c, f); /* also when the loader now stands elsewhere */
-    if (!complete || f->step[bank] != l->step) {
-        f->step[bank] = -1;
+    const int ready = complete && f->step[bank] == l->step;
+    f->step[bank] = -1; /* after an error the batch is read anew */
+    if (!ready) {
         f->r.n = n;
         f->r.out = f->bank[bank];
         memcpy(f->r.id, l->index, (size_t)n * sizeof *l->index);
