@@ -26,6 +26,7 @@ static const char *const help =
     "  --dry-run      say what would be done and what it takes, and stop before the first step\n"
     "  --stream       read images from their files while training, for folders larger than the memory (with --size,\n"
     "                 where they are of several sizes);  --skip-broken  leaves out files that cannot be read\n"
+    "                 (in training only: evaluations need every file)\n"
     "  --init F       start from weights of torchvision or timm (safetensors, .npz), without their classifier\n"
     "  --knn-every N  test nearest neighbours every N epochs if there are labels (default: every tenth of the run;\n"
     "                 0: never)\n"
@@ -675,7 +676,8 @@ static void train_watched(sslh_ctx *c, const options *o, const settings *s, sslh
     watch w;
     char path[1024], text[8192];
     int fresh, i;
-    w.every = s->knn_every >= 0 ? s->knn_every : (t.epochs + 9) / 10;
+    /* an evaluation leaves nothing out: it would end a run that may */
+    w.every = s->knn_every >= 0 ? s->knn_every : s->skip_broken ? 0 : (t.epochs + 9) / 10;
     w.train = some_of(train, 5000, o->seed);
     w.test = some_of(test, 1000, o->seed);
     out_path(o, path, sizeof path, "log.csv");
