@@ -61,7 +61,7 @@
        else printf("%.1f %% of the test images\n", 100 * accuracy);
        sslh_destroy(c);
 
-   The loop inside sslh_train, written by hand (examples/images/by_hand.c is a whole program):
+   The loop inside sslh_train, written by hand (examples/tutorial/2_loop.c is a whole program):
 
        while (sslh_next_batch(loader, &batch)) {
            sslh_tensor *a = sslh_views(c, batch, SSLH_VIEWS_SIMCLR, 0), *b = sslh_views(c, batch, SSLH_VIEWS_SIMCLR, 1);
@@ -193,9 +193,9 @@
    .parallel_for hands the work to a scheduler of yours. It must call fn(arg, task, worker) once for every task, with
    worker below .threads, and must not give the same worker to two calls that run at the same time.
 
-   While a step is computed, idle workers of the pool already make views of the next batch, unless the loader has
-   .no_ahead or the data come from a callback. So pixels in your memory must neither change nor be freed while a loader
-   goes over them; after a loop that is left early, not before sslh_rewind or sslh_destroy has freed the loader.
+   While a step is computed, idle workers already make views of the next batch (of a stream: read it), unless the loader
+   has .no_ahead or the data come from a callback. So pixels in your memory must neither change nor be freed while a
+   loader goes over them; after a loop that is left early, not before sslh_rewind or sslh_destroy has freed the loader.
 
    9  WHAT IS DETERMINISTIC
 
@@ -309,10 +309,10 @@
      a file      IDX (.gz too; labels from the file beside it), CIFAR-10 or CIFAR-100 binary, one picture (18)
      a folder    with index.txt: sheets (>>sheets); with IDX or CIFAR files: the training set; with sub-folders: one
                  class each; with images: no labels. A file that cannot be read is an error, text aside
-   sslh_load_images_ex resizes and crops, because photographs have many sizes and a data set has one. sslh_load_audio(c,
-   path, desc) reads WAV files in the same kinds of folders, with labels from their names too. A tokenizer turns text
-   (sslh_load_file) into numbers (docs/tokenizers.md), sslh_text_views makes views, sslh_embed_text a vector;
-   sslh_load_items: who chose what.
+   sslh_load_images_ex resizes and crops, because photographs have many sizes and a data set has one. sslh_stream_images
+   reads a folder that is larger than the memory while a loader goes over it. sslh_load_audio(c, path, desc) reads WAV
+   files in such folders, with labels from their names too. A tokenizer turns text (sslh_load_file) into numbers
+   (docs/tokenizers.md); sslh_text_views, sslh_embed_text: views, vectors. sslh_load_items reads who chose what.
 
    sslh_load_clips(c, path, desc) reads clips from folders of numbered frames, and sslh_data_moving makes them of images
    (digits that bounce, windows that move over photographs). sslh_clip_views gives all frames of a clip the same view;
@@ -346,10 +346,9 @@
        sslh_method m = sslh_simclr(c, encoder, (sslh_simclr_desc){ .views = &r });
        sslh_picture_grid(c, "views.png", sslh_views(c, batch, r, 0), 8, 0);
 
-   The pointer is read during the call only. Crops are resized as PIL resizes them, with antialiasing, bicubically
-   unless .bilinear is set; 8-bit images are rounded to bytes after each of the two passes. Values are in [0,1]; .mean
-   and .std normalise at the end. A recipe of your own is used as it is; the default ones of rotation and MAE take the
-   mean and deviation of the data.
+   The pointer is read during the call only. Crops are resized as by PIL, with antialiasing, bicubically unless
+   .bilinear is set; 8-bit images are rounded to bytes after each of the two passes. Values are in [0,1]; .mean and .std
+   normalise at the end. A recipe of your own is used as it is; those of rotation and MAE take those of the data.
 
    13  THE METHODS
 
@@ -443,7 +442,7 @@
 
    16  WRITING YOUR OWN
 
-   A method is a struct of callbacks (examples/images/custom_method.c is Barlow Twins):
+   A method is a struct of callbacks (examples/tutorial/4_method.c is Barlow Twins):
 
        static void my_views(sslh_method *m, const sslh_batch *b, sslh_view_set *out) {
            sslh_view_add(out, "a", sslh_views(m->ctx, *b, SSLH_VIEWS_SIMCLR, 0));
@@ -466,7 +465,7 @@
    m.net: what is registered there is trained, saved and resumed. With .phases above 1 a step has several losses, each
    with its own parameter groups (.groups); .after runs when the parameters have moved (momentum encoders, queues).
 
-   An encoder is a callback over declared parameters (examples/images/by_hand.c):
+   An encoder is a callback over declared parameters (examples/tutorial/2_loop.c):
 
        static sslh_tensor *forward(sslh_net *net, sslh_tensor *x, const void *self) {
            (void)self;                                          // constant settings, copied when the net was made
@@ -588,8 +587,8 @@
                       >>norms >>shapes >>sequences >>audio
      III  the engine  >>kernels >>products-plan >>conv-plan >>sequences-plan >>loops >>copies >>pool >>views-make
                       >>views-ahead >>state
-     IV   files       >>files >>inflate >>images >>jpeg >>wav >>arrays >>data >>readers >>sheets >>folders >>recordings
-                      >>clips >>pickles >>weights >>onnx >>words >>tokenizers >>histories >>pictures
+                      >>files >>inflate >>images >>jpeg >>wav >>arrays >>data >>readers >>sheets >>folders >>streams
+                      >>recordings >>clips >>pickles >>weights >>onnx >>words >>tokenizers >>histories >>pictures
      end              >>history >>licence
 
    Operations, losses and optimisers have plain versions, which are their equations in loops (sslh_i_plain_softmax ..).
@@ -1873,6 +1872,26 @@ typedef struct sslh_images_desc {
 } sslh_images_desc;
 /* The same, for photographs of different sizes. */
 SSLH_API sslh_data sslh_load_images_ex(sslh_ctx *c, const char *path, sslh_images_desc d);
+typedef struct sslh_stream_desc {
+    int size;        /* as in sslh_images_desc; 0: all images have the size of the first one */
+    int bilinear;    /* 1: resized bilinearly instead of bicubically */
+    int channels;    /* 1 grey, 3 colour; default: as the first image has. Grey images become colour, not the reverse */
+    int skip_broken; /* 0: a file that cannot be read is an error when a batch needs it. 1: a shuffled loader puts the
+                        sample that follows in its order in the place of such a file, with one warning; it is still an
+                        error in order and in an evaluation, whose rows are those of the samples, and so are 64 in a
+                        row */
+    int megabytes;   /* most memory of a loader, in MB (1,000,000 bytes): the images of two batches, and what reading
+                        their files takes. The list of files, some 20 bytes and its path for each, is not counted;
+                        default 256 */
+} sslh_stream_desc;
+/* For folders that are larger than the memory: a folder of images or of class folders (sslh_load_images), of which only
+   the names are read now, and the first image. A loader reads the images of a batch when it returns it and, with idle
+   threads, those of the next one ahead of time; with the same pixels as sslh_load_images_ex, in the same order of every
+   epoch and with the same bits for any number of threads. sslh_data_mean_std looks at 1,024 images, equally far apart.
+   Subsets, splits, labels and sslh_data_file are as for data in memory; checkpoints compare the names of the files.
+   Errors: as sslh_load_images; a batch that is too large for .megabytes, when its loader begins; an image too large
+   for it counts as a file that cannot be read. */
+SSLH_API sslh_data sslh_stream_images(sslh_ctx *c, const char *path, sslh_stream_desc d);
 typedef struct sslh_audio_desc {
     int   length;   /* of each clip in samples: of longer ones the beginning is kept, shorter ones are followed by
                        zeros; default: of the longest */
@@ -5390,6 +5409,8 @@ struct sslh_loader {
     int32_t         *index;     /* of the batch */
     int32_t         *labels;    /* of the batch, or NULL */
     struct sslh_i_ahead *ahead; /* views of the next batch, see >>views-ahead; NULL until there are some */
+    int              streams;   /* 1: the images are those of a stream */
+    struct sslh_i_feed  *feed;  /* images of a stream, see >>streams; NULL until there are some */
 };
 
 /* ================================================================================================================== */
@@ -6101,6 +6122,7 @@ SSLH_I_FN int sslh_i_side_ok(int n) { return n >= 1 && n <= SSLH_I_VIEW_SIDE; }
 struct sslh_i_plan; /* >>elementwise */
 struct sslh_i_conv; /* >>conv */
 typedef struct sslh_i_drawing { uint64_t seed, stream, next; } sslh_i_drawing; /* draws of a stream, one by one */
+struct sslh_i_stream; /* >>streams */
 
 /* --- part I: >>settings, >>losses, >>nets, >>encoders, >>optim --- */
 SSLH_I_FN void sslh_i_resolve(sslh_ctx *c, const char *op, const sslh_setting *s, int n, void *desc);
@@ -6109,8 +6131,8 @@ typedef enum sslh_i_desc_kind { SSLH_I_D_FEATURES, SSLH_I_D_PROBE, SSLH_I_D_KNN,
     SSLH_I_D_OPTIMIZER, SSLH_I_D_TRAIN, SSLH_I_D_RECIPE, SSLH_I_D_TSNE, SSLH_I_D_GRADCHECK, SSLH_I_D_PARAM,
     SSLH_I_D_BATCH_NORM, SSLH_I_D_FORWARD, SSLH_I_D_NET, SSLH_I_D_PREPROCESS, SSLH_I_D_IMAGES, SSLH_I_D_AUDIO,
     SSLH_I_D_AUDIO_RECIPE, SSLH_I_D_MEL, SSLH_I_D_MFCC, SSLH_I_D_SPLIT, SSLH_I_D_CLIPS, SSLH_I_D_MOVING,
-    SSLH_I_D_ITEMS, SSLH_I_D_RANKING, SSLH_I_D_TEXT_RECIPE, SSLH_I_D_INSIDE, SSLH_I_D_ATTACK, SSLH_I_D_FOREST,
-    SSLH_I_D_SVM, SSLH_I_D_LOGISTIC, SSLH_I_D_KMEANS } sslh_i_desc_kind;
+    SSLH_I_D_ITEMS, SSLH_I_D_RANKING, SSLH_I_D_TEXT_RECIPE, SSLH_I_D_INSIDE, SSLH_I_D_ATTACK, SSLH_I_D_STREAM,
+    SSLH_I_D_FOREST, SSLH_I_D_SVM, SSLH_I_D_LOGISTIC, SSLH_I_D_KMEANS } sslh_i_desc_kind;
 SSLH_I_FN void sslh_i_out_of_range(sslh_ctx *c, const char *op, const char *field, double v, int real,
                                    const char *range);
 SSLH_I_FN int sslh_i_within(sslh_ctx *c, const char *op, const char *field, int value, int low, int high);
@@ -6308,6 +6330,15 @@ SSLH_I_FN int64_t sslh_i_sample_id(const sslh_data *d, int64_t i);
 SSLH_I_FN int sslh_i_valid_length(const sslh_field *f, int64_t index);
 SSLH_I_FN sslh_data sslh_i_match_classes(sslh_ctx *c, const char *fn, sslh_data d, sslh_data like);
 SSLH_I_FN int sslh_i_loader_peek(sslh_loader *l, int32_t *index, int32_t *labels, int *epoch);
+SSLH_I_FN int sslh_i_batch_fetch(sslh_ctx *c, const char *fn, const sslh_batch *b, const sslh_field *f, char *out);
+SSLH_I_FN const struct sslh_i_stream *sslh_i_stream_of(const sslh_field *f);
+SSLH_I_FN int sslh_i_stream_skips(const sslh_field *f);
+SSLH_I_FN int sslh_i_stream_read(sslh_ctx *c, const char *fn, const struct sslh_i_stream *s, const sslh_data *d,
+                                 const int32_t *index, int n, void *out, int may_fail);
+SSLH_I_FN uint32_t sslh_i_stream_crc(uint32_t crc, const struct sslh_i_stream *s);
+SSLH_I_FN int sslh_i_feed_turn(sslh_loader *l, int n);
+SSLH_I_FN void sslh_i_feed_ahead(sslh_loader *l);
+SSLH_I_FN const uint8_t *sslh_i_feed_images(sslh_ctx *c, const sslh_batch *b, const sslh_field *f);
 SSLH_I_FN void sslh_i_data_print(const sslh_data *d, char *out, size_t size, size_t *used);
 SSLH_I_FN void sslh_i_preprocess_put(sslh_net *net, sslh_preprocess p);
 #if SSLH_WITH_SEGMENT
@@ -6397,7 +6428,8 @@ SSLH_DEF void sslh_view_add(sslh_view_set *v, const char *name, sslh_tensor *x) 
         return;
     }
     if (v->n == 16) {
-        sslh_fail(x->ctx, SSLH_E_USAGE, "sslh_view_add: more than 16 views (\"%s\")", name);
+        sslh_fail(x->ctx, SSLH_E_USAGE, "sslh_view_add: more than 16 views (\"%s\"): join some of them by sslh_concat",
+                  name);
         return;
     }
     v->name[v->n] = name;
@@ -6472,16 +6504,19 @@ SSLH_DEF sslh_method sslh_method_new(sslh_ctx *c, const char *name, sslh_net *en
 SSLH_I_FN void *sslh_i_self(const char *op, const sslh_method *m, const char *function) {
     if (!m || SSLH_I_BAD(m->ctx)) return NULL;
     if (sslh_i_net_dead(m->net) || (m->info && !m->self))
-        sslh_fail(m->ctx, SSLH_E_USAGE, "%s: this method could not be made (an error that was cleared)", op);
+        sslh_fail(m->ctx, SSLH_E_USAGE, "%s: this method could not be made (an error that was cleared): make it again",
+                  op);
     else if (!m->info || strcmp(m->info->function, function) != 0)
-        sslh_fail(m->ctx, SSLH_E_USAGE, "%s: the method '%s' was not made by %s", op, m->name ? m->name : "", function);
+        sslh_fail(m->ctx, SSLH_E_USAGE, "%s: the method '%s' was not made by %s: pass one that was", op,
+                  m->name ? m->name : "", function);
     else return m->self;
     return NULL;
 }
 
 /* The callbacks of a method that could not be made; they may still be called once the error has been cleared. */
 SSLH_I_FN void sslh_i_inert(sslh_method *m) {
-    sslh_fail(m->ctx, SSLH_E_USAGE, "%s: this method could not be made (an error that was cleared)", m->name);
+    sslh_fail(m->ctx, SSLH_E_USAGE, "%s: this method could not be made (an error that was cleared): make it again",
+              m->name);
 }
 SSLH_I_FN void sslh_i_inert_prepare(sslh_method *m, sslh_data data) {
     (void)data;
@@ -6519,12 +6554,14 @@ SSLH_I_FN int sslh_i_check_encoder(sslh_ctx *c, const char *op, sslh_net *encode
     sslh_net_info info;
     if (SSLH_I_BAD(c)) return 0;
     if (!encoder) {
-        sslh_fail(c, SSLH_E_USAGE, "%s: the encoder is NULL", op);
+        sslh_fail(c, SSLH_E_USAGE, "%s: the encoder is NULL: make one first, by sslh_convnet, sslh_resnet or sslh_vit",
+                  op);
         return 0;
     }
     info = sslh_net_query(encoder);
     /* Either mistake would be found later, but in a message about some inner operation. */
-    if (sslh_net_ctx(encoder) != c) sslh_fail(c, SSLH_E_USAGE, "%s: the encoder belongs to another context", op);
+    if (sslh_net_ctx(encoder) != c) sslh_fail(c, SSLH_E_USAGE, "%s: the encoder belongs to another context: "
+                                              "sslh_clone_into copies it into this one", op);
     else if (kind >= 0 && (int)info.kind != kind)
         sslh_fail(c, SSLH_E_SHAPE, "%s: the encoder \"%s\" gives %s, %s is needed", op, info.name,
                   kinds[(int)info.kind], kinds[kind]);
@@ -6599,8 +6636,8 @@ SSLH_I_FN sslh_tensor *sslh_i_pool_features(sslh_ctx *c, sslh_tensor *x) {
 /* The first layer has as many inputs as an image has values, so images of another size cannot be used for training. */
 SSLH_I_FN void sslh_i_check_image_size(sslh_method *m, const char *op, sslh_data data, int H, int W, int C) {
     if (data.height != H || data.width != W || data.channels != C)
-        sslh_fail(m->ctx, SSLH_E_SHAPE, "%s: made for images of %d x %d x %d, the data has %d x %d x %d", op, H, W, C,
-                  data.height, data.width, data.channels);
+        sslh_fail(m->ctx, SSLH_E_SHAPE, "%s: made for images of %d x %d x %d, the data has %d x %d x %d: resize the "
+                  "data (sslh_load_images_ex)", op, H, W, C, data.height, data.width, data.channels);
     sslh_i_note_views(m->encoder, NULL, data);
 }
 /* The reconstruction error of y against the images x, which have the same number of values: summed over the values of
@@ -6625,7 +6662,7 @@ SSLH_I_FN sslh_conv_desc sslh_i_halving(void) {
 }
 SSLH_I_FN void sslh_i_check_halving(sslh_ctx *c, const char *op, int H, int W, int times) {
     if (SSLH_I_BAD(c) || !(H % (1 << times) || W % (1 << times))) return;
-    sslh_fail(c, SSLH_E_SHAPE, "%s: the sides of images of %d x %d cannot be halved %d times exactly: take "
+    sslh_fail(c, SSLH_E_SHAPE, "%s: the sides of images of %d x %d cannot be halved %d times exactly: use "
               "fewer .convolutions, or images of another size", op, H, W, times);
 }
 /* Parameters of the transposed convolution that undoes convolution number k (conv1, conv2 ..), which has `in` input and
@@ -7011,7 +7048,7 @@ SSLH_I_FN void sslh_i_check_group_one(sslh_ctx *c, const char *op, sslh_net *enc
         const sslh_tensor *t = sslh_tensor_at(encoder, i, name, sizeof name, &is_param);
         if (is_param && t->group == 1u << 1)
             sslh_fail(c, SSLH_E_USAGE, "%s: the encoder's parameter '%s' is in group 1, which is the %s's: give it "
-                      "another one (sslh_param_set)", op, name, whose);
+                      "another group (sslh_param_set)", op, name, whose);
     }
 }
 /* a b; an error when that is more than a layer can have. */
@@ -7163,8 +7200,8 @@ SSLH_I_FN void sslh_i_check_text_length(sslh_method *m, sslh_data data, int more
     for (i = 0; !SSLH_I_BAD(m->ctx) && i < data.count && sslh_i_valid_length(f, sslh_i_sample_id(&data, i)) < needs;)
         i++;
     if (i == data.count)
-        sslh_fail(m->ctx, SSLH_E_USAGE, "%s: no text has %s, so nothing is predicted", m->name,
-                  needs > 1 ? "two tokens" : "a token");
+        sslh_fail(m->ctx, SSLH_E_USAGE, "%s: no text has %s, so nothing is predicted: check the lengths of the field",
+                  m->name, needs > 1 ? "two tokens" : "a token");
 }
 
 /* --- methods that learn from histories of items ------------------------------------------------------------------- */
@@ -7242,7 +7279,8 @@ SSLH_I_FN void sslh_i_score_rows(sslh_method *m, const int32_t *const *history, 
     if (!d) return;
     for (i = 0; i < n; i++) T = SSLH_I_MAX(T, SSLH_I_MIN(count[i], d->length - more) + more);
     for (i = 0; i < n; i++)
-        if (count[i] < 1) sslh_fail(c, SSLH_E_USAGE, "%s: a history is empty, so there is nothing to go by", m->name);
+        if (count[i] < 1) sslh_fail(c, SSLH_E_USAGE, "%s: a history is empty, so there is nothing to go by: leave that "
+                                    "user out", m->name);
     if (SSLH_I_BAD(c)) return;
     sslh_train_mode(m->net, 0);
     sslh_push(c);
@@ -7613,9 +7651,8 @@ typedef struct sslh_i_rotation { sslh_rotation_desc d; sslh_recipe views; sslh_n
 SSLH_I_FN void sslh_i_rotation_prepare(sslh_method *m, sslh_data data) {
     sslh_i_rotation *s = (sslh_i_rotation *)m->self;
     if (data.height != data.width)
-        sslh_fail(m->ctx, SSLH_E_SHAPE,
-                  "sslh_rotation: images of %d x %d; only square images can be turned without a trace (crop them)",
-                  data.height, data.width);
+        sslh_fail(m->ctx, SSLH_E_SHAPE, "sslh_rotation: images of %d x %d; only square images can be turned without a "
+                  "trace (sslh_load_images_ex with .size makes them square)", data.height, data.width);
     sslh_i_views_prepare(&s->views, s->given, m->encoder, data);
 }
 
@@ -7998,7 +8035,8 @@ SSLH_DEF sslh_method sslh_jigsaw(sslh_ctx *c, sslh_net *encoder, sslh_jigsaw_des
     s.tiles = d.grid == 2 ? 4 : 9;
     if (!d.permutations) d.permutations = d.grid == 2 ? 24 : 100;
     if (d.grid == 2 && d.permutations > 24)
-        sslh_fail(c, SSLH_E_USAGE, "sslh_jigsaw: .permutations is %d, but 4 tiles (.grid 2) have 24", d.permutations);
+        sslh_fail(c, SSLH_E_USAGE, "sslh_jigsaw: .permutations is %d, but 4 tiles (.grid 2) have 24: ask for at most "
+                  "as many", d.permutations);
     if (d.views) s.views = *d.views;
     memset(s.views.mean, 0, sizeof s.views.mean); /* the method normalises by itself */
     memset(s.views.std, 0, sizeof s.views.std);
@@ -8872,7 +8910,8 @@ SSLH_I_FN void sslh_i_colour_set_weights(sslh_method *m, const sslh_i_colour_bra
     smooth = count + w->bins;
     memset(count, 0, 2 * (size_t)w->bins * sizeof *count);
     if (!sslh_i_colour_count(c, s, w, data, count) && !SSLH_I_BAD(c))
-        sslh_fail(c, SSLH_E_USAGE, "sslh_colorization: no image has a colour (|a| or |b| above 5) to learn from");
+        sslh_fail(c, SSLH_E_USAGE, "sslh_colorization: no image has a colour (|a| or |b| above 5) to learn from: give "
+                  "images in colour");
     for (q = 0; q < w->bins && !SSLH_I_BAD(c); q++) {
         for (r = 0; r < w->bins; r++) {
             double a = (double)(w->bin[q][0] - w->bin[r][0]), b = (double)(w->bin[q][1] - w->bin[r][1]);
@@ -8916,7 +8955,7 @@ SSLH_I_FN void sslh_i_colorization_views(sslh_method *m, const sslh_batch *batch
         sslh_fail(c, SSLH_E_SHAPE, "sslh_colorization: images of %d channels have no colours to learn from; 3 or 4 "
                   "channels are needed", x->shape[3]);
     else if (x->shape[1] % s->d.cell || x->shape[2] % s->d.cell)
-        sslh_fail(c, SSLH_E_SHAPE, "sslh_colorization: images of %d x %d are no whole cells of %d pixels: take another "
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_colorization: images of %d x %d are no whole cells of %d pixels: choose a "
                   ".cell, or images of another size", x->shape[1], x->shape[2], s->d.cell);
     for (i = 0; i < s->branches; i++) sslh_i_colour_set_weights(m, &s->branch[i], data); /* (5), in the first step */
     sslh_view_add(out, "lab", sslh_i_to_lab(c, x)); /* (1): (N,H,W,3) */
@@ -8930,7 +8969,7 @@ SSLH_I_FN sslh_tensor *sslh_i_colour_map(sslh_ctx *c, sslh_tensor *x) {
     while (x->ndim == 3 && (side + 1) * (side + 1) <= x->shape[1]) side++;
     if (x->ndim != 3 || x->shape[1] - side * side > 1) {
         sslh_fail(c, SSLH_E_SHAPE, "sslh_colorization: the encoder gives no map (N,H,W,C) and no square of tokens "
-                  "(N,T,D): take one with .map_output, or another .tap");
+                  "(N,T,D): use an encoder with .map_output, or another .tap");
         return sslh_i_dummy(c);
     }
     x = sslh_slice(c, x, 1, x->shape[1] - side * side, x->shape[1]);
@@ -9145,7 +9184,7 @@ SSLH_DEF sslh_method sslh_colorization(sslh_ctx *c, sslh_net *encoder, sslh_colo
             if (SSLH_I_BAD(c)) sslh_i_prefix_error(c, "sslh_colorization");
             else if (!s->tap[0])
                 sslh_fail(c, SSLH_E_SHAPE, "sslh_colorization: the encoder \"%s\" gives a vector and has no "
-                          "intermediate map, but colours need places", info.name);
+                          "intermediate map, but colours need places: make it with .map_output", info.name);
         }
         if (d.views) s->views = *d.views;
         memset(s->views.mean, 0, sizeof s->views.mean); /* the method normalises by itself */
@@ -9954,7 +9993,8 @@ SSLH_DEF float sslh_autoencoder_evaluate(sslh_method *m, sslh_data data) {
     int batch = 200;
     if (!sslh_i_self("sslh_autoencoder_evaluate", m, "sslh_autoencoder")) return 0.0f;
     if (data.ctx != c || data.count < 1)
-        sslh_fail(c, SSLH_E_USAGE, "sslh_autoencoder_evaluate: the data set is empty or belongs to another context");
+        sslh_fail(c, SSLH_E_USAGE, "sslh_autoencoder_evaluate: the data set is empty or belongs to another context: "
+                  "load it with the context of the method");
     for (at = 0; at < data.count && !SSLH_I_BAD(c); at += batch) {
         int n = (int)SSLH_I_MIN((int64_t)batch, data.count - at);
         sslh_tensor *x;
@@ -9964,8 +10004,8 @@ SSLH_DEF float sslh_autoencoder_evaluate(sslh_method *m, sslh_data data) {
         x = sslh_i_data_tensor(c, data, at, n, NULL);
         error = (double)sslh_item(sslh_mse(c, sslh_autoencoder_rebuild(m, x), x));
         if (!SSLH_I_BAD(c) && !(error - error == 0))
-            sslh_fail(c, SSLH_E_NAN, "sslh_autoencoder_evaluate: the error of images %.0f to %.0f is NaN or Inf",
-                      (double)at, (double)at + n - 1);
+            sslh_fail(c, SSLH_E_NAN, "sslh_autoencoder_evaluate: the error of images %.0f to %.0f is NaN or Inf: train "
+                      "again with a lower rate", (double)at, (double)at + n - 1);
         error = error * n;
         sum = sum + error;
         sslh_no_grad(c, 0);
@@ -10457,7 +10497,8 @@ SSLH_I_FN sslh_tensor *sslh_i_vae_test(sslh_method *m, sslh_data data, int64_t a
 }
 SSLH_I_FN int sslh_i_vae_data_ok(sslh_ctx *c, const char *op, const sslh_data *data) {
     if (data->ctx == c && data->count > 0) return 1;
-    sslh_fail(c, SSLH_E_USAGE, "%s: the data set is empty or belongs to another context", op);
+    sslh_fail(c, SSLH_E_USAGE, "%s: the data set is empty or belongs to another context: load it with the context of "
+              "the method", op);
     return 0;
 }
 
@@ -10493,11 +10534,11 @@ SSLH_DEF sslh_vae_score sslh_vae_evaluate(sslh_method *m, sslh_data data) {
         if (!SSLH_I_BAD(c)) {
             size_t bad = sslh_i_bad_row(mu->data, (size_t)n, (size_t)s->d.latent);
             if (bad < (size_t)n)
-                sslh_fail(c, SSLH_E_NAN, "sslh_vae_evaluate: the code of image %.0f is NaN or Inf",
-                          (double)at + (double)bad);
+                sslh_fail(c, SSLH_E_NAN, "sslh_vae_evaluate: the code of image %.0f is NaN or Inf: train again with a "
+                          "lower rate", (double)at + (double)bad);
             else if (!(r - r == 0) || !(k - k == 0))
-                sslh_fail(c, SSLH_E_NAN, "sslh_vae_evaluate: the loss of images %.0f to %.0f is NaN or Inf", (double)at,
-                          (double)at + n - 1);
+                sslh_fail(c, SSLH_E_NAN, "sslh_vae_evaluate: the loss of images %.0f to %.0f is NaN or Inf: train "
+                          "again with a lower rate", (double)at, (double)at + n - 1);
         }
         for (i = 0; i < n && !SSLH_I_BAD(c); i++)
             for (j = 0; j < s->d.latent; j++) {
@@ -10574,7 +10615,8 @@ SSLH_DEF sslh_vae_estimate sslh_vae_bound(sslh_method *m, sslh_data data, int co
             sum = sum + b;
             square = square + b2;
             if (!(b - b == 0))
-                sslh_fail(c, SSLH_E_NAN, "%s: the bound of image %.0f is NaN or Inf", op, (double)at + i);
+                sslh_fail(c, SSLH_E_NAN, "%s: the bound of image %.0f is NaN or Inf: train again with a lower rate", op,
+                          (double)at + i);
         }
         sslh_no_grad(c, 0);
         sslh_pop(c);
@@ -10982,11 +11024,11 @@ SSLH_I_FN void sslh_i_gan_resolve(sslh_ctx *c, sslh_net *encoder, sslh_gan_desc 
     if (!d->critic) d->critic = d->bound == SSLH_I_BOUND_CLIP ? 5 : 1;
     if (!d->generator_width) d->generator_width = d->generator == SSLH_I_GENERATOR_FLAT ? 256 : 32;
     if (info.channels && info.channels != d->channels)
-        sslh_fail(c, SSLH_E_SHAPE, "sslh_gan: .channels is %d, the encoder \"%s\" takes images of %d", d->channels,
-                  info.name, info.channels);
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_gan: .channels is %d, the encoder \"%s\" takes images of %d: make them equal",
+                  d->channels, info.name, info.channels);
     else if (info.image && (info.image != d->height || info.image != d->width))
-        sslh_fail(c, SSLH_E_SHAPE, "sslh_gan: images of %d x %d, the encoder \"%s\" takes those of %d x %d", d->height,
-                  d->width, info.name, info.image, info.image);
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_gan: images of %d x %d, the encoder \"%s\" takes those of %d x %d: make them "
+                  "equal", d->height, d->width, info.name, info.image, info.image);
 }
 
 SSLH_DEF sslh_method sslh_gan(sslh_ctx *c, sslh_net *encoder, sslh_gan_desc d) {
@@ -11264,7 +11306,7 @@ SSLH_I_FN void sslh_i_moco_prepare(sslh_method *m, sslh_data data) {
     const sslh_i_moco *s = (const sslh_i_moco *)m->self;
     if (s->d.version < 3 && s->d.queue > data.count) /* an image's last key has to be gone before its next turn */
         sslh_i_warn(m->ctx, "sslh_moco: a queue of %d keys is longer than the data set of %.0f images: queries meet "
-                    "other keys of their own image as wrong answers; take a smaller .queue", s->d.queue,
+                    "other keys of their own image as wrong answers; choose a smaller .queue", s->d.queue,
                     (double)data.count);
     sslh_i_two_views_prepare(&((sslh_i_moco *)m->self)->views, m->encoder, data);
 }
@@ -11345,10 +11387,10 @@ SSLH_I_FN sslh_tensor *sslh_i_moco_loss(sslh_method *m, const sslh_view_set *v, 
         queue = sslh_state(m->net, s->queue.rows); /* (K,D) */
         if (n % sslh_i_moco_groups(s, n))
             sslh_fail(c, SSLH_E_USAGE, "sslh_moco: a batch of %d images cannot be split into %d groups of one size: "
-                      "take another batch or another .split (1: one group)", n, s->d.split);
+                      "choose a batch or a .split that divides it (1: one group)", n, s->d.split);
         else if (s->d.queue % made)
             sslh_fail(c, SSLH_E_USAGE, "sslh_moco: a queue of %d keys is no multiple of the %d keys that a batch of %d "
-                      "images makes: take .queue %d", s->d.queue, made, n, SSLH_I_MAX(s->d.queue / made, 1) * made);
+                      "images makes: set .queue to %d", s->d.queue, made, n, SSLH_I_MAX(s->d.queue / made, 1) * made);
         if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
     }
     for (i = 0; i < 2; i++) keys[i] = both || i == 0 ? sslh_i_moco_key(m, x[1 - i], order) : NULL;
@@ -11728,7 +11770,7 @@ typedef struct sslh_i_cpc { sslh_cpc_desc d; sslh_net *predictor; } sslh_i_cpc;
 
 SSLH_I_FN void sslh_i_cpc_prepare(sslh_method *m, sslh_data data) {
     if (!sslh_i_field_of(&data, SSLH_FIELD_AUDIO))
-        sslh_fail(m->ctx, SSLH_E_USAGE, "sslh_cpc: the data have no audio field");
+        sslh_fail(m->ctx, SSLH_E_USAGE, "sslh_cpc: the data have no audio field: load sound by sslh_load_audio");
 }
 
 /* The draws are turned into places after the encoder has run, when the number of places is known. */
@@ -11764,8 +11806,8 @@ SSLH_I_FN sslh_tensor *sslh_i_cpc_loss(sslh_method *m, const sslh_view_set *v, i
     y = sslh_forward(sslh_child_at(m->encoder, 1), z); /* c: (N,T,H) */
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
     if (z->ndim != 3 || y->ndim != 3 || z->shape[1] != y->shape[1] || z->shape[1] <= K) {
-        sslh_fail(c, SSLH_E_SHAPE, "sslh_cpc: the clips have %d places of z, more than .steps = %d are needed",
-                  z->ndim == 3 ? z->shape[1] : 0, K);
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_cpc: the clips have %d places of z, more than .steps = %d are needed: choose "
+                  "fewer .steps, or longer clips", z->ndim == 3 ? z->shape[1] : 0, K);
         return sslh_i_dummy(c);
     }
     N = z->shape[0];
@@ -12095,8 +12137,8 @@ SSLH_DEF sslh_method sslh_cpc2(sslh_ctx *c, sslh_net *encoder, sslh_cpc2_desc d)
         head.in = sslh_net_query(encoder).width;
         head.widths[0] = d.target;
         if ((double)d.steps * d.target > 1048576)
-            sslh_fail(c, SSLH_E_USAGE, "sslh_cpc2: .steps %d times .target %d are more than 1048576", d.steps,
-                      d.target);
+            sslh_fail(c, SSLH_E_USAGE, "sslh_cpc2: .steps %d times .target %d are more than 1048576: lower one of them",
+                      d.steps, d.target);
     }
     if (d.views) s.views = *d.views;
     s.patch_views = d.patch_views ? *d.patch_views : sslh_i_cpc2_recipe();
@@ -13465,7 +13507,8 @@ SSLH_DEF sslh_tensor *sslh_unpatchify(sslh_ctx *c, sslh_tensor *x, int patch, in
     if (!x || x->ndim != 3 || patch < 1 || height < patch || width < patch || height % patch || width % patch ||
         (double)x->shape[1] != (double)(height / patch) * (width / patch) ||
         (double)patch * patch > (double)x->shape[2] || x->shape[2] % (patch * patch)) {
-        sslh_fail(c, SSLH_E_SHAPE, "sslh_unpatchify: %s are not the patches of %d x %d images with a patch of %d",
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_unpatchify: %s are not the patches of %d x %d images with a patch of %d: pass "
+                  "the sizes that sslh_patchify was given",
                   x ? sslh_i_str(text, sizeof text, sslh_shape_of(x)) : "NULL", height, width, patch);
         return sslh_i_dummy(c);
     }
@@ -14070,11 +14113,11 @@ SSLH_DEF sslh_method sslh_jepa(sslh_ctx *c, sslh_net *encoder, sslh_jepa_desc d)
             sslh_fail(c, SSLH_E_SHAPE, "sslh_jepa: images of %d x %d patches; at least 4 x 4 are needed to cut blocks "
                       "out of them (smaller patches?)", grid.side, grid.side);
         else if (d.target_max < d.target_min)
-            sslh_fail(c, SSLH_E_USAGE, "sslh_jepa: .target_max is %g, below .target_min, %g", (double)d.target_max,
-                      (double)d.target_min);
+            sslh_fail(c, SSLH_E_USAGE, "sslh_jepa: .target_max is %g, below .target_min, %g: raise it",
+                      (double)d.target_max, (double)d.target_min);
         else if (d.top_blocks > depth)
-            sslh_fail(c, SSLH_E_USAGE, "sslh_jepa: .top_blocks is %d, but the encoder has %d blocks", d.top_blocks,
-                      depth);
+            sslh_fail(c, SSLH_E_USAGE, "sslh_jepa: .top_blocks is %d, but the encoder has %d blocks: ask for at most "
+                      "as many", d.top_blocks, depth);
     }
     for (k = 0; k < d.top_blocks && !SSLH_I_BAD(c); k++)
         snprintf(s.block[k], sizeof s.block[k], "block%d", depth - d.top_blocks + k + 1);
@@ -14418,7 +14461,8 @@ SSLH_I_FN int sslh_i_w2v_begin(sslh_i_word2vec *s) {
     sslh_i_random_fill(s->c, sslh_next_stream(s->c), s->parts->data, s->parts->count, 0, (float)-half, (float)half);
     if (targets > INT32_MAX || !sslh_i_mul(words, s->most_ngrams + 1, &inputs) || inputs > INT32_MAX ||
         !sslh_i_mul(rows, D * sizeof *b->in, &bytes)) {
-        sslh_fail(s->c, SSLH_E_MEMORY, "sslh_word2vec: a batch or the vectors are larger than this machine addresses");
+        sslh_fail(s->c, SSLH_E_MEMORY, "sslh_word2vec: a batch or the vectors are larger than this machine addresses: "
+                  "choose a smaller .dim or .batch");
         return 0;
     }
     b->in = (sslh_real *)sslh_i_alloc(s->c, bytes);
@@ -14587,7 +14631,8 @@ SSLH_DEF sslh_vectors *sslh_word2vec(sslh_ctx *c, const char *text, size_t size,
             sslh_fail(c, SSLH_E_USAGE, "%s: no line has two words that are read, so nothing is predicted (.min_count, "
                       ".sample)", fn);
         if (!(v->info.loss - v->info.loss == 0))
-            sslh_fail(c, SSLH_E_NAN, "%s: the loss is NaN or Inf: the rate is too high (.lr is %g)", fn, (double)d.lr);
+            sslh_fail(c, SSLH_E_NAN, "%s: the loss is NaN or Inf: the rate is too high: lower .lr, which is %g", fn,
+                      (double)d.lr);
     }
     sslh_i_w2v_free(&s);
     sslh_i_free(c, places);
@@ -14703,13 +14748,13 @@ SSLH_I_FN int sslh_i_vectors_sum(sslh_vectors *v, const char *at, sslh_real *sum
             continue;
         }
         if (n == 32) {
-            sslh_fail(v->c, SSLH_E_USAGE, "sslh_nearest_words: more than 32 words");
+            sslh_fail(v->c, SSLH_E_USAGE, "sslh_nearest_words: more than 32 words: leave some out");
             return 0;
         }
         x = sslh_i_word_unit(v, at, m, own, &used[n]);
         if (!x) {
-            sslh_fail(v->c, SSLH_E_USAGE, "sslh_nearest_words: \"%.*s\" is not in the vocabulary",
-                      (int)SSLH_I_MIN(m, (size_t)60), at);
+            sslh_fail(v->c, SSLH_E_USAGE, "sslh_nearest_words: \"%.*s\" is not in the vocabulary: check spelling and "
+                      "capitals, or lower .min_count when it is made", (int)SSLH_I_MIN(m, (size_t)60), at);
             return 0;
         }
         for (k = 0; k < D; k++) sum[k] = waits && *waits == '-' ? sum[k] - x[k] : sum[k] + x[k];
@@ -14961,7 +15006,7 @@ SSLH_I_FN void sslh_i_gpt_rows(sslh_ctx *c, const sslh_batch *batch, int moved, 
     *inputs = *targets = sslh_i_dummy(c);
     if (SSLH_I_BAD(c)) return;
     if (T < 1) {
-        sslh_fail(c, SSLH_E_SHAPE, "sslh_gpt: texts of one token have no next one");
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_gpt: texts of one token have no next one: give longer texts");
         return;
     }
     *inputs = sslh_slice(c, x, 1, 0, T);
@@ -15016,7 +15061,8 @@ SSLH_DEF float sslh_gpt_evaluate(sslh_net *net, sslh_data data) {
     sslh_batch b;
     if (!sslh_i_gpt_of(c, "sslh_gpt_evaluate", net)) return 0;
     if (data.ctx != c || data.count < 1) {
-        sslh_fail(c, SSLH_E_USAGE, "sslh_gpt_evaluate: the data set is empty or of another context");
+        sslh_fail(c, SSLH_E_USAGE, "sslh_gpt_evaluate: the data set is empty or of another context: load it with the "
+                  "context of the method");
         return 0;
     }
     memset(&b, 0, sizeof b);
@@ -15041,7 +15087,8 @@ SSLH_DEF float sslh_gpt_evaluate(sslh_net *net, sslh_data data) {
     }
     sslh_train_mode(net, was_training);
     if (!SSLH_I_BAD(c) && count < 1)
-        sslh_fail(c, SSLH_E_USAGE, "sslh_gpt_evaluate: no text has two tokens, so nothing is predicted");
+        sslh_fail(c, SSLH_E_USAGE, "sslh_gpt_evaluate: no text has two tokens, so nothing is predicted: give longer "
+                  "texts");
     return SSLH_I_BAD(c) ? 0 : (float)(sum / count);
 }
 
@@ -15056,7 +15103,8 @@ SSLH_I_FN int32_t sslh_i_gpt_sample(sslh_ctx *c, sslh_tensor *scores, const sslh
     if (SSLH_I_BAD(c)) return 0;
     most = scores->data[best->ints[0]];
     if (!(most - most == 0)) {
-        sslh_fail(c, SSLH_E_NAN, "sslh_gpt_generate: the net's scores are NaN or Inf");
+        sslh_fail(c, SSLH_E_NAN, "sslh_gpt_generate: the net's scores are NaN or Inf: train it again with a lower "
+                  "rate");
         return 0;
     }
     if (d->temperature < 0) return best->ints[0];
@@ -15412,7 +15460,8 @@ SSLH_DEF float sslh_bert_evaluate(sslh_method *m, sslh_data data) {
     if (!s) return 0;
     c = m->ctx;
     if (data.ctx != c || data.count < 1) {
-        sslh_fail(c, SSLH_E_USAGE, "sslh_bert_evaluate: the data set is empty or of another context");
+        sslh_fail(c, SSLH_E_USAGE, "sslh_bert_evaluate: the data set is empty or of another context: load it with the "
+                  "context of the method");
         return 0;
     }
     memset(&b, 0, sizeof b);
@@ -15443,7 +15492,8 @@ SSLH_DEF float sslh_bert_evaluate(sslh_method *m, sslh_data data) {
     }
     sslh_train_mode(m->net, was_training);
     if (!SSLH_I_BAD(c) && count < 1)
-        sslh_fail(c, SSLH_E_USAGE, "sslh_bert_evaluate: all texts are empty, so nothing is predicted");
+        sslh_fail(c, SSLH_E_USAGE, "sslh_bert_evaluate: all texts are empty, so nothing is predicted: check the "
+                  "lengths of the field");
     return SSLH_I_BAD(c) ? 0 : (float)(sum / count);
 }
 
@@ -15491,8 +15541,8 @@ SSLH_DEF int sslh_fill_mask(sslh_method *m, const int32_t *text, int count, int 
     if (!sslh_i_within(c, op, "k", k, 1, s->vocabulary)) return -1;
     while (at < count && text[at] != s->d.mask_token) at++;
     if (at == count) {
-        sslh_fail(c, SSLH_E_USAGE, "%s: the text has no [MASK] (token %d, .mask_token of sslh_bert)", op,
-                  s->d.mask_token);
+        sslh_fail(c, SSLH_E_USAGE, "%s: the text has no [MASK] (token %d, .mask_token of sslh_bert): put one where a "
+                  "word is wanted", op, s->d.mask_token);
         return -1;
     }
     place = 1 + at; /* after [CLS] */
@@ -15548,7 +15598,7 @@ SSLH_DEF sslh_method sslh_bert(sslh_ctx *c, sslh_net *encoder, sslh_bert_desc d)
     both = d.hidden + d.replaced;
     if (!given) d.replaced = SSLH_I_MIN(d.replaced, 1 - d.hidden);
     else if (!SSLH_I_BAD(c) && both > 1.000001f)
-        sslh_fail(c, SSLH_E_USAGE, "sslh_bert: .hidden is %g and .replaced %g: together they are parts of 1",
+        sslh_fail(c, SSLH_E_USAGE, "sslh_bert: .hidden is %g and .replaced %g: their sum must be at most 1",
                   (double)d.hidden, (double)d.replaced);
     t = sslh_i_both_sides(c, "sslh_bert", encoder, d.cls_token, d.sep_token, d.mask_token, d.pad_token);
     if (t) {
@@ -17610,9 +17660,11 @@ SSLH_I_FN float sslh_i_method_step(sslh_method *m, sslh_optimizer *o, const sslh
     memset(&v, 0, sizeof v);
     if (SSLH_I_BAD(c)) return 0.0f;
     if (!batch || !sslh_i_optimizer_ok(o) || sslh_i_net_dead(m->net)) {
-        sslh_fail(c, SSLH_E_USAGE, "sslh_method_step: the %s", !batch ? "batch is NULL" : !sslh_i_optimizer_ok(o)
-                  ? "optimiser could not be made (NULL, or an error that was cleared)"
-                  : "method could not be made (an error that was cleared)");
+        sslh_fail(c, SSLH_E_USAGE, "sslh_method_step: the %s",
+                  !batch ? "batch is NULL: sslh_next_batch fills one in"
+                  : !sslh_i_optimizer_ok(o)
+                  ? "optimiser could not be made (NULL, or an error that was cleared): make it again"
+                  : "method could not be made (an error that was cleared): make it again");
         return 0.0f;
     }
     if (!m->views || !m->loss) {
@@ -17703,7 +17755,9 @@ SSLH_I_FN void sslh_i_progress(const sslh_train_info *t, int terminal, int colum
         sslh_i_append(text[6], sizeof text[6], &others, i == 1 ? "%s %.3f" : "  %s %.3f", t->numbers[i].name,
                       (double)t->numbers[i].value);
     snprintf(text[7], sizeof text[7], "rate %.3g", (double)t->lr);
-    snprintf(text[8], sizeof text[8], "%.0f MB", (double)t->ctx->bytes / 1e6);
+    if (t->epoch_end && t->step == t->steps)
+        snprintf(text[8], sizeof text[8], "peak %.0f MB", (double)t->ctx->peak / 1e6);
+    else snprintf(text[8], sizeof text[8], "%.0f MB", (double)t->ctx->bytes / 1e6);
     snprintf(text[9], sizeof text[9], "%.0f images/s", SSLH_I_MIN(t->images_per_second, 1e15));
     sslh_i_duration(left, t->epoch_end && t->step == t->steps ? t->seconds : t->seconds_left);
     snprintf(text[10], sizeof text[10], "%s %s", t->step == t->steps ? "took" : "left", left);
@@ -17786,10 +17840,12 @@ typedef struct sslh_i_train_run {
 SSLH_I_FN int sslh_i_train_ok(sslh_ctx *c, const sslh_method *m, const sslh_data *data, sslh_train_desc *d) {
     if (SSLH_I_BAD(c)) return 0;
     if (m->ctx != c || sslh_i_net_dead(m->net) || data->ctx != c || data->count < 1) {
-        sslh_fail(c, SSLH_E_USAGE, "sslh_train: the %s", !m->ctx ? "method is empty" : m->ctx != c
-                  ? "method belongs to another context" : sslh_i_net_dead(m->net)
-                  ? "method could not be made (an error that was cleared)" : !data->ctx || data->count < 1
-                  ? "data set is empty" : "data set belongs to another context");
+        sslh_fail(c, SSLH_E_USAGE, "sslh_train: the %s",
+                  !m->ctx ? "method is empty: sslh_simclr, for example, makes one"
+                  : m->ctx != c ? "method belongs to another context: make it in this one"
+                  : sslh_i_net_dead(m->net) ? "method could not be made (an error that was cleared): make it again"
+                  : !data->ctx || data->count < 1 ? "data set is empty: load it, and look at sslh_error"
+                  : "data set belongs to another context: load it in this one");
         return 0;
     }
     if (!sslh_i_desc_ok(c, "sslh_train", SSLH_I_D_TRAIN, d)) return 0;
@@ -17990,7 +18046,8 @@ SSLH_I_FN sslh_tensor *sslh_i_pool_grid(sslh_ctx *c, const char *op, sslh_tensor
     if (SSLH_I_BAD(c)) return x;
     k = x->shape[1] / grid;
     if (k < 1 || k * grid != x->shape[1] || x->shape[2] != x->shape[1]) {
-        sslh_fail(c, SSLH_E_SHAPE, "%s %d does not divide the map of %d x %d", op, grid, x->shape[1], x->shape[2]);
+        sslh_fail(c, SSLH_E_SHAPE, "%s %d does not divide the map of %d x %d: choose a divisor of both sides", op, grid,
+                  x->shape[1], x->shape[2]);
         return x;
     }
     if (k == 1) return x;
@@ -18076,7 +18133,8 @@ SSLH_DEF sslh_tensor *sslh_features(sslh_ctx *c, sslh_net *encoder, sslh_data da
     if (data.ctx == NULL || data.count < 1 || data.count > INT_MAX ||
         (data.height < 1 && !d.input && !sslh_i_field_of(&data, SSLH_FIELD_AUDIO) &&
          !(encoder && sslh_i_field_of(&data, SSLH_FIELD_TOKENS)))) {
-        sslh_fail(c, SSLH_E_USAGE, "sslh_features: the data set is empty or has no images, no sound and no .input");
+        sslh_fail(c, SSLH_E_USAGE, "sslh_features: the data set is empty or has no images, no sound and no .input: "
+                  "load one of these, or give an .input");
         return sslh_i_dummy(c);
     }
     if (!sslh_i_desc_ok(c, "sslh_features", SSLH_I_D_FEATURES, &d)) return sslh_i_dummy(c);
@@ -18121,7 +18179,8 @@ SSLH_DEF sslh_tensor *sslh_features(sslh_ctx *c, sslh_net *encoder, sslh_data da
 SSLH_I_FN int sslh_i_check_rows(const char *op, const char *name, const sslh_tensor *x) {
     size_t n = (size_t)x->shape[0], bad = sslh_i_bad_row(x->data, n, (size_t)x->shape[1]);
     if (bad < n)
-        sslh_fail(x->ctx, SSLH_E_NAN, "%s: row %.0f of the %s holds NaN or Inf", op, (double)bad, name);
+        sslh_fail(x->ctx, SSLH_E_NAN, "%s: row %.0f of the %s holds NaN or Inf: train with a lower rate, or leave it "
+                  "out", op, (double)bad, name);
     return bad == n;
 }
 
@@ -18167,13 +18226,14 @@ SSLH_I_FN char *sslh_i_zero_rows(sslh_ctx *c, const sslh_tensor *x) {
 SSLH_I_FN int sslh_i_check_labels(sslh_ctx *c, const char *op, sslh_data train, sslh_data test) {
     if (SSLH_I_BAD(c)) return 0;
     if (train.ctx == NULL || test.ctx == NULL || train.count < 1 || test.count < 1)
-        sslh_fail(c, SSLH_E_USAGE, "%s: a data set is empty", op);
+        sslh_fail(c, SSLH_E_USAGE, "%s: a data set is empty: load it, and look at sslh_error", op);
     else if (!train.labels || !test.labels)
-        sslh_fail(c, SSLH_E_USAGE, "%s: the %s data has no labels, a probe needs them", op,
-                  train.labels ? "test" : "training");
+        sslh_fail(c, SSLH_E_USAGE, "%s: the %s data has no labels, which a probe needs: load a folder for each class, "
+                  "or a set that has labels", op, train.labels ? "test" : "training");
     else if (train.height != test.height || train.width != test.width || train.channels != test.channels)
-        sslh_fail(c, SSLH_E_SHAPE, "%s: training images of %d x %d x %d, test images of %d x %d x %d", op, train.height,
-                  train.width, train.channels, test.height, test.width, test.channels);
+        sslh_fail(c, SSLH_E_SHAPE, "%s: training images of %d x %d x %d, test images of %d x %d x %d: load both with "
+                  "the same .size", op, train.height, train.width, train.channels, test.height, test.width,
+                  test.channels);
     return !SSLH_I_BAD(c);
 }
 
@@ -18757,8 +18817,8 @@ SSLH_DEF float sslh_knn_features(sslh_ctx *c, sslh_tensor *train, const int32_t 
     j.labels = train_labels;
     for (i = 0; i < j.n; i++)
         if (train_labels[i] < 0 || train_labels[i] >= classes) {
-            sslh_fail(c, SSLH_E_SHAPE, "sslh_knn: label %d of sample %d is outside 0 .. %d", (int)train_labels[i], i,
-                      classes - 1);
+            sslh_fail(c, SSLH_E_SHAPE, "sslh_knn: label %d of sample %d is outside 0 .. %d: labels count from 0",
+                      (int)train_labels[i], i, classes - 1);
             return 0.0f;
         }
     mark = sslh_mark(c);
@@ -19138,8 +19198,8 @@ SSLH_I_FN float sslh_i_finetune_accuracy(sslh_ctx *c, const char *op, sslh_net *
         if (!SSLH_I_BAD(c)) {
             size_t bad = sslh_i_bad_row(logits->data, (size_t)n, (size_t)logits->shape[1]);
             if (bad < (size_t)n)
-                sslh_fail(c, SSLH_E_NAN, "%s: what the net makes of test image %.0f is NaN or Inf", op,
-                          (double)at + (double)bad);
+                sslh_fail(c, SSLH_E_NAN, "%s: what the net makes of test image %.0f is NaN or Inf: fine-tune with a "
+                          "lower .lr", op, (double)at + (double)bad);
         }
         right += n * (double)sslh_i_accuracy(logits, test.labels + at);
         sslh_no_grad(c, 0);
@@ -19265,8 +19325,8 @@ SSLH_DEF float sslh_alignment(const sslh_tensor *a, const sslh_tensor *b) {
     double total = 0;
     if (!sslh_i_check_features("sslh_alignment", a, 1) || !sslh_i_check_features("sslh_alignment", b, 1)) return 0.0f;
     if (a->shape[0] != b->shape[0] || a->shape[1] != b->shape[1]) {
-        sslh_fail(a->ctx, SSLH_E_SHAPE, "sslh_alignment: (%d,%d) and (%d,%d) are not pairs", a->shape[0], a->shape[1],
-                  b->shape[0], b->shape[1]);
+        sslh_fail(a->ctx, SSLH_E_SHAPE, "sslh_alignment: (%d,%d) and (%d,%d) are not pairs: row i of one belongs to "
+                  "row i of the other", a->shape[0], a->shape[1], b->shape[0], b->shape[1]);
         return 0.0f;
     }
     n = (size_t)a->shape[0];
@@ -19533,7 +19593,8 @@ SSLH_DEF float sslh_frechet(sslh_ctx *c, const sslh_tensor *a, const sslh_tensor
     else if (a->ctx != c || b->ctx != c) sslh_fail(c, SSLH_E_USAGE, "sslh_frechet: features of another context");
     else if (!sslh_i_check_features("sslh_frechet", a, 2) || !sslh_i_check_features("sslh_frechet", b, 2)) return 0.0f;
     else if (a->shape[1] != b->shape[1])
-        sslh_fail(c, SSLH_E_SHAPE, "sslh_frechet: features of width %d and %d", a->shape[1], b->shape[1]);
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_frechet: features of width %d and %d: use one encoder for both", a->shape[1],
+                  b->shape[1]);
     if (SSLH_I_BAD(c)) return 0.0f;
     n = (size_t)a->shape[1];
     memory = (char *)sslh_i_alloc_table(c, n, 4 * n + 3, sizeof(double));
@@ -19845,7 +19906,7 @@ SSLH_I_FN int sslh_i_recommender_ok(const char *op, const sslh_recommender *r) {
 }
 SSLH_I_FN int sslh_i_score_ok(sslh_ctx *c, const char *op, float s) {
     if (s - s == 0) return 1;
-    sslh_fail(c, SSLH_E_NAN, "%s: a score is NaN or Inf", op);
+    sslh_fail(c, SSLH_E_NAN, "%s: a score is NaN or Inf: train with a lower rate", op);
     return 0;
 }
 
@@ -19912,9 +19973,9 @@ SSLH_DEF sslh_ranking sslh_rank_items(sslh_recommender r, const sslh_items *set,
     for (u = 0; u < set->info.users; u++) users += set->begin[u + 1] - set->begin[u] > 2;
     if (set->c != c || r.items < set->info.items || !users) {
         if (set->c != c) sslh_fail(c, SSLH_E_USAGE, "%s: the histories are of another context", op);
-        else if (!users) sslh_fail(c, SSLH_E_USAGE, "%s: no user has three items", op);
-        else sslh_fail(c, SSLH_E_USAGE, "%s: the recommender scores %d items, the histories have %d", op, r.items,
-                       set->info.items);
+        else if (!users) sslh_fail(c, SSLH_E_USAGE, "%s: no user has three items: longer histories are needed", op);
+        else sslh_fail(c, SSLH_E_USAGE, "%s: the recommender scores %d items, the histories have %d: make it of the "
+                       "same items", op, r.items, set->info.items);
         return out;
     }
     user = (int32_t *)sslh_i_alloc(c, (size_t)users * sizeof *user);
@@ -20032,8 +20093,8 @@ SSLH_I_FN int sslh_i_learnable(sslh_ctx *c, const char *op, sslh_tensor *x, cons
     }
     for (i = 0; i < x->shape[0]; i++)
         if (labels[i] < 0 || labels[i] >= classes) {
-            sslh_fail(c, SSLH_E_SHAPE, "%s: label %d of sample %d is outside 0 .. %d", op, (int)labels[i], i,
-                      classes - 1);
+            sslh_fail(c, SSLH_E_SHAPE, "%s: label %d of sample %d is outside 0 .. %d: labels count from 0", op,
+                      (int)labels[i], i, classes - 1);
             return 0;
         }
     return sslh_i_check_rows(op, "features", x);
@@ -20775,7 +20836,8 @@ SSLH_DEF sslh_classifier *sslh_forest(sslh_ctx *c, sslh_tensor *x, const int32_t
     if (!sslh_i_learnable(c, "sslh_forest", x, labels, classes) ||
         !sslh_i_desc_ok(c, "sslh_forest", SSLH_I_D_FOREST, &d)) return NULL;
     if (d.features > x->shape[1]) {
-        sslh_fail(c, SSLH_E_USAGE, "sslh_forest: .features is %d, the rows have %d", d.features, x->shape[1]);
+        sslh_fail(c, SSLH_E_USAGE, "sslh_forest: .features is %d, the rows have %d: ask for at most as many",
+                  d.features, x->shape[1]);
         return NULL;
     }
     mark = sslh_mark(c);
@@ -21356,8 +21418,8 @@ SSLH_DEF sslh_tensor *sslh_nearest_centres(sslh_ctx *c, sslh_tensor *x, sslh_ten
     if (!sslh_i_clusterable(c, "sslh_nearest_centres", x) || !sslh_i_clusterable(c, "sslh_nearest_centres", centres))
         return sslh_i_dummy(c);
     if (centres->shape[1] != x->shape[1]) {
-        sslh_fail(c, SSLH_E_SHAPE, "sslh_nearest_centres: rows of width %d, centres of width %d", x->shape[1],
-                  centres->shape[1]);
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_nearest_centres: rows of width %d, centres of width %d: use the same features "
+                  "for both", x->shape[1], centres->shape[1]);
         return sslh_i_dummy(c);
     }
     before = sslh_mark(c);
@@ -24019,8 +24081,8 @@ SSLH_I_FN int sslh_i_xent_divisor(sslh_ctx *c, const char *op, const sslh_i_xent
     for (r = 0; r < p->rows; r++) {
         if (sslh_i_xent_skips(p, r)) continue;
         if (p->labels[r] < 0 || (size_t)p->labels[r] >= p->K) {
-            sslh_fail(c, SSLH_E_USAGE, "%s: label %d at position %.0f is outside 0..%.0f", op, (int)p->labels[r],
-                      (double)r, (double)p->K - 1);
+            sslh_fail(c, SSLH_E_USAGE, "%s: label %d at position %.0f is outside 0..%.0f: labels count from 0", op,
+                      (int)p->labels[r], (double)r, (double)p->K - 1);
             return 0;
         }
         n++;
@@ -24103,10 +24165,9 @@ SSLH_I_FN sslh_tensor *sslh_i_xent_op(sslh_ctx *c, const char *op, sslh_tensor *
     if (d.reduction != SSLH_REDUCE_MEAN) {
         divisor = 1;
     } else if (divisor == 0) {
-        sslh_fail(c, SSLH_E_USAGE, p.weight
-                  ? "%s: all %.0f labels are ignored (%d) or of weight 0, the mean of nothing is not defined"
-                  : "%s: all %.0f labels are the ignored value %d, the mean of nothing is not defined",
-                  op, (double)p.rows, p.ignore);
+        sslh_fail(c, SSLH_E_USAGE, p.weight ? "%s: all %.0f labels are ignored (%d) or of weight 0, the mean of "
+                  "nothing is not defined: leave this batch out" : "%s: all %.0f labels are the ignored value %d, the "
+                  "mean of nothing is not defined: leave this batch out", op, (double)p.rows, p.ignore);
         return sslh_i_dummy(c);
     }
     lead = sslh_shape_of(x);
@@ -24789,8 +24850,8 @@ SSLH_I_FN sslh_tensor *sslh_i_supcon_rows(sslh_ctx *c, sslh_tensor *z, sslh_tens
             if (j != i && labels->ints[j] == labels->ints[i]) target->data[i * M + j] = 1 / (sslh_real)n;
     }
     if (!rows && !SSLH_I_BAD(c))
-        sslh_fail(c, SSLH_E_USAGE, "%s: no two of the %.0f rows have the same label, so no row has a positive", op,
-                  (double)M);
+        sslh_fail(c, SSLH_E_USAGE, "%s: no two of the %.0f rows have the same label, so no row has a positive: choose "
+                  "larger batches", op, (double)M);
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
     for (i = 0; i < M * M && rows < M; i++) target->data[i] *= (sslh_real)M / (sslh_real)rows;
     u = sslh_l2_normalize(c, z, 0); /* (M,D) */
@@ -24883,8 +24944,8 @@ SSLH_DEF sslh_tensor *sslh_accuracy(sslh_ctx *c, sslh_tensor *logits, sslh_tenso
     rows = logits->count / K;
     for (r = 0; r < rows; r++)
         if (labels->ints[r] < 0 || (size_t)labels->ints[r] >= K) {
-            sslh_fail(c, SSLH_E_USAGE, "%s: label %d at position %.0f is outside 0..%.0f", op, (int)labels->ints[r],
-                      (double)r, (double)K - 1);
+            sslh_fail(c, SSLH_E_USAGE, "%s: label %d at position %.0f is outside 0..%.0f: labels count from 0", op,
+                      (int)labels->ints[r], (double)r, (double)K - 1);
             return sslh_i_dummy(c);
         }
     out = sslh_i_new(c, op, SSLH_F32, sslh_dim0());
@@ -25197,7 +25258,8 @@ SSLH_I_FN int sslh_i_net_bad(const sslh_net *net) { return sslh_i_net_dead(net) 
 SSLH_I_FN int sslh_i_net_ok(sslh_ctx *c, const char *op, const sslh_net *net) {
     if (SSLH_I_BAD(c)) return 0;
     if (sslh_i_net_dead(net))
-        sslh_fail(c, SSLH_E_USAGE, "%s: this net could not be made (NULL, or an error that was cleared)", op);
+        sslh_fail(c, SSLH_E_USAGE, "%s: this net could not be made (NULL, or an error that was cleared): make it again",
+                  op);
     return !sslh_i_net_bad(net);
 }
 
@@ -25279,7 +25341,8 @@ SSLH_I_FN sslh_i_entry *sslh_i_declare(sslh_net *net, const char *op, const char
     if (!e || !sslh_i_copy_name(c, op, e->name, sizeof e->name, name)) return NULL;
     for (i = 0; i < net->entries; i++) {
         if (strcmp(array[i]->name, name) != 0) continue;
-        sslh_fail(c, SSLH_E_USAGE, "%s: the net '%s' already has a tensor '%s'", op, net->name, name);
+        sslh_fail(c, SSLH_E_USAGE, "%s: the net '%s' already has a tensor '%s': choose another name", op, net->name,
+                  name);
         return NULL;
     }
     e->t.type = type;
@@ -25352,7 +25415,8 @@ SSLH_DEF sslh_net *sslh_child(sslh_net *net, const char *name, sslh_net *child) 
     }
     for (i = 0; i < net->children; i++) {
         if (!name || strcmp(net->child[i].name, name) != 0) continue;
-        sslh_fail(net->ctx, SSLH_E_USAGE, "sslh_child: the net '%s' already has a child '%s'", net->name, name);
+        sslh_fail(net->ctx, SSLH_E_USAGE, "sslh_child: the net '%s' already has a child '%s': choose another name",
+                  net->name, name);
         return child;
     }
     array = (sslh_i_link *)sslh_i_owned_grow(net->ctx, net, net->child, net->children, &net->child_cap, sizeof *array);
@@ -25479,7 +25543,8 @@ SSLH_I_FN int sslh_i_net_seal(sslh_net *net, int fill) {
         e->offset = params;
         params += (e->t.count + SSLH_I_PAD - 1) / SSLH_I_PAD * SSLH_I_PAD;
         if (params > (size_t)-1 / 32)
-            sslh_fail(c, SSLH_E_MEMORY, "the net '%s' is too large for this machine's addresses", net->name);
+            sslh_fail(c, SSLH_E_MEMORY, "the net '%s' is too large for this machine's addresses: make it narrower",
+                      net->name);
     }
     bytes = params * sizeof(sslh_real);
     for (i = 0; i < net->entries; i++) {
@@ -25488,7 +25553,8 @@ SSLH_I_FN int sslh_i_net_seal(sslh_net *net, int fill) {
         e->offset = bytes;
         bytes += (e->t.count * sslh_i_type_size(e->t.type) + align - 1) / align * align;
         if (bytes > (size_t)-1 / 4)
-            sslh_fail(c, SSLH_E_MEMORY, "the net '%s' is too large for this machine's addresses", net->name);
+            sslh_fail(c, SSLH_E_MEMORY, "the net '%s' is too large for this machine's addresses: make it narrower",
+                      net->name);
     }
     if (SSLH_I_BAD(c)) return 0;
     block = (char *)sslh_i_alloc_with(c, bytes, net);
@@ -25538,7 +25604,8 @@ SSLH_I_FN void sslh_i_tree_add(sslh_i_tree *t, sslh_net *net, int parent, const 
     int i, index = t->n;
     for (i = 0; i < t->n; i++) if (t->net[i] == net) return;
     if (t->n == SSLH_I_MAX_NETS) {
-        sslh_fail(net->ctx, SSLH_E_USAGE, "more than %d nets inside '%s'", SSLH_I_MAX_NETS, t->net[0]->name);
+        sslh_fail(net->ctx, SSLH_E_USAGE, "more than %d nets inside '%s': put several layers into one net",
+                  SSLH_I_MAX_NETS, t->net[0]->name);
         return;
     }
     t->net[index] = net;
@@ -25888,11 +25955,11 @@ SSLH_I_FN int sslh_i_check_input(sslh_ctx *c, const sslh_net *net, const sslh_te
     int channels = x->ndim ? x->shape[x->ndim - 1] : 1;
     sslh_i_str(text, sizeof text, sslh_shape_of(x));
     if (net->channels && channels != net->channels)
-        sslh_fail(c, SSLH_E_SHAPE, "sslh_forward: the net '%s' wants %d channels (the last axis), the input %s has %d",
-                  net->name, net->channels, text, channels);
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_forward: the net '%s' wants %d channels (the last axis), the input %s has %d: "
+                  "convert the images, or make the net with these .channels", net->name, net->channels, text, channels);
     else if (net->image && (x->ndim != 4 || x->shape[1] != net->image || x->shape[2] != net->image))
-        sslh_fail(c, SSLH_E_SHAPE, "sslh_forward: the net '%s' wants images of %d x %d (N,H,W,C), the input is %s",
-                  net->name, net->image, net->image, text);
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_forward: the net '%s' wants images of %d x %d (N,H,W,C), the input is %s: "
+                  "resize it, or make the net for its size", net->name, net->image, net->image, text);
     return !SSLH_I_BAD(c);
 }
 
@@ -25946,7 +26013,8 @@ SSLH_DEF sslh_tensor *sslh_forward_ex(sslh_net *net, sslh_tensor *x, sslh_forwar
         return sslh_i_dummy(c);
     }
     if (!net->forward) {
-        sslh_fail(c, SSLH_E_USAGE, "sslh_forward: the net '%s' is a container without a forward function", net->name);
+        sslh_fail(c, SSLH_E_USAGE, "sslh_forward: the net '%s' is a container without a forward function: call its "
+                  "children, or give .forward to sslh_net_new", net->name);
         return sslh_i_dummy(c);
     }
     if (!sslh_i_check_input(c, net, x) || !sslh_i_net_ready(net) ||
@@ -25961,7 +26029,8 @@ SSLH_DEF sslh_tensor *sslh_forward_ex(sslh_net *net, sslh_tensor *x, sslh_forwar
     SSLH_I_FP(y = net->forward(net, x, net->self));
     c->running--;
     net->call = outer;
-    if (!y) sslh_fail(c, SSLH_E_USAGE, "sslh_forward: the forward function of the net '%s' returned NULL", net->name);
+    if (!y) sslh_fail(c, SSLH_E_USAGE, "sslh_forward: the forward function of the net '%s' returned NULL: it has to "
+                      "return a tensor", net->name);
     for (i = 0; i < wanted; i++)
         if (!(call.taps_offered >> i & 1)) break;
     missing = desc.tap && !call.tapped ? desc.tap : i < wanted ? desc.taps[i] : NULL;
@@ -26112,7 +26181,8 @@ SSLH_I_FN int sslh_i_tree_pair(const char *op, sslh_net *a, sslh_net *b, sslh_i_
     int i, j;
     if (sslh_i_net_dead(a)) {
         if (!sslh_i_net_bad(b))
-            sslh_fail(b->ctx, SSLH_E_USAGE, "%s: the target could not be made (an error that was cleared)", op);
+            sslh_fail(b->ctx, SSLH_E_USAGE, "%s: the target could not be made (an error that was cleared): make it "
+                      "again", op);
         return 0;
     }
     if (!sslh_i_net_ok(c, op, b) || !sslh_i_tree_ready(ta, a) || !sslh_i_tree_ready(tb, b)) return 0;
@@ -26122,18 +26192,18 @@ SSLH_I_FN int sslh_i_tree_pair(const char *op, sslh_net *a, sslh_net *b, sslh_i_
             const sslh_tensor *p = &x->entry[j]->t, *q = &y->entry[j]->t;
             if (x->entry[j]->is_param == y->entry[j]->is_param && p->type == q->type && p->ndim == q->ndim &&
                 memcmp(p->shape, q->shape, (size_t)p->ndim * sizeof p->shape[0]) == 0) continue;
-            sslh_fail(c, SSLH_E_SHAPE, "%s: the nets '%s' and '%s' differ in '%s' / '%s'", op, a->name, b->name,
-                      x->entry[j]->name, y->entry[j]->name);
+            sslh_fail(c, SSLH_E_SHAPE, "%s: the nets '%s' and '%s' differ in '%s' / '%s': a copy by sslh_clone is "
+                      "alike", op, a->name, b->name, x->entry[j]->name, y->entry[j]->name);
             return 0;
         }
         if (x->entries == y->entries) continue;
-        sslh_fail(c, SSLH_E_SHAPE, "%s: the nets '%s' and '%s' have %d and %d tensors", op, x->name, y->name,
-                  x->entries, y->entries);
+        sslh_fail(c, SSLH_E_SHAPE, "%s: the nets '%s' and '%s' have %d and %d tensors: a copy by sslh_clone has as "
+                  "many", op, x->name, y->name, x->entries, y->entries);
         return 0;
     }
     if (ta->n != tb->n)
-        sslh_fail(c, SSLH_E_SHAPE, "%s: the nets '%s' and '%s' contain %d and %d nets", op, a->name, b->name, ta->n,
-                  tb->n);
+        sslh_fail(c, SSLH_E_SHAPE, "%s: the nets '%s' and '%s' contain %d and %d nets: a copy by sslh_clone has as "
+                  "many", op, a->name, b->name, ta->n, tb->n);
     return !SSLH_I_BAD(c);
 }
 
@@ -26334,9 +26404,8 @@ SSLH_I_FN int sslh_i_conv_new(sslh_net *net, const char *name, int in, int out, 
     int g = groups > 0 ? groups : 1, first;
     if (sslh_i_net_bad(net)) return -1;
     if (in < 1 || in % g || out % g) {
-        sslh_fail(net->ctx, SSLH_E_SHAPE,
-                  "sslh_layer_conv_new: '%s': %d groups do not divide %d input and %d output channels", name, g, in,
-                  out);
+        sslh_fail(net->ctx, SSLH_E_SHAPE, "sslh_layer_conv_new: '%s': %d groups do not divide %d input and %d output "
+                  "channels: choose groups that divide both", name, g, in, out);
         return -1;
     }
     first = sslh_i_sub_new(net, name, "weight", 1, SSLH_F32, sslh_dim4(out, kernel, kernel, in / g), init, 0);
@@ -26651,8 +26720,8 @@ SSLH_I_FN sslh_tensor *sslh_i_mlp_forward(sslh_net *net, sslh_tensor *x, const v
     int n = 0, i, at = 0;
     while (n < 8 && d->widths[n]) n++;
     if (x->ndim < 1 || x->count / (size_t)x->shape[0] != (size_t)d->in) {
-        sslh_fail(c, SSLH_E_SHAPE, "sslh_forward: the net '%s' wants %d values per sample, the input is %s", net->name,
-                  d->in, sslh_i_str(text, sizeof text, sslh_shape_of(x)));
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_forward: the net '%s' wants %d values per sample, the input is %s: make the "
+                  "net with .in of this size", net->name, d->in, sslh_i_str(text, sizeof text, sslh_shape_of(x)));
         return sslh_i_dummy(c);
     }
     if (x->ndim != 2) x = sslh_reshape(c, x, sslh_dim2(x->shape[0], d->in)); /* (N,in) */
@@ -27404,9 +27473,11 @@ SSLH_DEF sslh_net *sslh_vit(sslh_ctx *c, sslh_vit_desc desc) {
     if (!sslh_i_within(c, "sslh_vit", "mlp", desc.mlp, 1, 1 << 18)) return sslh_i_dummy_net(c);
     /* Without these checks each mistake would show up as a wrong shape deep inside the forward pass. */
     if (desc.image % desc.patch)
-        sslh_fail(c, SSLH_E_SHAPE, "sslh_vit: patches of %d do not divide images of %d", desc.patch, desc.image);
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_vit: patches of %d do not divide images of %d: choose a .patch that divides "
+                  ".image", desc.patch, desc.image);
     if (desc.width % desc.heads)
-        sslh_fail(c, SSLH_E_SHAPE, "sslh_vit: %d heads do not divide the width %d", desc.heads, desc.width);
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_vit: %d heads do not divide the width %d: choose .heads that divide .width",
+                  desc.heads, desc.width);
     if (desc.fixed_positions && desc.clip)
         sslh_fail(c, SSLH_E_USAGE, "sslh_vit: the positions of .clip are trained: leave out .fixed_positions");
     if (desc.fixed_positions && desc.width % 4)
@@ -27651,7 +27722,8 @@ SSLH_DEF sslh_net *sslh_transformer(sslh_ctx *c, sslh_transformer_desc desc) {
     if (!desc.mlp) desc.mlp = sasrec ? desc.width : 4 * desc.width;
     if (!sslh_i_within(c, op, "mlp", desc.mlp, 1, 1 << 18)) return sslh_i_dummy_net(c);
     if (desc.width % desc.heads) {
-        sslh_fail(c, SSLH_E_SHAPE, "sslh_transformer: %d heads do not divide the width %d", desc.heads, desc.width);
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_transformer: %d heads do not divide the width %d: choose .heads that divide "
+                  ".width", desc.heads, desc.width);
         return sslh_i_dummy_net(c);
     }
     if (!desc.causal) desc.causal = desc.kind == (int)SSLH_BERT ? SSLH_OFF : 1;
@@ -27794,7 +27866,8 @@ SSLH_I_FN int sslh_i_patch_sides(sslh_ctx *c, const char *op, sslh_net *encoder,
         sslh_fail(c, SSLH_E_SHAPE, "%s: patches of %d pixels, but the encoder takes images of %d only", op, *patch,
                   image);
     else if (*patch > H || *patch > W)
-        sslh_fail(c, SSLH_E_SHAPE, "%s: patches of %d pixels do not fit into images of %d x %d", op, *patch, H, W);
+        sslh_fail(c, SSLH_E_SHAPE, "%s: patches of %d pixels do not fit into images of %d x %d: choose a smaller "
+                  ".patch", op, *patch, H, W);
     return !SSLH_I_BAD(c);
 }
 
@@ -28416,7 +28489,8 @@ SSLH_DEF void sslh_optimizer_add(sslh_optimizer *o, sslh_net *net) {
     int i, j, g;
     if (!sslh_i_optimizer_ok(o) || !sslh_i_net_ok(o->ctx, "sslh_optimizer_add", net)) return;
     if (net->ctx != o->ctx) {
-        sslh_fail(o->ctx, SSLH_E_USAGE, "sslh_optimizer_add: the net '%s' belongs to another context", net->name);
+        sslh_fail(o->ctx, SSLH_E_USAGE, "sslh_optimizer_add: the net '%s' belongs to another context: make the "
+                  "optimiser in that one", net->name);
         return;
     }
     if (!sslh_i_tree_ready(&t, net)) return;
@@ -28503,7 +28577,8 @@ SSLH_I_FN sslh_real sslh_i_optim_norm(sslh_optimizer *o, unsigned groups) {
             if (part - part == 0 || sslh_i_finite(e->t.grad, e->t.count)) continue;
             snprintf(text, sizeof text, "%s.%s", net->name, e->name);
             sslh_fail(o->ctx, SSLH_E_NAN, "sslh_optimizer_step: the gradient of '%s' holds NaN or Inf%s; no parameter "
-                      "was changed", text, sslh_i_in_step(o->ctx, step));
+                      "was changed. Try a lower rate or a warm-up; .check_nan finds the operation", text,
+                      sslh_i_in_step(o->ctx, step));
             return 0;
         }
     }
@@ -29030,21 +29105,20 @@ SSLH_I_FN int sslh_i_view_job_begin(sslh_ctx *c, const char *fn, sslh_i_view_job
 SSLH_I_FN sslh_tensor *sslh_i_view_now(sslh_ctx *c, const char *fn, sslh_i_view_job *job, const sslh_batch *batch,
                                        const sslh_field *field, sslh_shape shape) {
     sslh_tensor *out = sslh_i_new(c, fn, SSLH_F32, shape);
+    const char *read = (const char *)sslh_i_feed_images(c, batch, field);
     char *fetched = NULL;
     size_t bytes = field->type == SSLH_U8 ? 1 : sizeof(float), total;
     int i, ok = 1;
     if (!out) return sslh_i_dummy(c);
     for (i = 0; i < field->shape.ndim; i++) bytes *= (size_t)field->shape.size[i];
-    if (!field->values) {
+    if (!field->values && !read) {
         fetched = sslh_i_mul(bytes, (size_t)batch->count, &total) ? (char *)sslh_i_scratch(c, total) : NULL;
         if (!fetched) return sslh_i_dummy(c);
-        job->values = fetched;
-        job->in_order = 1;
+        ok = sslh_i_batch_fetch(c, fn, batch, field, fetched);
     }
-    for (i = 0; fetched && ok && i < batch->count; i++) {
-        int64_t at = sslh_i_sample_id(&batch->data, batch->index[i]);
-        ok = field->fetch(field->user, at, fetched + (size_t)i * bytes) == 0;
-        if (!ok) sslh_fail(c, SSLH_E_FILE, "%s: .fetch failed for sample %.0f", fn, (double)at);
+    if (!field->values) {
+        job->values = read ? read : fetched;
+        job->in_order = 1;
     }
     job->out = out->data;
     ok = ok && sslh_i_view_run(c, fn, job);
@@ -29075,12 +29149,14 @@ SSLH_DEF sslh_tensor *sslh_clip_views(sslh_ctx *c, sslh_batch batch, sslh_recipe
     job.frames = field->shape.size[0];
     job.each_clip = frames ? count : job.frames;
     if (job.each_clip < 1 || !sslh_i_mul((size_t)job.n, (size_t)job.each_clip, &n) || n > INT_MAX) {
-        sslh_fail(c, SSLH_E_USAGE, "sslh_clip_views: %d frames of each of %d clips", job.each_clip, job.n);
+        sslh_fail(c, SSLH_E_USAGE, "sslh_clip_views: %d frames of each of %d clips: at least one of each, and not more "
+                  "than 2^31 - 1 in all", job.each_clip, job.n);
         return sslh_i_dummy(c);
     }
     for (i = 0; frames && i < n; i++)
         if (frames[i] < 0 || frames[i] >= job.frames) {
-            sslh_fail(c, SSLH_E_USAGE, "sslh_clip_views: frame %d of clips of %d frames", (int)frames[i], job.frames);
+            sslh_fail(c, SSLH_E_USAGE, "sslh_clip_views: frame %d of clips of %d frames: frames count from 0",
+                      (int)frames[i], job.frames);
             return sslh_i_dummy(c);
         }
     job.frame = frames;
@@ -29586,6 +29662,10 @@ static const sslh_setting sslh_i_preprocess_ranges[] = {
     SSLH_I_NORMALISE_RANGES(sslh_preprocess)};
 static const sslh_setting sslh_i_images_ranges[] = {
     SSLH_I_RANGE(sslh_images_desc, size, INT, "1 to 32767")};
+static const sslh_setting sslh_i_stream_ranges[] = {
+    SSLH_I_RANGE(sslh_stream_desc, size, INT, "1 to 32767"),
+    SSLH_I_RANGE(sslh_stream_desc, channels, INT, "1 to 3"),
+    SSLH_I_RANGE(sslh_stream_desc, megabytes, INT, "1 to 2000")};
 static const sslh_setting sslh_i_clips_ranges[] = {
     SSLH_I_RANGE(sslh_clips_desc, length, INT, "at least 1"),
     SSLH_I_RANGE(sslh_clips_desc, size, INT, "1 to 32767")};
@@ -29726,6 +29806,7 @@ static const struct { const sslh_setting *row; int rows; } sslh_i_ranges[] = {
 #else
     {NULL, 0},
 #endif
+    {sslh_i_stream_ranges, SSLH_I_LENGTH(sslh_i_stream_ranges)},
 #if SSLH_WITH_CLASSIFIERS
     {sslh_i_forest_ranges, SSLH_I_LENGTH(sslh_i_forest_ranges)},
     {sslh_i_svm_ranges, SSLH_I_LENGTH(sslh_i_svm_ranges)},
@@ -30246,7 +30327,8 @@ SSLH_I_FN int sslh_i_config_same(sslh_ctx *c, const char *fn, const char *file, 
         else
             sslh_fail(c, SSLH_E_FORMAT, "%s: %s was written with %.*s=%.*s, this run has %.*s%s", fn, file, (int)n, now,
                       (int)SSLH_I_MIN(length, (size_t)100), was, (int)SSLH_I_MIN(wanted, (size_t)100), is,
-                      strncmp(now, "epochs=", 7) == 0 ? ": they may only become more" : "");
+                      strncmp(now, "epochs=", 7) == 0 ? ": they may only become more"
+                      : ": make the run as it was, or give another path to begin a new one");
         return 0;
     }
     return 1;
@@ -30946,7 +31028,7 @@ SSLH_DEF void sslh_push(sslh_ctx *c) {
     if (!c || c == &sslh_i_dead) return; /* after an error too, so that every sslh_pop finds its sslh_push */
     if (c->depth == (int)(sizeof c->scopes / sizeof c->scopes[0])) {
         c->excess_pushes++;
-        sslh_fail(c, SSLH_E_USAGE, "sslh_push: more than %d nested scopes", c->depth);
+        sslh_fail(c, SSLH_E_USAGE, "sslh_push: more than %d nested scopes: a sslh_pop is missing", c->depth);
         return;
     }
     s = &c->scopes[c->depth++];
@@ -30997,7 +31079,7 @@ SSLH_DEF void sslh_no_grad(sslh_ctx *c, int on) {
     c->no_grad += on ? 1 : -1;
     if (c->no_grad < 0) {
         c->no_grad = 0;
-        sslh_fail(c, SSLH_E_USAGE, "sslh_no_grad(c, 0): it was not on");
+        sslh_fail(c, SSLH_E_USAGE, "sslh_no_grad(c, 0): it was not on: every 0 needs a 1 before it");
     }
 }
 
@@ -31068,7 +31150,7 @@ SSLH_I_FN sslh_tensor *sslh_i_undo(sslh_ctx *c, int64_t mark) {
 SSLH_DEF void sslh_rewind(sslh_ctx *c, int64_t mark) {
     if (!c || c == &sslh_i_dead) return;
     if (mark < 0 || mark > c->serial) {
-        sslh_fail(c, SSLH_E_USAGE, "sslh_rewind: this mark is not of this context");
+        sslh_fail(c, SSLH_E_USAGE, "sslh_rewind: this mark is not of this context: pass what sslh_mark has returned");
         return;
     }
     sslh_i_close_step(c);
@@ -31664,7 +31746,8 @@ SSLH_DEF sslh_tensor *sslh_normal(sslh_ctx *c, sslh_shape shape, float mean, flo
 SSLH_DEF sslh_tensor *sslh_requires_grad(sslh_tensor *t) {
     if (!t || SSLH_I_BAD(t->ctx)) return t ? t : sslh_i_dummy(NULL);
     if (t->type != SSLH_F32) {
-        sslh_fail(t->ctx, SSLH_E_USAGE, "sslh_requires_grad: an integer tensor has no gradient");
+        sslh_fail(t->ctx, SSLH_E_USAGE, "sslh_requires_grad: an integer tensor has no gradient: make it of real "
+                  "numbers");
         return t;
     }
     if ((t->flags & SSLH_I_PERSISTENT) && !t->grad) {
@@ -31773,7 +31856,8 @@ SSLH_I_FN int sslh_i_begin(sslh_ctx *c, const char *op, sslh_tensor **in, int n,
     if (SSLH_I_BAD(c)) return 0;
     for (i = 0; i < n; i++) {
         if (!in[i]) sslh_fail(c, SSLH_E_USAGE, "%s: input %d is NULL%s", op, i + 1, c->no_view);
-        else if (in[i]->ctx != c) sslh_fail(c, SSLH_E_USAGE, "%s: input %d belongs to another context", op, i + 1);
+        else if (in[i]->ctx != c) sslh_fail(c, SSLH_E_USAGE, "%s: input %d belongs to another context: all inputs must "
+                                            "be made in the same one", op, i + 1);
         else if (!sslh_i_get_data(in[i])) sslh_i_fail_released(c, op, in[i], i + 1);
         else if (all_real && in[i]->type != SSLH_F32)
             sslh_fail(c, SSLH_E_SHAPE, "%s: input %d is an integer tensor, real values are needed", op, i + 1);
@@ -31903,8 +31987,8 @@ SSLH_I_FN void sslh_i_backward(sslh_ctx *c, sslh_tensor *loss, int keep) {
     if (!sslh_i_begin(c, "sslh_backward", &loss, 1, 1)) return;
     if (loss->count != 1) {
         char text[96];
-        sslh_fail(c, SSLH_E_SHAPE, "sslh_backward: the loss must be one number, this has shape %s",
-                  sslh_i_str(text, sizeof text, sslh_shape_of(loss)));
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_backward: the loss must be one number, this has shape %s: sslh_mean or "
+                  "sslh_sum over SSLH_ALL makes one", sslh_i_str(text, sizeof text, sslh_shape_of(loss)));
         return;
     }
     if (!sslh_i_needs_grad(c, loss)) {
@@ -31994,7 +32078,8 @@ SSLH_I_FN double sslh_i_gradcheck_value(sslh_ctx *c, sslh_function f, sslh_tenso
     sslh_no_grad(c, 1);
     {
         sslh_tensor *y = f(c, in, n, user);
-        if (y && y->count != 1) sslh_fail(c, SSLH_E_SHAPE, "sslh_gradcheck: the function must give one number");
+        if (y && y->count != 1) sslh_fail(c, SSLH_E_SHAPE, "sslh_gradcheck: the function must give one number: "
+                                          "sslh_sum over SSLH_ALL makes one");
         value = y && y->data && !SSLH_I_BAD(c) ? (double)y->data[0] : 0.0;
     }
     sslh_no_grad(c, 0);
@@ -32062,7 +32147,8 @@ SSLH_DEF double sslh_gradcheck(sslh_ctx *c, sslh_function f, sslh_tensor **in, i
     for (i = 0; i < n; i++) if (in[i]) sslh_i_gradcheck_clear(c, in[i]);
     sslh_pop(c);
     if (!(worst <= tolerance))
-        sslh_fail(c, SSLH_E_USAGE, "sslh_gradcheck: relative error %.3g is above %.3g", worst, tolerance);
+        sslh_fail(c, SSLH_E_USAGE, "sslh_gradcheck: relative error %.3g is above %.3g: the backward callback is wrong, "
+                  "or the function is not smooth here", worst, tolerance);
     return worst;
 }
 
@@ -32453,7 +32539,8 @@ SSLH_DEF sslh_tensor *sslh_pow(sslh_ctx *c, sslh_tensor *x, sslh_real exponent) 
 }
 /* min(max(x, low), high); slope 1 inside and at the ends, 0 outside, as in PyTorch. */
 SSLH_DEF sslh_tensor *sslh_clamp(sslh_ctx *c, sslh_tensor *x, sslh_real low, sslh_real high) {
-    if (!(low <= high)) sslh_fail(c, SSLH_E_USAGE, "sslh_clamp: low %g is above high %g", (double)low, (double)high);
+    if (!(low <= high)) sslh_fail(c, SSLH_E_USAGE, "sslh_clamp: low %g is above high %g: exchange them", (double)low,
+                                  (double)high);
     return sslh_i_map(c, "sslh_clamp", SSLH_I_U_CLAMP, x, low, high);
 }
 /* slope cos x; cos: slope -sin x */
@@ -32503,7 +32590,8 @@ SSLH_I_FN sslh_i_unary_op sslh_i_activation_op(sslh_ctx *c, const char *op, sslh
     case SSLH_SILU: return SSLH_I_U_SILU;
     case SSLH_SIGMOID: return SSLH_I_U_SIGMOID;
     case SSLH_TANH: return SSLH_I_U_TANH;
-    default: sslh_fail(c, SSLH_E_USAGE, "%s: %d is not an activation", op, (int)a); return SSLH_I_U_LINEAR;
+    default: sslh_fail(c, SSLH_E_USAGE, "%s: %d is not an activation: use a name of sslh_activation", op, (int)a);
+        return SSLH_I_U_LINEAR;
     }
 }
 /* A linear activation does nothing: the tensor itself is returned. */
@@ -32584,8 +32672,8 @@ SSLH_I_FN int sslh_i_broadcast(sslh_ctx *c, const char *op, sslh_tensor **in, in
             if (s == 1) continue;
             if (size != 1 && s != size) {
                 char a[96], b[96];
-                sslh_fail(c, SSLH_E_SHAPE, "%s: %s and %s do not broadcast: sizes %d and %d meet in axis %d", op,
-                          sslh_i_str(a, sizeof a, sslh_shape_of(in[k - 1])),
+                sslh_fail(c, SSLH_E_SHAPE, "%s: %s and %s do not broadcast: sizes %d and %d meet in axis %d: they must "
+                          "be equal, or one of them 1", op, sslh_i_str(a, sizeof a, sslh_shape_of(in[k - 1])),
                           sslh_i_str(b, sizeof b, sslh_shape_of(in[k])), size, s, axis - out->ndim);
                 return 0;
             }
@@ -33124,8 +33212,8 @@ SSLH_I_FN int sslh_i_axes_of(sslh_ctx *c, const char *op, const sslh_tensor *x, 
             int axis = i < 16 ? i : x->ndim + 15 - i; /* bit 16 is axis -1 */
             if (!(axes >> i & 1)) continue;
             if (axis < 0 || axis >= x->ndim) {
-                sslh_fail(c, SSLH_E_SHAPE, "%s: axis %d of a tensor of %d dimensions", op, i < 16 ? i : 15 - i,
-                          x->ndim);
+                sslh_fail(c, SSLH_E_SHAPE, "%s: axis %d of a tensor of %d dimensions: axes count from 0, or back from "
+                          "-1", op, i < 16 ? i : 15 - i, x->ndim);
                 return 0;
             }
             a->reduced[axis] = 1;
@@ -33485,7 +33573,8 @@ SSLH_DEF sslh_tensor *sslh_variance(sslh_ctx *c, sslh_tensor *x, int axes, int k
     if (!sslh_i_begin(c, "sslh_variance", &x, 1, 1) || !sslh_i_axes_of(c, "sslh_variance", x, axes, keep, &a))
         return sslh_i_dummy(c);
     if (correction < 0 || (size_t)correction >= a.R) {
-        sslh_fail(c, SSLH_E_SHAPE, "sslh_variance: %.0f value(s) with correction %d", (double)a.R, correction);
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_variance: %.0f value(s) with correction %d: more values than the correction "
+                  "are needed", (double)a.R, correction);
         return sslh_i_dummy(c);
     }
     divisor = (sslh_real)(a.R - (size_t)correction);
@@ -33680,7 +33769,8 @@ SSLH_DEF sslh_tensor *sslh_prod(sslh_ctx *c, sslh_tensor *x, int axes, int keep)
 /* One axis by number, negative from the end: its mask for sslh_i_axes_of; 0 and an error when there is no such axis. */
 SSLH_I_FN int sslh_i_one_axis(sslh_ctx *c, const char *op, const sslh_tensor *x, int axis) {
     if (axis >= -x->ndim && axis < x->ndim) return SSLH_AXIS(axis);
-    sslh_fail(c, SSLH_E_SHAPE, "%s: axis %d of a tensor of %d dimensions", op, axis, x->ndim);
+    sslh_fail(c, SSLH_E_SHAPE, "%s: axis %d of a tensor of %d dimensions: axes count from 0, or back from -1", op, axis,
+              x->ndim);
     return 0;
 }
 
@@ -34106,8 +34196,8 @@ SSLH_I_FN int sslh_i_matmul_plan(sslh_ctx *c, const sslh_tensor *a, const sslh_t
         int at_a = i - p->shape.ndim + a->ndim, at_b = i - p->shape.ndim + b->ndim;
         int x = at_a < 0 ? 1 : a->shape[at_a], y = at_b < 0 ? 1 : b->shape[at_b], size = x == 1 ? y : x;
         if (x != y && x != 1 && y != 1) {
-            sslh_fail(c, SSLH_E_SHAPE, "sslh_matmul: %s x %s: the leading axes do not broadcast: %d and %d meet", sa,
-                      sb, x, y);
+            sslh_fail(c, SSLH_E_SHAPE, "sslh_matmul: %s x %s: the leading axes do not broadcast: %d and %d meet: they "
+                      "must be equal, or one of them 1", sa, sb, x, y);
             return 0;
         }
         fits = fits && sslh_i_matmul_axis(p, size, x == 1 ? 0 : total_a, y == 1 ? 0 : total_b);
@@ -34422,8 +34512,8 @@ SSLH_DEF sslh_tensor *sslh_linear_cross_entropy(sslh_ctx *c, sslh_tensor *x, ssl
     p.ignore = ignore;
     if (!sslh_i_xent_divisor(c, op, &p, &divisor)) return sslh_i_dummy(c);
     if (divisor == 0) {
-        sslh_fail(c, SSLH_E_USAGE, "%s: all %.0f labels are the ignored value %d, the mean of nothing is not defined",
-                  op, (double)rows, ignore);
+        sslh_fail(c, SSLH_E_USAGE, "%s: all %.0f labels are the ignored value %d, the mean of nothing is not defined: "
+                  "leave this batch out", op, (double)rows, ignore);
         return sslh_i_dummy(c);
     }
     block = sslh_i_scores_rows(rows, V);
@@ -35121,9 +35211,9 @@ SSLH_I_FN int sslh_i_conv_sizes(sslh_ctx *c, const char *op, sslh_i_conv *s, int
         const int show_rows = (in_h > 1 || s->kh > 1) && (s->sh != s->sw || s->ph != s->pw || s->dh != s->dw);
         char high[80] = "";
         if (show_rows) snprintf(high, sizeof high, " (rows: %d, %d, %d)", s->sh, s->ph, s->dh);
-        sslh_fail(c, SSLH_E_SHAPE,
-                  "%s: x %s, weight %s, stride %d, pad %d, dilation %d%s: the output would have %.0f x %.0f pixels", op,
-                  sx, sw, s->sw, s->pw, s->dw, high, fits ? (double)oh : 0.0, fits ? (double)ow : 0.0);
+        sslh_fail(c, SSLH_E_SHAPE, "%s: x %s, weight %s, stride %d, pad %d, dilation %d%s: the output would have %.0f "
+                  "x %.0f pixels: change .pad, .stride or the kernel", op, sx, sw, s->sw, s->pw, s->dw, high,
+                  fits ? (double)oh : 0.0, fits ? (double)ow : 0.0);
         return 0;
     }
     s->h = transposed ? (int)oh : in_h;
@@ -35179,7 +35269,8 @@ SSLH_I_FN sslh_tensor *sslh_i_conv_op(sslh_ctx *c, const char *op, sslh_tensor *
     const int overflow = s.ci > INT_MAX / s.groups;
     if (!overflow) s.ci *= s.groups;
     if (overflow || in_c != (transposed ? s.co : s.ci) || s.co % s.groups) {
-        sslh_fail(c, SSLH_E_SHAPE, "%s: x %s, weight %s, groups %d: the channels do not fit", op, sx, sw, s.groups);
+        sslh_fail(c, SSLH_E_SHAPE, "%s: x %s, weight %s, groups %d: the channels do not fit: groups must divide both, "
+                  "and the weight have those of one group", op, sx, sw, s.groups);
         return sslh_i_dummy(c);
     }
     if (!sslh_i_conv_sizes(c, op, &s, in_h, in_w, transposed, dims == 2 ? extra : 0, extra, sx, sw))
@@ -36260,7 +36351,7 @@ SSLH_DEF sslh_tensor *sslh_batch_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *
         for (j = 0; j < SSLH_MAX_DIMS && residual->ndim == x->ndim; j++)
             if ((int)j < x->ndim && residual->shape[j] != x->shape[j]) break;
         if (residual->ndim != x->ndim || (int)j < x->ndim) {
-            sslh_fail(c, SSLH_E_SHAPE, "%s: residual %s and x %s differ in shape", op,
+            sslh_fail(c, SSLH_E_SHAPE, "%s: residual %s and x %s differ in shape: they must be equal", op,
                       sslh_i_str(a, sizeof a, sslh_shape_of(residual)), sslh_i_str(b, sizeof b, sslh_shape_of(x)));
             return sslh_i_dummy(c);
         }
@@ -36274,11 +36365,12 @@ SSLH_DEF sslh_tensor *sslh_batch_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *
         sslh_fail(c, SSLH_E_SHAPE, "%s: x of shape %s: statistics are taken over all axes but the last, in training "
                   "there must be at least two axes", op, sslh_i_str(a, sizeof a, sslh_shape_of(x)));
     else if (d.training && (size_t)x->shape[0] % G != 0)
-        sslh_fail(c, SSLH_E_SHAPE, "%s: %d virtual groups do not divide the batch of %s", op, (int)G,
+        sslh_fail(c, SSLH_E_SHAPE, "%s: %d virtual groups do not divide the batch of %s: choose a divisor", op, (int)G,
                   sslh_i_str(a, sizeof a, sslh_shape_of(x)));
     else if (d.training && x->count / C / G < 2)
-        sslh_fail(c, SSLH_E_SHAPE, "%s: %s has one value per channel%s, no statistics can be taken in training", op,
-                  sslh_i_str(a, sizeof a, sslh_shape_of(x)), G > 1 ? " and group" : "");
+        sslh_fail(c, SSLH_E_SHAPE, "%s: %s has one value per channel%s, no statistics can be taken in training: give a "
+                  "larger batch or map, or turn the training mode off", op, sslh_i_str(a, sizeof a, sslh_shape_of(x)),
+                  G > 1 ? " and group" : "");
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
     if (!d.training) G = 1;
     M = x->count / C / G;
@@ -36332,7 +36424,7 @@ SSLH_DEF sslh_tensor *sslh_group_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *
     if (!sslh_i_norm_begin(c, op, x, gamma, beta, present, &n)) return sslh_i_dummy(c);
     if (!sslh_i_eps_ok(c, op, eps)) return sslh_i_dummy(c);
     if (x->ndim < 2 || groups < 1 || x->shape[x->ndim - 1] % groups != 0) {
-        sslh_fail(c, SSLH_E_SHAPE, "%s: %d groups do not divide the channels of %s", op, groups,
+        sslh_fail(c, SSLH_E_SHAPE, "%s: %d groups do not divide the channels of %s: choose a divisor", op, groups,
                   sslh_i_str(a, sizeof a, sslh_shape_of(x)));
         return sslh_i_dummy(c);
     }
@@ -36688,7 +36780,8 @@ SSLH_DEF sslh_tensor *sslh_drop_path(sslh_ctx *c, sslh_tensor *x, float p) {
 SSLH_I_FN int sslh_i_shape_axis(sslh_ctx *c, const char *op, int axis, int ndim) {
     int a = axis < 0 ? axis + ndim : axis;
     if (a >= 0 && a < ndim) return a;
-    sslh_fail(c, SSLH_E_SHAPE, "%s: axis %d of a tensor with %d dimensions", op, axis, ndim);
+    sslh_fail(c, SSLH_E_SHAPE, "%s: axis %d of a tensor with %d dimensions: axes count from 0, or back from -1", op,
+              axis, ndim);
     return -1;
 }
 
@@ -37370,8 +37463,8 @@ SSLH_DEF sslh_tensor *sslh_crop(sslh_ctx *c, sslh_tensor *x, sslh_tensor *at, in
     H = x->shape[1], W = x->shape[2], windows = at->shape[1];
     if (height < 1 || width < 1 || height > H || width > W || (double)H * W > INT_MAX ||
         (double)windows * height * width > INT_MAX) {
-        sslh_fail(c, SSLH_E_SHAPE, "%s: %d windows of %d x %d do not fit into images of %d x %d", op, windows, height,
-                  width, H, W);
+        sslh_fail(c, SSLH_E_SHAPE, "%s: %d windows of %d x %d do not fit into images of %d x %d: use smaller windows",
+                  op, windows, height, width, H, W);
         return sslh_i_dummy(c);
     }
     index = sslh_i_new(c, op, SSLH_I32, sslh_dim2(x->shape[0], windows * height * width)); /* rows of (N,H W,C) */
@@ -37691,8 +37784,10 @@ SSLH_I_FN sslh_tensor *sslh_i_attention_op(sslh_ctx *c, const char *op, sslh_ten
         if (in[i] && !sslh_i_begin(c, op, in + i, 1, 0)) return sslh_i_dummy(c);
     if (!sslh_i_option_ok(c, op, "heads", desc.heads, 1, D)) return sslh_i_dummy(c);
     if (D % heads != 0 || Dv % heads != 0) {
-        if (D == Dv) sslh_fail(c, SSLH_E_SHAPE, "%s: %d heads do not divide the width %d", op, heads, D);
-        else sslh_fail(c, SSLH_E_SHAPE, "%s: %d heads do not divide the widths %d and %d", op, heads, D, Dv);
+        if (D == Dv) sslh_fail(c, SSLH_E_SHAPE, "%s: %d heads do not divide the width %d: choose heads that divide it",
+                               op, heads, D);
+        else sslh_fail(c, SSLH_E_SHAPE, "%s: %d heads do not divide the widths %d and %d: choose heads that divide "
+                       "both", op, heads, D, Dv);
         return sslh_i_dummy(c);
     }
     if (desc.scale != 0 && !(desc.scale >= 1e-6f && desc.scale <= 1e6f)) { /* it multiplies -SSLH_I_MASKED */
@@ -38453,7 +38548,8 @@ SSLH_DEF sslh_tensor *sslh_mfcc(sslh_ctx *c, sslh_tensor *x, sslh_mfcc_desc d) {
     if (!d.coefficients) d.coefficients = 40;
     if (!d.mel.bands) d.mel.bands = 128;
     if (d.coefficients > d.mel.bands) {
-        sslh_fail(c, SSLH_E_USAGE, "sslh_mfcc: %d coefficients of %d bands", d.coefficients, d.mel.bands);
+        sslh_fail(c, SSLH_E_USAGE, "sslh_mfcc: %d coefficients of %d bands: ask for at most as many coefficients as "
+                  "bands", d.coefficients, d.mel.bands);
         return sslh_i_dummy(c);
     }
     mel = d.log_mels ? sslh_i_log_mel(c, "sslh_mfcc", x, d.mel) : sslh_i_mel_power(c, "sslh_mfcc", x, d.mel);
@@ -41920,12 +42016,13 @@ SSLH_I_FN void sslh_i_kernels_choose(sslh_ctx *c) {
         if (cpu ? strcmp(cpu, set[i].table->name) != 0 : (c->desc.portable_bits && set[i].table->fma)) continue;
         if (!set[i].present) {
             if (!cpu) continue;
-            sslh_fail(c, SSLH_E_USAGE, "sslh_create: cpu \"%s\": this processor does not have it", cpu);
+            sslh_fail(c, SSLH_E_USAGE, "sslh_create: cpu \"%s\": this processor does not have it: leave .cpu NULL for "
+                      "the best it has", cpu);
             return;
         }
         if (c->desc.portable_bits && set[i].table->fma) {
-            sslh_fail(c, SSLH_E_USAGE, "sslh_create: cpu \"%s\" fuses multiply and add, which portable_bits excludes",
-                      cpu);
+            sslh_fail(c, SSLH_E_USAGE, "sslh_create: cpu \"%s\" fuses multiply and add, which portable_bits excludes: "
+                      "leave .cpu NULL", cpu);
             return;
         }
         c->k = set[i].table;
@@ -46108,7 +46205,7 @@ SSLH_I_FN void sslh_i_resize_image(sslh_ctx *c, const sslh_i_pixels *s, const fl
         return;
     }
     if (!sslh_i_view_size(&size, height, width, out_height, out_width, channels)) {
-        sslh_fail(c, SSLH_E_MEMORY, "sslh_resize: (%d,%d,%d) is too large", height, width, channels);
+        sslh_fail(c, SSLH_E_MEMORY, "sslh_resize: (%d,%d,%d) is too large: crop it first", height, width, channels);
         return;
     }
     memory = (sslh_real *)sslh_i_scratch(c, size.total * sizeof(sslh_real));
@@ -46487,7 +46584,8 @@ SSLH_I_FN int sslh_i_view_plan(sslh_ctx *c, const char *op, sslh_i_view_job *job
     const sslh_recipe *r = &job->recipe;
     if (!sslh_i_view_size(&job->size, job->height, job->width, r->height, r->width, job->channels) ||
         !sslh_i_mul(job->size.total * sizeof(sslh_real), (size_t)c->threads, bytes)) {
-        sslh_fail(c, SSLH_E_MEMORY, "%s: images (%d,%d,%d) are too large", op, job->height, job->width, job->channels);
+        sslh_fail(c, SSLH_E_MEMORY, "%s: images (%d,%d,%d) are too large: resize them when they are loaded "
+                  "(sslh_load_images_ex)", op, job->height, job->width, job->channels);
         return 0;
     }
     job->k = c->k;
@@ -46612,9 +46710,11 @@ SSLH_I_FN void sslh_i_ahead_end(struct sslh_i_ahead *a) {
     sslh_i_free(c, a->memory);
     sslh_i_free(c, a);
 }
-/* Gives memory back that something else needs more; 0 when there is none. */
+/* Gives memory back that something else needs more; 0 when there is none. The owner may also be an sslh_i_feed, which
+   begins with its loader too and keeps its memory. */
 SSLH_I_FN int sslh_i_ahead_yield(sslh_ctx *c) {
-    struct sslh_i_ahead *a = (struct sslh_i_ahead *)sslh_i_ahead_owner(c);
+    sslh_loader **owner = (sslh_loader **)sslh_i_ahead_owner(c);
+    struct sslh_i_ahead *a = owner && (void *)(*owner)->ahead == (void *)owner ? (*owner)->ahead : NULL;
     if (a) sslh_i_ahead_end(a);
     return a != NULL;
 }
@@ -46788,6 +46888,7 @@ SSLH_DEF int sslh_bits_ok(sslh_ctx *c) {
      >>readers    the table of all formats, and the functions that load one file of any of them
      >>sheets     index.txt: many images cut out of one picture
      >>folders    sslh_load_images: a file, a folder of files, a folder of class folders
+     >>streams    sslh_stream_images: the same folders, read while a loader goes over them
      >>recordings sslh_load_audio: the same for sound, with labels from the names of the files
      >>clips      sslh_load_clips: folders of numbered frames; clips that are made of images
      >>pickles    what PyTorch saves, read without running it
@@ -47382,7 +47483,7 @@ SSLH_I_FN uint8_t *sslh_i_read_whole(sslh_ctx *c, const char *fn, const char *pa
     }
     sslh_i_path_kind kind = sslh_i_kind_at(path);
     if (kind == SSLH_I_PATH_FOLDER || kind == SSLH_I_PATH_OTHER) { /* a device may never end */
-        sslh_fail(c, SSLH_E_FILE, "%s: %s is %s, not a file", fn, sslh_i_tail(path),
+        sslh_fail(c, SSLH_E_FILE, "%s: %s is %s, not a file: give the path of a file", fn, sslh_i_tail(path),
                   kind == SSLH_I_PATH_FOLDER ? "a folder" : "a device or a pipe");
         return NULL;
     }
@@ -47777,7 +47878,7 @@ SSLH_I_FN int sslh_i_can_write(sslh_ctx *c, const char *fn, const char *path) {
     if (SSLH_I_BAD(c)) return 0;
     if (kind == SSLH_I_PATH_FOLDER || (kind == SSLH_I_PATH_FILE && sslh_i_read_only(path))) {
         sslh_fail(c, SSLH_E_FILE, "%s: %s is %s", fn, sslh_i_tail(path), kind == SSLH_I_PATH_FOLDER ? "a folder"
-                  : "read-only and is not replaced");
+                  : "read-only and is not replaced: delete it, or choose another path");
         return 0;
     }
     real = sslh_i_follow_links(c, fn, path, &direct);
@@ -47786,8 +47887,8 @@ SSLH_I_FN int sslh_i_can_write(sslh_ctx *c, const char *fn, const char *path) {
         const char *folder = n ? real : ".";
         if (n) real[n > 1 ? n - 1 : 1] = 0; /* the root keeps its slash */
         if (sslh_i_known_kind(c, fn, folder) != SSLH_I_PATH_FOLDER && !SSLH_I_BAD(c))
-            sslh_fail(c, SSLH_E_FILE, "%s: cannot write %s: there is no folder %s", fn, sslh_i_tail(path),
-                      sslh_i_tail(folder));
+            sslh_fail(c, SSLH_E_FILE, "%s: cannot write %s: there is no folder %s: make it first", fn,
+                      sslh_i_tail(path), sslh_i_tail(folder));
         else if (!SSLH_I_BAD(c) && sslh_i_write_refused(folder))
             sslh_fail(c, SSLH_E_FILE, "%s: cannot write %s: the folder %s: %s", fn, sslh_i_tail(path),
                       sslh_i_tail(folder), strerror(errno));
@@ -47808,11 +47909,12 @@ SSLH_I_FN int sslh_i_write_whole(sslh_ctx *c, const char *fn, const char *path, 
     sslh_i_path_kind kind = sslh_i_known_kind(c, fn, path);
     if (kind == SSLH_I_PATH_UNKNOWN) return 0;
     if (kind == SSLH_I_PATH_FOLDER) {
-        sslh_fail(c, SSLH_E_FILE, "%s: %s is a folder", fn, sslh_i_tail(path));
+        sslh_fail(c, SSLH_E_FILE, "%s: %s is a folder: give the path of a file", fn, sslh_i_tail(path));
         return 0;
     }
     if (kind == SSLH_I_PATH_FILE && sslh_i_read_only(path)) {
-        sslh_fail(c, SSLH_E_FILE, "%s: %s is read-only and is not replaced", fn, sslh_i_tail(path));
+        sslh_fail(c, SSLH_E_FILE, "%s: %s is read-only and is not replaced: delete it, or choose another path", fn,
+                  sslh_i_tail(path));
         return 0;
     }
     int direct;
@@ -47899,7 +48001,8 @@ SSLH_I_FN int sslh_i_list_dir(sslh_ctx *c, const char *fn, const char *path, ssl
         closedir(h);
     }
 #else
-    sslh_fail(c, SSLH_E_FILE, "%s: %s: folders cannot be listed on this platform", fn, sslh_i_tail(path));
+    sslh_fail(c, SSLH_E_FILE, "%s: %s: folders cannot be listed on this platform: load files one by one", fn,
+              sslh_i_tail(path));
     ok = 0;
 #endif
     if (ok) d->name = (const char **)sslh_i_alloc(c, ((size_t)d->n + 1) * sizeof *d->name);
@@ -48694,10 +48797,11 @@ SSLH_I_FN uint8_t *sslh_i_deflate(sslh_ctx *c, const uint8_t *in, size_t n, size
 /* Whether an image of the width and height that a file claims is read at all; they are at byte `offset` of the file. */
 SSLH_I_FN int sslh_i_size_ok(const sslh_i_source *s, size_t offset, uint32_t width, uint32_t height) {
     if (!width || !height || width > 0x7fffffffu || height > 0x7fffffffu)
-        return sslh_i_bad(s, offset, "an image of %lu x %lu pixels", (unsigned long)width, (unsigned long)height);
-    if ((uint64_t)width * height > SSLH_MAX_PIXELS)
-        return sslh_i_bad(s, offset, "%lu x %lu pixels are over the limit SSLH_MAX_PIXELS", (unsigned long)width,
+        return sslh_i_bad(s, offset, "an image of %lu x %lu pixels: sides are 1 to 2^31 - 1", (unsigned long)width,
                           (unsigned long)height);
+    if ((uint64_t)width * height > SSLH_MAX_PIXELS)
+        return sslh_i_bad(s, offset, "%lu x %lu pixels are over the limit: make it smaller, or define SSLH_MAX_PIXELS",
+                          (unsigned long)width, (unsigned long)height);
     return 1;
 }
 
@@ -49575,8 +49679,8 @@ SSLH_I_FN int sslh_i_jpeg_symbol(sslh_i_jpeg_bits *b, const sslh_i_jpeg_code *h)
 
 /* --- the coefficients of one block -------------------------------------------------------------------------------- */
 
-static const char sslh_i_jpeg_no_code[] = "the compressed data hold a code that is not in the table";
-static const char sslh_i_jpeg_beyond[] = "the compressed data hold a weight beyond the end of its block";
+static const char sslh_i_jpeg_no_code[] = "the compressed data hold a code that is not in the Huffman table";
+static const char sslh_i_jpeg_beyond[] = "the compressed data hold a coefficient beyond the end of its block";
 
 /* Wraps v to 16 bits, because the sums in a damaged file may exceed them. */
 SSLH_I_FN int16_t sslh_i_jpeg_16(int v) { return (int16_t)(((v + 32768) & 65535) - 32768); }
@@ -49681,7 +49785,7 @@ SSLH_I_FN int sslh_i_jpeg_quantisation(const sslh_i_source *s, size_t at, size_t
     while (at < end) {
         size_t wide = s->p[at] >> 4, t = s->p[at] & 15;
         if (wide > 1 || t > 3 || end - at - 1 < 64 * (wide + 1))
-            return sslh_i_bad(s, at, "a table of divisors is damaged");
+            return sslh_i_bad(s, at, "a quantisation table is damaged");
         at++;
         for (int k = 0; k < 64; k++, at += wide + 1)
             j->q[t][sslh_i_zigzag[k]] = (uint16_t)(wide ? sslh_i_be16(s->p + at) : s->p[at]);
@@ -49695,10 +49799,10 @@ SSLH_I_FN int sslh_i_jpeg_codes(const sslh_i_source *s, size_t at, size_t end, s
     while (at < end) {
         int kind = s->p[at] >> 4, t = s->p[at] & 15;
         size_t n = 0;
-        if (kind > 1 || t > 3 || end - at < 17) return sslh_i_bad(s, at, "a table of codes is damaged");
+        if (kind > 1 || t > 3 || end - at < 17) return sslh_i_bad(s, at, "a Huffman table is damaged");
         for (size_t i = 1; i <= 16; i++) n += s->p[at + i];
         if (n > 256 || n > end - at - 17 || !sslh_i_jpeg_code_build(&j->code[kind][t], s->p + at + 1, s->p + at + 17))
-            return sslh_i_bad(s, at, "a table of codes is damaged");
+            return sslh_i_bad(s, at, "a Huffman table is damaged");
         at += 17 + n;
     }
     return 1;
@@ -49719,7 +49823,8 @@ SSLH_I_FN int sslh_i_jpeg_frame(const sslh_i_source *s, size_t at, size_t n, int
     if (!sslh_i_size_ok(s, at + 1, sslh_i_be16(p + 3), sslh_i_be16(p + 1))) return 0;
     if (p[5] == 4)
         return sslh_i_bad(s, at + 5, "a JPEG in CMYK or YCCK, the colours of printing, is not read; convert it to RGB");
-    if (p[5] != 1 && p[5] != 3) return sslh_i_bad(s, at + 5, "a JPEG of %d components is not read", p[5]);
+    if (p[5] != 1 && p[5] != 3) return sslh_i_bad(s, at + 5, "a JPEG of %d components is not read: save it in grey or "
+                                                  "in RGB", p[5]);
     j->height = (int)sslh_i_be16(p + 1);
     j->width = (int)sslh_i_be16(p + 3);
     j->components = p[5];
@@ -49742,8 +49847,8 @@ SSLH_I_FN int sslh_i_jpeg_frame(const sslh_i_source *s, size_t at, size_t n, int
     for (int i = 0; i < j->components; i++) {
         sslh_i_jpeg_component *k = &j->component[i];
         if (j->h % k->h || j->v % k->v)
-            return sslh_i_bad(s, at + 6 + 3 * (size_t)i, "the sampling %d x %d of %d x %d is not read", k->h, k->v,
-                              j->h, j->v);
+            return sslh_i_bad(s, at + 6 + 3 * (size_t)i, "the sampling %d x %d of %d x %d is not read: save it with "
+                              "4:4:4 or 4:2:0", k->h, k->v, j->h, j->v);
         k->width = (j->width * k->h + j->h - 1) / j->h;
         k->height = (j->height * k->v + j->v - 1) / j->v;
         k->across = (j->width + 8 * j->h - 1) / (8 * j->h) * k->h;
@@ -49768,7 +49873,8 @@ SSLH_I_FN int sslh_i_jpeg_frame(const sslh_i_source *s, size_t at, size_t n, int
 SSLH_I_FN int sslh_i_jpeg_scan_head(const sslh_i_source *s, size_t at, size_t n, sslh_i_jpeg *j) {
     const uint8_t *p = s->p + at;
     if (!j->components) return sslh_i_bad(s, at, "a scan before the frame");
-    if (++j->scans > SSLH_I_JPEG_SCANS) return sslh_i_bad(s, at, "more than %d scans", SSLH_I_JPEG_SCANS);
+    if (++j->scans > SSLH_I_JPEG_SCANS) return sslh_i_bad(s, at, "more than %d scans; save it as a baseline JPEG",
+                                                          SSLH_I_JPEG_SCANS);
     if (n < 1 || p[0] < 1 || p[0] > j->components || n != 4 + 2 * (size_t)p[0])
         return sslh_i_bad(s, at, "the head of a scan is damaged");
     j->ins = p[0];
@@ -49778,8 +49884,8 @@ SSLH_I_FN int sslh_i_jpeg_scan_head(const sslh_i_source *s, size_t at, size_t n,
     j->low = j->progressive ? p[n - 1] & 15 : 0;
     if (j->first > j->last || j->last > 63 || j->low > 13 || (j->high && j->high != j->low + 1) ||
         (j->progressive && (j->first ? j->ins > 1 : j->last > 0)))
-        return sslh_i_bad(s, at, "a scan of the weights %d to %d, bits %d to %d, is not possible", j->first, j->last,
-                          j->low, j->high);
+        return sslh_i_bad(s, at, "a scan of the coefficients %d to %d, bits %d to %d, is not possible", j->first,
+                          j->last, j->low, j->high);
     for (int i = 0; i < j->ins; i++) {
         sslh_i_jpeg_component *k = NULL;
         for (int m = 0; m < j->components && !k; m++)
@@ -49791,9 +49897,9 @@ SSLH_I_FN int sslh_i_jpeg_scan_head(const sslh_i_source *s, size_t at, size_t n,
         k->ac = p[2 + 2 * i] & 15;
         if (k->dc > 3 || k->ac > 3 || (!j->first && !j->high && !j->code[0][k->dc].given) ||
             (j->last && !j->code[1][k->ac].given))
-            return sslh_i_bad(s, at, "a scan wants a table of codes that is not there");
+            return sslh_i_bad(s, at, "a scan needs a Huffman table that is not there");
         if (!(j->tables >> k->table & 1))
-            return sslh_i_bad(s, at, "a scan wants a table of divisors that is not there");
+            return sslh_i_bad(s, at, "a scan needs a quantisation table that is not there");
         if (!k->seen) memcpy(k->q, j->q[k->table], sizeof k->q);
         if (!j->first) k->seen = 1;
         j->in[i] = k;
@@ -49831,7 +49937,8 @@ SSLH_I_FN int sslh_i_jpeg_scan(const sslh_i_source *s, size_t *at, sslh_i_jpeg *
                 int marker, wanted = 0xd0 + (int)((mcu / j->interval - 1) & 7);
                 if (!sslh_i_jpeg_marker(s, &j->bits.at, &marker)) return 0;
                 if (marker != wanted)
-                    return sslh_i_bad(s, j->bits.at, "the marker of restart %d is expected", wanted & 7);
+                    return sslh_i_bad(s, j->bits.at, "the marker of restart %d is expected, but another one follows",
+                                      wanted & 7);
                 sslh_i_jpeg_restart(j);
             }
             for (int i = 0; i < j->ins; i++) {
@@ -50598,8 +50705,9 @@ SSLH_I_FN const sslh_field *sslh_i_field_of(const sslh_data *d, sslh_field_kind 
 /* The number in the whole set of a data set's sample i. */
 SSLH_I_FN int64_t sslh_i_sample_id(const sslh_data *d, int64_t i) { return d->order ? d->order[i] : i; }
 
-/* A CRC-32 of the samples' numbers and of the values of up to 64 of them, as far as they are in memory. It
-   distinguishes data sets of the same sizes. Labels are left out, because nothing is trained on them. */
+/* A CRC-32 of the samples' numbers and of the values of up to 64 of them, as far as they are in memory, or of the names
+   of a stream's files. It distinguishes data sets of the same sizes. Labels are left out, because nothing is trained on
+   them. */
 SSLH_I_FN uint32_t sslh_i_data_crc(const sslh_data *d) {
     const int64_t most = SSLH_I_MIN(d->count, (int64_t)64);
     uint32_t crc = 0;
@@ -50611,6 +50719,7 @@ SSLH_I_FN uint32_t sslh_i_data_crc(const sslh_data *d) {
     for (int f = 0; f < d->fields; f++) {
         const sslh_field *field = &d->field[f];
         size_t count = 1;
+        if (sslh_i_stream_of(field)) crc = sslh_i_stream_crc(crc, sslh_i_stream_of(field));
         if (!field->values || field->kind == SSLH_FIELD_LABEL) continue;
         for (int i = 0; i < field->shape.ndim; i++) count *= (size_t)field->shape.size[i];
         for (int64_t i = 0; i < most; i++) {
@@ -50659,9 +50768,25 @@ SSLH_I_FN int sslh_i_field_get(sslh_ctx *c, const char *fn, const sslh_field *f,
         memcpy(out, (const char *)f->values + (size_t)index * n, n);
         return 1;
     }
+    if (sslh_i_stream_of(f)) {
+        const int32_t at = (int32_t)index;
+        sslh_data whole = sslh_i_no_data(c);
+        return sslh_i_stream_read(c, fn, sslh_i_stream_of(f), &whole, &at, 1, out, 0);
+    }
     if (f->fetch && f->fetch(f->user, index, out) == 0) return 1;
-    sslh_fail(c, SSLH_E_FILE, "%s: the data's fetch callback failed for sample %.0f", fn, (double)index);
+    sslh_fail(c, SSLH_E_FILE, "%s: the data's fetch callback failed for sample %.0f: it returned a value other than 0",
+              fn, (double)index);
     return 0;
+}
+
+/* Copies a field of all samples of a batch to out, one after the other. 1 on success. */
+SSLH_I_FN int sslh_i_batch_fetch(sslh_ctx *c, const char *fn, const sslh_batch *b, const sslh_field *f, char *out) {
+    const size_t bytes = sslh_i_field_bytes(f);
+    if (sslh_i_stream_of(f))
+        return sslh_i_stream_read(c, fn, sslh_i_stream_of(f), &b->data, b->index, b->count, out, 0);
+    for (int i = 0; i < b->count; i++)
+        if (!sslh_i_field_get(c, fn, f, sslh_i_sample_id(&b->data, b->index[i]), out + (size_t)i * bytes)) return 0;
+    return 1;
 }
 
 /* Whether batches can be made of a field; an error with the field's number when they cannot. */
@@ -50794,7 +50919,8 @@ SSLH_I_FN sslh_data sslh_i_subset(const char *fn, sslh_data d, const int32_t *in
     sslh_ctx *c = d.ctx;
     if (SSLH_I_BAD(c)) return sslh_i_no_data(c);
     if (n < 1 || n > INT32_MAX) {
-        sslh_fail(c, SSLH_E_USAGE, "%s: %.0f samples of %.0f", fn, (double)n, (double)d.count);
+        sslh_fail(c, SSLH_E_USAGE, "%s: %.0f samples of %.0f: at least one is needed, and none beyond the end", fn,
+                  (double)n, (double)d.count);
         return sslh_i_no_data(c);
     }
     int32_t *order = (int32_t *)sslh_i_alloc_table(c, (size_t)n, d.labels ? 2 : 1, sizeof *order);
@@ -51029,8 +51155,8 @@ SSLH_DEF int64_t sslh_data_twins(sslh_data a, sslh_data b, sslh_twins *out, int 
     else if (most < 0 || (most && !out))
         sslh_fail(c, SSLH_E_USAGE, "sslh_data_twins: room for %d pairs, and out is %s", most, out ? "given" : "NULL");
     else if (!within && sslh_i_field_differs(&a.field[0], &b.field[0]))
-        sslh_fail(c, SSLH_E_SHAPE, "sslh_data_twins: the first fields of the two sets differ in their %s",
-                  sslh_i_field_differs(&a.field[0], &b.field[0]));
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_data_twins: the first fields of the two sets differ in their %s: load both in "
+                  "the same way", sslh_i_field_differs(&a.field[0], &b.field[0]));
     if (SSLH_I_BAD(c)) return 0;
     size_t bytes = sslh_i_field_bytes(&a.field[0]), n = (size_t)a.count + (within ? 0 : (size_t)b.count);
     sslh_i_fingerprint *all = (sslh_i_fingerprint *)sslh_i_alloc(c, n * sizeof *all);
@@ -51098,9 +51224,9 @@ SSLH_DEF sslh_data sslh_data_join(sslh_data a, sslh_data b) {
         for (int k = 0; same && k < f->shape.ndim; k++) same = f->shape.size[k] == g->shape.size[k];
     }
     if (!same) {
-        sslh_fail(c, SSLH_E_SHAPE,
-                  "sslh_data_join: the two sets do not have the same fields (images %d x %d x %d and %d x %d x %d)",
-                  a.height, a.width, a.channels, b.height, b.width, b.channels);
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_data_join: the two sets do not have the same fields (images %d x %d x %d and "
+                  "%d x %d x %d): load both in the same way", a.height, a.width, a.channels, b.height, b.width,
+                  b.channels);
         return sslh_i_no_data(c);
     }
     size_t n = (size_t)(a.count + b.count), bytes;
@@ -51214,7 +51340,7 @@ SSLH_DEF sslh_split sslh_data_split(sslh_data d, sslh_split_desc desc) {
     share[0] = 1 - share[1] - share[2];
     if (d.count < 1 || !(share[0] > 1e-6)) {
         sslh_fail(c, SSLH_E_USAGE, "sslh_data_split: of %.0f samples %g for the test and %g for the validation: "
-                  "nothing is left to train on", (double)d.count, share[2], share[1]);
+                  "nothing is left to train on: lower .test or .validation", (double)d.count, share[2], share[1]);
         return out;
     }
     if (desc.group && (field = sslh_i_label_field("sslh_data_split", &d, desc.group)) < 0) return out;
@@ -51285,7 +51411,7 @@ SSLH_DEF sslh_data sslh_data_where(sslh_data d, const char *field, const char *v
     int k = sslh_i_label_field("sslh_data_where", &d, field), others = values && values[0] == '!';
     if (k < 0) return sslh_i_no_data(c);
     if (!values) {
-        sslh_fail(c, SSLH_E_USAGE, "sslh_data_where: values is NULL");
+        sslh_fail(c, SSLH_E_USAGE, "sslh_data_where: values is NULL: name the classes, separated by commas");
         return sslh_i_no_data(c);
     }
     const int32_t *labels = (const int32_t *)d.field[k].values;
@@ -51334,7 +51460,7 @@ SSLH_DEF sslh_data sslh_data_windows(sslh_data d, const char *field, int length,
         if (d.field[i].kind == SSLH_FIELD_AUDIO || d.field[i].kind == SSLH_FIELD_TOKENS ||
             d.field[i].kind == SSLH_FIELD_CLIP) f = &d.field[i];
     if (!f || f->shape.ndim < 1 || length < 1 || step < 1) {
-        sslh_fail(c, SSLH_E_USAGE, "sslh_data_windows: length %d, step %d%s", length, step,
+        sslh_fail(c, SSLH_E_USAGE, "sslh_data_windows: length %d, step %d (at least 1)%s", length, step,
                   f ? "" : "; the data has neither audio nor tokens nor clips");
         return sslh_i_no_data(c);
     }
@@ -51361,8 +51487,8 @@ SSLH_DEF sslh_data sslh_data_windows(sslh_data d, const char *field, int length,
     size_t moment = bytes;
     if (!windows || windows > INT32_MAX || !sslh_i_mul(bytes, (size_t)length, &bytes) ||
         !sslh_i_mul(bytes, (size_t)windows, &bytes)) {
-        sslh_fail(c, SSLH_E_USAGE, "sslh_data_windows: %.0f windows of %d; the longest recording has %.0f",
-                  (double)windows, length, (double)longest);
+        sslh_fail(c, SSLH_E_USAGE, "sslh_data_windows: %.0f windows of %d; the longest recording has %.0f: choose a "
+                  "smaller length", (double)windows, length, (double)longest);
         return sslh_i_no_data(c);
     }
     char *stream = (char *)sslh_i_alloc(c, (size_t)longest * moment), *sample = NULL;
@@ -51402,7 +51528,7 @@ SSLH_DEF void sslh_data_mean_std(sslh_data d, float mean[4], float std[4]) {
     int clips = !f;
     if (clips) f = sslh_i_field_of(&d, SSLH_FIELD_CLIP);
     if (!f || d.count < 1) {
-        sslh_fail(c, SSLH_E_USAGE, "sslh_data_mean_std: the data has no images");
+        sslh_fail(c, SSLH_E_USAGE, "sslh_data_mean_std: the data has no images: load some with sslh_load_images");
         return;
     }
     size_t bytes = sslh_i_field_bytes(f), channels = (size_t)d.channels;
@@ -51410,12 +51536,16 @@ SSLH_DEF void sslh_data_mean_std(sslh_data d, float mean[4], float std[4]) {
     double frames = 0;
     char *fetched = f->values ? NULL : (char *)sslh_i_alloc(c, bytes);
     if (!f->values && !fetched) return;
-    for (int64_t i = 0; i < d.count && !SSLH_I_BAD(c); i++) {
+    const int64_t step = sslh_i_stream_of(f) ? (d.count - 1) / 1024 + 1 : 1; /* reading all files would take long */
+    for (int64_t i = 0; i < d.count && !SSLH_I_BAD(c); i += step) {
         int64_t at = sslh_i_sample_id(&d, i);
         const char *p = fetched ? fetched : (const char *)f->values + (size_t)at * bytes;
         size_t seen = clips ? (size_t)sslh_i_valid_length(f, at) : 1, pixels = seen * frame;
+        if (sslh_i_stream_skips(f)) {
+            const int32_t number = (int32_t)i;
+            if (!sslh_i_stream_read(c, "sslh_data_mean_std", sslh_i_stream_of(f), &d, &number, 1, fetched, 1)) continue;
+        } else if (fetched && !sslh_i_field_get(c, "sslh_data_mean_std", f, at, fetched)) break;
         frames += (double)seen;
-        if (fetched && !sslh_i_field_get(c, "sslh_data_mean_std", f, at, fetched)) break;
         for (size_t k = 0; k < channels; k++) {
             uint64_t a = 0, b = 0;
             for (size_t j = k; j < pixels * channels; j += channels) {
@@ -51434,7 +51564,8 @@ SSLH_DEF void sslh_data_mean_std(sslh_data d, float mean[4], float std[4]) {
             s1[k] += a;
             s2[k] += b;
             if (!(f1[k] - f1[k] == 0))
-                sslh_fail(c, SSLH_E_NAN, "sslh_data_mean_std: image %.0f holds NaN or Inf", (double)i);
+                sslh_fail(c, SSLH_E_NAN, "sslh_data_mean_std: image %.0f holds NaN or Inf: leave it out "
+                          "(sslh_data_pick)", (double)i);
         }
     }
     sslh_i_free(c, fetched);
@@ -51481,7 +51612,8 @@ SSLH_DEF void sslh_data_image(sslh_data d, int64_t index, uint8_t *out) {
 SSLH_DEF sslh_loader *sslh_loader_new(sslh_ctx *c, sslh_data data, sslh_loader_desc desc) {
     if (SSLH_I_BAD(c)) return NULL;
     if (data.count < 1) {
-        sslh_fail(c, SSLH_E_USAGE, "sslh_loader_new: 0 samples: the data set is empty");
+        sslh_fail(c, SSLH_E_USAGE, "sslh_loader_new: 0 samples: the data set is empty: load it, and look at "
+                  "sslh_error");
         return NULL;
     }
     if (!sslh_i_desc_ok(c, "sslh_loader_new", SSLH_I_D_LOADER, &desc)) return NULL;
@@ -51498,6 +51630,8 @@ SSLH_DEF sslh_loader *sslh_loader_new(sslh_ctx *c, sslh_data data, sslh_loader_d
     l->epoch = -1;
     l->index = (int32_t *)(l + 1);
     l->labels = data.labels ? l->index + batch : NULL;
+    const sslh_field *image = sslh_i_field_of(&data, SSLH_FIELD_IMAGE);
+    l->streams = image && sslh_i_stream_of(image);
     l->order = desc.in_order ? NULL : l->index + 2 * batch;
     return l;
 }
@@ -51526,6 +51660,7 @@ SSLH_DEF int sslh_next_batch(sslh_loader *l, sslh_batch *batch) {
     int epoch, n = sslh_i_loader_peek(l, l->index, l->labels, &epoch);
     if (!n) return 0;
     if (l->c->dirty || !l->c->step_open) sslh_begin_step(l->c);
+    if (l->streams && !sslh_i_feed_turn(l, n)) return 0;
     batch->data = sslh_i_whole_set(l->data);
     batch->count = n;
     batch->epoch = epoch;
@@ -51534,14 +51669,15 @@ SSLH_DEF int sslh_next_batch(sslh_loader *l, sslh_batch *batch) {
     batch->index = l->index;
     batch->labels = l->labels;
     batch->loader = l;
-    return 1;
+    if (l->streams) sslh_i_feed_ahead(l);
+    return !SSLH_I_BAD(l->c);
 }
 
 SSLH_DEF int64_t sslh_loader_steps(const sslh_loader *l) { return l ? l->per_epoch : 0; }
 
 SSLH_DEF void sslh_loader_seek(sslh_loader *l, int64_t step) {
     if (!l || SSLH_I_BAD(l->c)) return;
-    if (step < 0) sslh_fail(l->c, SSLH_E_USAGE, "sslh_loader_seek: step %.0f", (double)step);
+    if (step < 0) sslh_fail(l->c, SSLH_E_USAGE, "sslh_loader_seek: step %.0f: steps count from 0", (double)step);
     else l->step = step;
 }
 
@@ -51549,7 +51685,7 @@ SSLH_DEF void sslh_loader_seek(sslh_loader *l, int64_t step) {
 SSLH_I_FN int sslh_i_batch_ok(sslh_ctx *c, const char *fn, const sslh_batch *b) {
     if (SSLH_I_BAD(c)) return 0;
     if (b->count < 1 || !b->index) {
-        sslh_fail(c, SSLH_E_USAGE, "%s: an empty batch", fn);
+        sslh_fail(c, SSLH_E_USAGE, "%s: an empty batch: batches come from sslh_next_batch", fn);
         return 0;
     }
     for (int i = 0; i < b->count; i++)
@@ -51565,7 +51701,7 @@ SSLH_I_FN int sslh_i_batch_ok(sslh_ctx *c, const char *fn, const sslh_batch *b) 
 typedef struct sslh_i_batch_job {
     const sslh_batch *b;
     const sslh_field *f;
-    const char       *fetched; /* (N,bytes) when the source is a callback, otherwise NULL */
+    const char       *fetched; /* (N,bytes) when the source is a callback or a stream, otherwise NULL */
     size_t            bytes, values; /* of one sample */
     sslh_real        *out; /* (N,values) */
 } sslh_i_batch_job;
@@ -51600,6 +51736,7 @@ SSLH_I_FN void sslh_i_batch_task(void *arg, int task, int worker) {
 SSLH_I_FN sslh_tensor *sslh_i_batch_tensor(sslh_ctx *c, const char *fn, const sslh_batch *b, const sslh_field *f) {
     sslh_shape shape = sslh_dim1(b->count);
     size_t bytes = sslh_i_field_bytes(f), n;
+    const char *read = (const char *)sslh_i_feed_images(c, b, f);
     char *fetched = NULL;
     int tokens = f->kind == SSLH_FIELD_TOKENS || f->kind == SSLH_FIELD_LABEL;
     if (f->shape.ndim + 1 > SSLH_MAX_DIMS) {
@@ -51609,18 +51746,17 @@ SSLH_I_FN sslh_tensor *sslh_i_batch_tensor(sslh_ctx *c, const char *fn, const ss
     for (int i = 0; i < f->shape.ndim; i++) shape.size[shape.ndim++] = f->shape.size[i];
     sslh_tensor *t = sslh_i_new(c, fn, tokens ? SSLH_I32 : SSLH_F32, shape);
     if (!t) return sslh_i_dummy(c);
-    if (!f->values || tokens) { /* in this thread: callbacks, and copies too small to be shared out */
+    if ((!f->values && !read) || tokens) { /* in this thread: callbacks, and copies too small to be shared out */
         if (!tokens) fetched = sslh_i_mul((size_t)b->count, bytes, &n) ? (char *)sslh_i_scratch(c, n) : NULL;
         char *out = tokens ? (char *)t->ints : fetched;
         if (!out) return sslh_i_dummy(c);
-        for (int i = 0; i < b->count && !SSLH_I_BAD(c); i++)
-            sslh_i_field_get(c, fn, f, sslh_i_sample_id(&b->data, b->index[i]), out + (size_t)i * bytes);
+        sslh_i_batch_fetch(c, fn, b, f, out);
     }
     if (!tokens && !SSLH_I_BAD(c)) {
         sslh_i_batch_job j;
         j.b = b;
         j.f = f;
-        j.fetched = fetched;
+        j.fetched = read ? read : fetched;
         j.bytes = bytes;
         j.values = t->count / (size_t)b->count;
         j.out = t->data;
@@ -51633,7 +51769,7 @@ SSLH_I_FN sslh_tensor *sslh_i_batch_tensor(sslh_ctx *c, const char *fn, const ss
 SSLH_DEF sslh_tensor *sslh_batch_field(sslh_ctx *c, sslh_batch b, int field) {
     if (!sslh_i_batch_ok(c, "sslh_batch_field", &b)) return sslh_i_dummy(c);
     if (field < 0 || field >= b.data.fields) {
-        sslh_fail(c, SSLH_E_USAGE, "sslh_batch_field: field %d of %d", field, b.data.fields);
+        sslh_fail(c, SSLH_E_USAGE, "sslh_batch_field: field %d of %d: fields count from 0", field, b.data.fields);
         return sslh_i_dummy(c);
     }
     return sslh_i_batch_tensor(c, "sslh_batch_field", &b, &b.data.field[field]);
@@ -51652,7 +51788,7 @@ SSLH_DEF sslh_tensor *sslh_batch_audio(sslh_ctx *c, sslh_batch b) {
     if (!sslh_i_batch_ok(c, "sslh_batch_audio", &b)) return sslh_i_dummy(c);
     const sslh_field *f = sslh_i_field_of(&b.data, SSLH_FIELD_AUDIO);
     if (f) return sslh_i_batch_tensor(c, "sslh_batch_audio", &b, f);
-    sslh_fail(c, SSLH_E_USAGE, "sslh_batch_audio: the data has no audio");
+    sslh_fail(c, SSLH_E_USAGE, "sslh_batch_audio: the data has no audio: sslh_load_audio reads WAV files");
     return sslh_i_dummy(c);
 }
 
@@ -51660,7 +51796,7 @@ SSLH_DEF sslh_tensor *sslh_batch_clips(sslh_ctx *c, sslh_batch b) {
     if (!sslh_i_batch_ok(c, "sslh_batch_clips", &b)) return sslh_i_dummy(c);
     const sslh_field *f = sslh_i_field_of(&b.data, SSLH_FIELD_CLIP);
     if (f) return sslh_i_batch_tensor(c, "sslh_batch_clips", &b, f);
-    sslh_fail(c, SSLH_E_USAGE, "sslh_batch_clips: the data has no clips");
+    sslh_fail(c, SSLH_E_USAGE, "sslh_batch_clips: the data has no clips: sslh_load_clips reads folders of frames");
     return sslh_i_dummy(c);
 }
 
@@ -51700,7 +51836,8 @@ SSLH_DEF sslh_tensor *sslh_batch_padding(sslh_ctx *c, sslh_batch b, int field) {
 SSLH_DEF sslh_tensor *sslh_batch_labels(sslh_ctx *c, sslh_batch b) {
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
     if (b.count < 1 || !b.labels) {
-        sslh_fail(c, SSLH_E_USAGE, "sslh_batch_labels: the data has no labels");
+        sslh_fail(c, SSLH_E_USAGE, "sslh_batch_labels: the data has no labels: load a folder for each class, or a set "
+                  "that has labels");
         return sslh_i_dummy(c);
     }
     return sslh_from_ints(c, sslh_dim1(b.count), b.labels);
@@ -52064,8 +52201,8 @@ SSLH_I_FN sslh_data sslh_i_parts_finish(sslh_i_parts *s) {
         all.file = NULL;
         d = sslh_data_from_images(s->c, all.pixels, all.count, all.height, all.width, all.channels, all.labels);
         if (s->names && d.classes > s->classes)
-            sslh_fail(s->c, SSLH_E_FORMAT, "%s: the label %d occurs, but only %d classes are named", s->fn,
-                      d.classes - 1, s->classes);
+            sslh_fail(s->c, SSLH_E_FORMAT, "%s: the label %d occurs, but only %d classes are named: name the others "
+                      "too", s->fn, d.classes - 1, s->classes);
         if (SSLH_I_BAD(s->c)) {
             sslh_i_loaded_free(s->c, &all);
             d = sslh_i_no_data(s->c);
@@ -52221,9 +52358,9 @@ SSLH_I_FN int sslh_i_load_sheet(sslh_i_parts *set, const char *path, int height,
     int64_t rows = ((int64_t)count + columns - 1) / columns;
     memset(&part, 0, sizeof part);
     if ((int64_t)columns * width > sheet.width || rows * height > sheet.height)
-        sslh_fail(set->c, SSLH_E_FORMAT,
-                  "%s: %s has %d x %d pixels, too few for %d images of %d x %d in %d columns (height x width)", set->fn,
-                  sslh_i_tail(path), sheet.height, sheet.width, count, height, width, columns);
+        sslh_fail(set->c, SSLH_E_FORMAT, "%s: %s has %d x %d pixels, too few for %d images of %d x %d in %d columns "
+                  "(height x width): mend its line of index.txt", set->fn, sslh_i_tail(path), sheet.height, sheet.width,
+                  count, height, width, columns);
     part.count = count;
     part.height = height;
     part.width = width;
@@ -52459,6 +52596,10 @@ SSLH_I_FN int sslh_i_holds_more(const sslh_i_walk *w, const char *path, const ch
 SSLH_I_FN int sslh_i_walk_file(const sslh_i_walk *w, const char *path, const char *name, int wanted, int label) {
     char *full = sslh_i_join_path(w->c, path, name, strlen(name));
     int added = full && w->add(w->set, full, wanted, label);
+    if (sslh_error_code(w->c) == SSLH_E_FORMAT) { /* the reader has said what is wrong with the file */
+        const size_t n = strlen(w->c->message);
+        snprintf(w->c->message + n, sizeof w->c->message - n, "; replace this file, or move it elsewhere");
+    }
     sslh_i_free(w->c, full);
     return added;
 }
@@ -52647,6 +52788,524 @@ SSLH_DEF sslh_data sslh_load_images(sslh_ctx *c, const char *path) {
 }
 
 /* ================================================================================================================== */
+/*  >>streams       sslh_stream_images: images that are read from their files when a batch needs them                 */
+/* ================================================================================================================== */
+
+/* A stream is the list of a folder's files, which never changes. Every loader, and every call that wants a few images,
+   reads by a job of its own, so that several contexts may share the list. A loader has two banks of images in turn: the
+   step works on one while idle workers read the next batch into the other.
+
+   The readers of part IV allocate from a context and report to it, and a context belongs to one thread. So a worker
+   that reads a file makes a context of its own for it, whose memory is the worker's share of the job's block: nothing
+   is counted twice, nothing has to be freed, and the block is all that reading can take. If an image does not fit into
+   the share, all shares grow, as far as the limit allows. */
+
+struct sslh_i_stream {
+    sslh_ctx          *c;     /* that owns the list */
+    const char *const *file;  /* (count) paths */
+    int64_t            count;
+    size_t             root;  /* bytes of a path that all files have in common: the folder */
+    int                height, width, channels;
+    size_t             share; /* bytes that a worker is given at first: twice what the first image took */
+    sslh_stream_desc   d;
+};
+
+/* A worker's share of a job's block: allocations follow each other, and only the last one can be given back. */
+typedef struct sslh_i_share {
+    char     *p;
+    size_t    size, used, last; /* last: where the last allocation begins */
+    size_t    most;             /* what would have been enough so far */
+    sslh_code code;             /* why the last image could not be read, and in a sentence */
+    char      why[512];
+} sslh_i_share;
+
+enum { SSLH_I_UNREAD, SSLH_I_READ, SSLH_I_SHORT, SSLH_I_BROKEN }; /* SHORT: the share is too small */
+enum { SSLH_I_SHARE_LEAST = 1 << 16, /* bytes; with less no file can be read */
+    SSLH_I_BROKEN_ROW = 64 };          /* so many files in a row that cannot be read are no accident */
+
+/* The job: n images to be read. */
+typedef struct sslh_i_reading {
+    sslh_ctx                   *c;
+    const char                 *fn;    /* the public function, for messages */
+    const struct sslh_i_stream *s;
+    const void                 *owner; /* what the block lives as long as; NULL: scratch memory of one call */
+    size_t                      bytes; /* of an image */
+    size_t                      held;  /* bytes that the limit counts besides the block */
+    int32_t                    *id;    /* (n) numbers of the files */
+    uint8_t                    *state; /* (n) SSLH_I_UNREAD .. */
+    uint8_t                    *out;   /* (n,H,W,C) */
+    int                         n, shares;
+    int                         alone; /* 1: only this thread reads */
+    sslh_i_share               *share; /* (threads) */
+    char                       *block; /* (shares,size) */
+} sslh_i_reading;
+
+/* What a loader reads ahead. Like struct sslh_i_ahead it begins with its loader (sslh_i_ahead_yield). */
+struct sslh_i_feed {
+    sslh_loader   *loader;
+    sslh_i_reading r;
+    int64_t        step[2];  /* step of the batch in each bank; -1: none */
+    uint8_t       *bank[2];  /* (N,H,W,C) */
+    int            warned;
+};
+
+SSLH_I_FN size_t sslh_i_share_round(size_t bytes) { return (bytes + SSLH_I_ALIGN - 1) / SSLH_I_ALIGN * SSLH_I_ALIGN; }
+SSLH_I_FN void *sslh_i_share_take(void *user, size_t bytes) {
+    sslh_i_share *a = (sslh_i_share *)user;
+    const size_t at = sslh_i_share_round(a->used);
+    a->most = SSLH_I_MAX(a->most, bytes < (size_t)-1 / 4 ? at + bytes : (size_t)-1 / 4);
+    if (at > a->size || bytes > a->size - at) return NULL;
+    a->last = at;
+    a->used = at + bytes;
+    return a->p + at;
+}
+SSLH_I_FN void sslh_i_share_give(void *user, void *p) {
+    sslh_i_share *a = (sslh_i_share *)user;
+    if ((char *)p == a->p + a->last) a->used = a->last;
+}
+
+/* The image of a file, fitted to the set, into out (H,W,C) in memory of c. Unlike sslh_i_parts_join it cannot look at
+   all files before it says how many channels the set has. */
+SSLH_I_FN void sslh_i_stream_load(sslh_ctx *c, const char *fn, const struct sslh_i_stream *s, const char *path,
+                                  uint8_t *out, sslh_i_loaded *image) {
+    sslh_i_source source = sslh_i_source_open(c, fn, path);
+    sslh_images_desc fit;
+    memset(&fit, 0, sizeof fit);
+    fit.size = s->d.size;
+    fit.bilinear = s->d.bilinear;
+    if (!sslh_i_read(&source, SSLH_I_GIVES_IMAGE, image)) return;
+    sslh_i_loaded_drop_alpha(image);
+    sslh_i_loaded_fit(c, image, fit);
+    if (SSLH_I_BAD(c) || !out) return;
+    if (image->height != s->height || image->width != s->width) {
+        sslh_fail(c, SSLH_E_SHAPE, "%s: %s has %d x %d pixels, the first image %d x %d (height x width): give .size, "
+                  "to which all are resized", fn, sslh_i_tail(path), image->height, image->width, s->height, s->width);
+        return;
+    }
+    if (image->channels > s->channels) {
+        sslh_fail(c, SSLH_E_SHAPE, "%s: %s is in colour, the first image is grey: set .channels to 3, and grey images "
+                  "become colour", fn, sslh_i_tail(path));
+        return;
+    }
+    const size_t pixels = (size_t)s->height * (size_t)s->width, channels = (size_t)s->channels;
+    if (image->channels == s->channels) memcpy(out, image->pixels, pixels * channels);
+    else for (size_t i = 0; i < pixels; i++) memset(out + i * channels, image->pixels[i], channels);
+}
+
+/* Reads file number id in a share; image: what it holds, for the first file (NULL otherwise). Returns its state. The
+   context is not destroyed, because all its memory is in the share. */
+SSLH_I_FN int sslh_i_share_read(const sslh_i_reading *r, sslh_i_share *a, int32_t id, uint8_t *out,
+                                sslh_i_loaded *image) {
+    sslh_i_loaded own;
+    sslh_desc d;
+    memset(&d, 0, sizeof d);
+    memset(&own, 0, sizeof own);
+    d.threads = 1;
+    d.alloc = sslh_i_share_take;
+    d.release = sslh_i_share_give;
+    d.user = a;
+    a->used = 0;
+    sslh_ctx *c = sslh_create(d);
+    if (SSLH_I_BAD(c)) return SSLH_I_SHORT;
+    c->k = r->c->k; /* resizing as the caller's context does it */
+    sslh_i_stream_load(c, r->fn, r->s, r->s->file[id], out, image ? image : &own);
+    a->code = c->code;
+    if (a->code == SSLH_OK) return SSLH_I_READ;
+    memcpy(a->why, c->message, sizeof a->why);
+    return a->code == SSLH_E_MEMORY && a->most > a->size ? SSLH_I_SHORT : SSLH_I_BROKEN;
+}
+
+SSLH_I_FN void sslh_i_reading_task(void *arg, int task, int worker) {
+    const sslh_i_reading *r = (const sslh_i_reading *)arg;
+    r->state[task] = (uint8_t)sslh_i_share_read(r, &r->share[r->shares > 1 ? worker : 0], r->id[task],
+                                                r->out + (size_t)task * r->bytes, NULL);
+}
+
+/* Gives the block back. */
+SSLH_I_FN void sslh_i_reading_end(sslh_i_reading *r) {
+    if (r->owner) sslh_i_free(r->c, r->block);
+    else sslh_i_scratch_end(r->c, r->block);
+    r->block = NULL;
+}
+/* What the limit leaves for one share. */
+SSLH_I_FN size_t sslh_i_reading_most(const sslh_i_reading *r) {
+    const size_t limit = (size_t)r->s->d.megabytes * 1000000;
+    return limit > r->held ? (limit - r->held) / SSLH_I_ALIGN * SSLH_I_ALIGN : 0;
+}
+/* A block with size bytes for each worker or, if the limit has no room for that, for this thread alone. No task may
+   run. 0 and an error if there is no memory. */
+SSLH_I_FN int sslh_i_reading_room(sslh_i_reading *r, size_t size) {
+    sslh_ctx *c = r->c;
+    const size_t most = sslh_i_reading_most(r);
+    size_t all;
+    sslh_i_reading_end(r);
+    if (most < SSLH_I_SHARE_LEAST) {
+        sslh_fail(c, SSLH_E_USAGE, "%s: the images of a batch take %.1f MB, and .megabytes is %d: give more, or use a "
+                  "smaller .size or a smaller batch", r->fn, (double)r->held / 1e6, r->s->d.megabytes);
+        return 0;
+    }
+    size = SSLH_I_MIN(sslh_i_share_round(size), most);
+    r->shares = r->alone ? 1 : c->threads;
+    if (!sslh_i_mul(size, (size_t)r->shares, &all) || all > most) all = size, r->shares = 1;
+    r->block = (char *)(r->owner ? sslh_i_alloc_with(c, all, r->owner) : sslh_i_scratch(c, all));
+    for (int i = 0; r->block && i < r->shares; i++) {
+        r->share[i].p = r->block + (size_t)i * size;
+        r->share[i].size = size;
+        r->share[i].most = 0;
+    }
+    return r->block != NULL;
+}
+
+/* Reads one file in this thread, with as much memory as it needs and the limit has; no task may run. Returns
+   SSLH_I_READ or, with the reason in share 0, SSLH_I_BROKEN; 0 and an error if there is no memory. */
+SSLH_I_FN int sslh_i_reading_one(sslh_i_reading *r, int32_t id, uint8_t *out, sslh_i_loaded *image) {
+    for (;;) {
+        sslh_i_share *a = r->share;
+        const int state = sslh_i_share_read(r, a, id, out, image);
+        if (state != SSLH_I_SHORT) return state;
+        if (a->size >= sslh_i_reading_most(r)) {
+            a->code = SSLH_E_MEMORY;
+            snprintf(a->why, sizeof a->why, "%s: %s takes more than %.1f MB to read, which is what the images of a "
+                     "batch leave of the %d MB of .megabytes: give more, or make the file smaller", r->fn,
+                     sslh_i_tail(r->s->file[id]), (double)a->size / 1e6, r->s->d.megabytes);
+            return SSLH_I_BROKEN;
+        }
+        if (!sslh_i_reading_room(r, a->most + a->most / 2)) return 0;
+    }
+}
+/* The block as the tasks need it: a file that took all of the limit may have left one share of it. */
+SSLH_I_FN int sslh_i_reading_begin(sslh_i_reading *r) {
+    if (r->block && (r->shares == r->c->threads || r->share[0].size <= r->s->share)) return 1;
+    return sslh_i_reading_room(r, r->s->share);
+}
+/* Reads all images of the job. Those that need more memory, and those that are broken, are left to
+   sslh_i_reading_again. 0 after an error. */
+SSLH_I_FN int sslh_i_reading_run(sslh_i_reading *r) {
+    if (!sslh_i_reading_begin(r)) return 0;
+    if (r->shares > 1) sslh_i_parallel(r->c, r->n, sslh_i_reading_task, r);
+    else for (int i = 0; i < r->n; i++) sslh_i_reading_task(r, i, 0);
+    return 1;
+}
+/* Reads image i in this thread, if it has not been read yet; a broken file may have been replaced in the meantime. */
+SSLH_I_FN int sslh_i_reading_again(sslh_i_reading *r, int i) {
+    if (r->state[i] != SSLH_I_READ)
+        r->state[i] = (uint8_t)sslh_i_reading_one(r, r->id[i], r->out + (size_t)i * r->bytes, NULL);
+    return r->state[i] == SSLH_I_READ;
+}
+
+/* --- some images by their numbers, without a loader --------------------------------------------------------------- */
+
+/* The n samples of d with the numbers index into out (n,H,W,C). 0 and an error when one of them cannot be read; with
+   may_fail no error, unless memory ran out. */
+SSLH_I_FN int sslh_i_stream_read(sslh_ctx *c, const char *fn, const struct sslh_i_stream *s, const sslh_data *d,
+                                 const int32_t *index, int n, void *out, int may_fail) {
+    const size_t shares = (size_t)c->threads * sizeof(sslh_i_share), ids = (size_t)n * sizeof(int32_t);
+    char *table = (char *)sslh_i_scratch(c, shares + ids + (size_t)n);
+    sslh_i_reading r;
+    if (!table) return 0;
+    memset(&r, 0, sizeof r);
+    memset(table, 0, shares + ids + (size_t)n);
+    r.c = c;
+    r.fn = fn;
+    r.s = s;
+    r.bytes = (size_t)s->height * (size_t)s->width * (size_t)s->channels;
+    r.held = r.bytes * (size_t)n;
+    r.share = (sslh_i_share *)(void *)table;
+    r.id = (int32_t *)(void *)(table + shares);
+    r.state = (uint8_t *)(table + shares + ids);
+    r.out = (uint8_t *)out;
+    r.n = n;
+    r.alone = n == 1;
+    for (int i = 0; i < n; i++) r.id[i] = (int32_t)sslh_i_sample_id(d, index[i]);
+    int ok = sslh_i_reading_run(&r);
+    for (int i = 0; ok && i < n; i++) ok = sslh_i_reading_again(&r, i);
+    if (!ok && !SSLH_I_BAD(c) && !may_fail) sslh_fail(c, r.share[0].code, "%s", r.share[0].why);
+    sslh_i_reading_end(&r);
+    sslh_i_scratch_end(c, table);
+    return ok;
+}
+
+/* .fetch of the image field, by which a stream is recognised; it also serves callers of their own. */
+SSLH_I_FN int sslh_i_stream_fetch(void *user, int64_t index, void *out) {
+    const struct sslh_i_stream *s = (const struct sslh_i_stream *)user;
+    const int32_t at = (int32_t)index;
+    sslh_data whole = sslh_i_no_data(s->c);
+    if (SSLH_I_BAD(s->c) || index < 0 || index >= s->count) return 1;
+    return !sslh_i_stream_read(s->c, "sslh_stream_images", s, &whole, &at, 1, out, 0);
+}
+SSLH_I_FN const struct sslh_i_stream *sslh_i_stream_of(const sslh_field *f) {
+    return f->fetch == sslh_i_stream_fetch ? (const struct sslh_i_stream *)f->user : NULL;
+}
+/* Whether images are left out when their files cannot be read. */
+SSLH_I_FN int sslh_i_stream_skips(const sslh_field *f) {
+    const struct sslh_i_stream *s = sslh_i_stream_of(f);
+    return s && s->d.skip_broken;
+}
+/* A CRC-32 of the names of the files below the folder, which may have been moved. */
+SSLH_I_FN uint32_t sslh_i_stream_crc(uint32_t crc, const struct sslh_i_stream *s) {
+    for (int64_t i = 0; i < s->count; i++) {
+        const char *name = s->file[i] + s->root;
+        crc = sslh_i_crc32(crc, (const uint8_t *)name, strlen(name) + 1);
+    }
+    return crc;
+}
+
+/* --- the batches of a loader -------------------------------------------------------------------------------------- */
+
+/* Two banks for the images of a batch, and what reading them takes; 0 and an error if there is no memory. */
+SSLH_I_FN int sslh_i_feed_new(sslh_loader *l, const struct sslh_i_stream *s) {
+    sslh_ctx *c = l->c;
+    const size_t n = (size_t)l->desc.batch, shares = (size_t)c->threads * sizeof(sslh_i_share);
+    const size_t bytes = (size_t)s->height * (size_t)s->width * (size_t)s->channels;
+    const size_t tables = sizeof(struct sslh_i_feed) + shares + n * sizeof(int32_t) + n;
+    size_t images;
+    if (!sslh_i_mul(bytes, 2 * n, &images)) images = (size_t)-1 / 2;
+    struct sslh_i_feed *f = (struct sslh_i_feed *)sslh_i_alloc_with(c, tables, l);
+    if (!f) return 0;
+    f->loader = l;
+    f->step[0] = f->step[1] = -1;
+    f->r.c = c;
+    f->r.fn = "sslh_stream_images";
+    f->r.s = s;
+    f->r.owner = l;
+    f->r.bytes = bytes;
+    f->r.held = images + tables;
+    f->r.share = (sslh_i_share *)(void *)(f + 1);
+    f->r.id = (int32_t *)(void *)((char *)(f + 1) + shares);
+    f->r.state = (uint8_t *)(f->r.id + n);
+    if (sslh_i_reading_room(&f->r, s->share)) f->bank[0] = (uint8_t *)sslh_i_alloc_with(c, images, l);
+    if (!f->bank[0]) {
+        sslh_i_reading_end(&f->r);
+        sslh_i_free(c, f);
+        return 0;
+    }
+    f->bank[1] = f->bank[0] + bytes * n;
+    l->feed = f;
+    return 1;
+}
+
+/* Puts the image that follows in the order of the epoch in the place of number i of the batch, which begins at place
+   first of this order. */
+SSLH_I_FN int sslh_i_feed_replace(sslh_loader *l, int64_t first, int i) {
+    struct sslh_i_feed *f = l->feed;
+    sslh_ctx *c = l->c;
+    char why[sizeof f->r.share->why];
+    memcpy(why, f->r.share[0].why, sizeof why);
+    for (int64_t k = 1; k <= SSLH_I_MIN((int64_t)SSLH_I_BROKEN_ROW, l->data.count - 1); k++) {
+        const int32_t at = l->order[(first + i + k) % l->data.count];
+        const int32_t id = (int32_t)sslh_i_sample_id(&l->data, at);
+        const int state = sslh_i_reading_one(&f->r, id, f->r.out + (size_t)i * f->r.bytes, NULL);
+        if (!state) return 0;
+        if (state != SSLH_I_READ) continue;
+        l->index[i] = id;
+        if (l->labels) l->labels[i] = l->data.labels[at];
+        if (!f->warned) sslh_i_warn(c, "%s: it is left out, and so are others that cannot be read", why);
+        f->warned = 1;
+        return 1;
+    }
+    sslh_fail(c, f->r.share[0].code, "%s (and %d files before it; is the disk still there?)", f->r.share[0].why,
+              (int)SSLH_I_MIN((int64_t)SSLH_I_BROKEN_ROW, l->data.count - 1));
+    return 0;
+}
+
+/* Makes the images of the batch in l->index (n) ready: those that were read ahead are there already. 0 after an
+   error. */
+SSLH_I_FN int sslh_i_feed_turn(sslh_loader *l, int n) {
+    const int bank = (int)(l->step & 1);
+    if (!l->feed && !sslh_i_feed_new(l, sslh_i_stream_of(sslh_i_field_of(&l->data, SSLH_FIELD_IMAGE)))) return 0;
+    struct sslh_i_feed *f = l->feed;
+    const int complete = sslh_i_ahead_finish(l->c, f); /* also when the loader now stands elsewhere */
+    const int ready = complete && f->step[bank] == l->step;
+    f->step[bank] = -1; /* after an error the batch is read anew */
+    if (!ready) {
+        f->r.n = n;
+        f->r.out = f->bank[bank];
+        memcpy(f->r.id, l->index, (size_t)n * sizeof *l->index);
+        if (!sslh_i_reading_run(&f->r)) return 0;
+    }
+    for (int i = 0; i < n; i++) {
+        if (sslh_i_reading_again(&f->r, i)) continue;
+        if (SSLH_I_BAD(l->c)) return 0;
+        if (!f->r.s->d.skip_broken || !l->order) {
+            sslh_fail(l->c, f->r.share[0].code, "%.400s%s", f->r.share[0].why,
+                      l->order ? "; .skip_broken leaves out what cannot be read" : "");
+            return 0;
+        }
+        if (!sslh_i_feed_replace(l, l->step % l->per_epoch * l->desc.batch, i)) return 0;
+    }
+    f->step[bank] = l->step;
+    return 1;
+}
+
+SSLH_I_FN void sslh_i_feed_task(void *arg, int task, int worker) {
+    sslh_i_reading_task(&((struct sslh_i_feed *)arg)->r, task, worker);
+}
+/* Begins to read the next batch, when l->step is already its number. */
+SSLH_I_FN void sslh_i_feed_ahead(sslh_loader *l) {
+    struct sslh_i_feed *f = l->feed;
+    const int bank = (int)(l->step & 1);
+    int epoch;
+    f->step[bank] = -1;
+    if (l->desc.no_ahead || !sslh_i_reading_begin(&f->r) || f->r.shares < l->c->threads ||
+        !sslh_i_ahead_own(l->c, f)) return;
+    f->r.n = sslh_i_loader_peek(l, f->r.id, NULL, &epoch);
+    if (!f->r.n) { /* the last batch: another loader may have the workers */
+        sslh_i_ahead_cancel(l->c, -1);
+        return;
+    }
+    f->r.out = f->bank[bank];
+    f->step[bank] = l->step;
+    sslh_i_ahead_add(l->c, f->r.n, sslh_i_feed_task);
+}
+
+/* The images (N,H,W,C) of field f if b is the newest batch of a loader, as it came; otherwise NULL. */
+SSLH_I_FN const uint8_t *sslh_i_feed_images(sslh_ctx *c, const sslh_batch *b, const sslh_field *f) {
+    const sslh_loader *l = b->loader;
+    const int bank = (int)(b->step & 1);
+    if (!l || l->c != c || !l->feed || b->index != l->index || b->step + 1 != l->step ||
+        l->feed->step[bank] != b->step || sslh_i_stream_of(f) != l->feed->r.s) return NULL;
+    return l->feed->bank[bank];
+}
+
+/* --- the list ----------------------------------------------------------------------------------------------------- */
+
+/* Files and their labels while a folder is walked through. */
+typedef struct sslh_i_listing {
+    sslh_ctx *c;
+    char     *text;  /* their paths, each ended by a zero */
+    int32_t  *label;
+    size_t    used, room, labels_room;
+    int64_t   n;
+    int       labelled;
+} sslh_i_listing;
+
+SSLH_I_FN int sslh_i_listing_add(void *to, const char *path, int wanted, int label) {
+    sslh_i_listing *l = (sslh_i_listing *)to;
+    const size_t n = strlen(path) + 1;
+    (void)wanted;
+    if (l->n == INT32_MAX) sslh_fail(l->c, SSLH_E_USAGE, "sslh_stream_images: more than 2^31 - 1 files");
+    if (SSLH_I_BAD(l->c) || !sslh_i_make_room(l->c, (void **)(void *)&l->text, &l->room, l->used + n, 1) ||
+        !sslh_i_make_room(l->c, (void **)(void *)&l->label, &l->labels_room, (size_t)l->n + 1, sizeof *l->label))
+        return 0;
+    memcpy(l->text + l->used, path, n);
+    l->used += n;
+    l->labelled = label >= 0;
+    l->label[l->n++] = (int32_t)label;
+    return 1;
+}
+
+/* Walks through the folder; 0 and an error when it has no images or something else than images. */
+SSLH_I_FN int sslh_i_stream_list(sslh_i_listing *l, const char *path, const char ***names, int *classes) {
+    static const char fn[] = "sslh_stream_images";
+    sslh_ctx *c = l->c;
+    sslh_i_walk w;
+    const sslh_i_path_kind kind = sslh_i_known_kind(c, fn, path);
+    if (kind != SSLH_I_PATH_FOLDER && !SSLH_I_BAD(c))
+        sslh_fail(c, SSLH_E_FILE, "%s: %s%s%s: give a folder of images or of class folders", fn,
+                  kind == SSLH_I_PATH_NONE ? "cannot open " : "", sslh_i_tail(path),
+                  kind == SSLH_I_PATH_NONE ? "" : " is no folder");
+    else if (sslh_i_kind_in(c, fn, path, "index.txt") == SSLH_I_PATH_FILE)
+        sslh_fail(c, SSLH_E_FORMAT, "%s: %s has an index.txt, so its pictures are sheets of many images: load it with "
+                  "sslh_load_images", fn, sslh_i_tail(path));
+    if (SSLH_I_BAD(c)) return 0;
+    memset(&w, 0, sizeof w);
+    w.c = c;
+    w.fn = fn;
+    w.one = SSLH_I_GIVES_IMAGE;
+    w.add = sslh_i_listing_add;
+    w.set = l;
+    w.other = "move it elsewhere; files of many images are read by sslh_load_images";
+    *classes = sslh_i_walk_path(&w, path, names);
+    if (!l->n && !SSLH_I_BAD(c))
+        sslh_fail(c, SSLH_E_FORMAT, "%s: %s holds no images: give a folder of PNG, JPEG, BMP or PNM files, or of class "
+                  "folders with them", fn, sslh_i_tail(path));
+    return !SSLH_I_BAD(c);
+}
+
+/* Sizes and channels of the set, and the memory that reading takes, from the first file that can be read. */
+SSLH_I_FN int sslh_i_stream_look(sslh_ctx *c, struct sslh_i_stream *s) {
+    sslh_i_share *share = (sslh_i_share *)sslh_i_alloc(c, sizeof *share);
+    const int64_t tries = s->d.skip_broken ? SSLH_I_MIN(s->count, (int64_t)SSLH_I_BROKEN_ROW) : 1;
+    sslh_i_loaded image;
+    sslh_i_reading r;
+    int state = 0;
+    memset(&r, 0, sizeof r);
+    r.c = c;
+    r.fn = "sslh_stream_images";
+    r.s = s;
+    r.share = share;
+    r.owner = s;
+    r.alone = 1;
+    if (!share || !sslh_i_reading_room(&r, (size_t)1 << 20)) return 0;
+    for (int64_t i = 0; i < tries && state != SSLH_I_READ; i++) {
+        memset(&image, 0, sizeof image);
+        state = sslh_i_reading_one(&r, (int32_t)i, NULL, &image);
+        if (!state) break;
+    }
+    if (state == SSLH_I_BROKEN) sslh_fail(c, share[0].code, "%s", share[0].why);
+    if (state == SSLH_I_READ) {
+        s->height = image.height;
+        s->width = image.width;
+        s->channels = s->d.channels ? s->d.channels : image.channels;
+        s->share = sslh_i_share_round(2 * share[0].most + SSLH_I_SHARE_LEAST);
+    }
+    sslh_i_reading_end(&r);
+    sslh_i_free(c, share);
+    return !SSLH_I_BAD(c);
+}
+
+SSLH_DEF sslh_data sslh_stream_images(sslh_ctx *c, const char *path, sslh_stream_desc d) {
+    sslh_i_listing l;
+    sslh_field f[2];
+    const char **names = NULL;
+    int classes = 0;
+    if (SSLH_I_BAD(c) || !sslh_i_desc_ok(c, "sslh_stream_images", SSLH_I_D_STREAM, &d)) return sslh_i_no_data(c);
+    if (!path || d.channels == 2) {
+        sslh_fail(c, SSLH_E_USAGE, path ? "sslh_stream_images: .channels is 2: 1 makes a grey set, 3 one in colour"
+                  : "sslh_stream_images: the path is NULL");
+        return sslh_i_no_data(c);
+    }
+    const int64_t mark = sslh_mark(c);
+    memset(&l, 0, sizeof l);
+    memset(f, 0, sizeof f);
+    l.c = c;
+    struct sslh_i_stream *s = (struct sslh_i_stream *)sslh_i_alloc(c, sizeof *s);
+    const char **file = NULL;
+    if (s && sslh_i_stream_list(&l, path, &names, &classes))
+        file = (const char **)sslh_i_alloc_table(c, (size_t)l.n, 1, sizeof *file);
+    if (file) {
+        const char *at = l.text;
+        for (int64_t i = 0; i < l.n; i++, at += strlen(at) + 1) file[i] = at;
+        s->c = c;
+        s->file = file;
+        s->count = l.n;
+        s->root = strlen(path);
+        s->d = d;
+        if (!d.megabytes) s->d.megabytes = 256;
+        sslh_i_stream_look(c, s);
+        f[0].kind = SSLH_FIELD_IMAGE;
+        f[0].type = SSLH_U8;
+        f[0].shape = sslh_dim3(s->height, s->width, s->channels);
+        f[0].fetch = sslh_i_stream_fetch;
+        f[0].user = s;
+        f[1].kind = SSLH_FIELD_LABEL;
+        f[1].type = SSLH_I32;
+        f[1].values = l.label;
+        f[1].name = "class";
+        f[1].names = names;
+        f[1].classes = classes;
+    }
+    sslh_data out = sslh_i_data_from_fields(c, "sslh_stream_images", f, l.labelled ? 2 : 1, l.n);
+    if (SSLH_I_BAD(c)) {
+        sslh_i_free_blocks(c, mark);
+        return sslh_i_no_data(c);
+    }
+    if (!l.labelled) sslh_i_free(c, l.label);
+    out.files = file;
+    return out;
+}
+
+/* ================================================================================================================== */
 /*  >>recordings    sslh_load_audio: clips of one length, labels from folders and names                               */
 /* ================================================================================================================== */
 
@@ -52747,10 +53406,11 @@ SSLH_I_FN int sslh_i_add_recording(void *to, const char *path, int wanted, int l
     sslh_i_loaded_mono(&found);
     if (!s->rate) s->rate = found.rate;
     if (found.rate != s->rate)
-        sslh_fail(c, SSLH_E_FORMAT, "%s: %s has %d samples a second instead of %d; nothing is resampled here", s->fn,
-                  sslh_i_tail(path), found.rate, s->rate);
+        sslh_fail(c, SSLH_E_FORMAT, "%s: %s has %d samples a second instead of %d: bring all files to one rate (for "
+                  "example: sox IN.wav -r %d OUT.wav)", s->fn, sslh_i_tail(path), found.rate, s->rate, s->rate);
     else if (found.count > INT32_MAX)
-        sslh_fail(c, SSLH_E_FORMAT, "%s: %s is too long: %.0f samples", s->fn, sslh_i_tail(path), (double)found.count);
+        sslh_fail(c, SSLH_E_FORMAT, "%s: %s is too long: %.0f samples: cut it into shorter files", s->fn,
+                  sslh_i_tail(path), (double)found.count);
     if (!SSLH_I_BAD(c) && s->n == s->cap) {
         int cap = s->cap ? s->cap > INT_MAX / 2 ? INT_MAX : 2 * s->cap : 64;
         sslh_i_recording *larger = (sslh_i_recording *)sslh_i_realloc(c, s->recording, (size_t)s->n * sizeof *larger,
@@ -53443,7 +54103,7 @@ SSLH_DEF sslh_data sslh_data_moving(sslh_data images, sslh_moving_desc d) {
     int n;
     if (SSLH_I_BAD(c) || !sslh_i_desc_ok(c, "sslh_data_moving", SSLH_I_D_MOVING, &d)) return sslh_i_no_data(c);
     if (images.count < 1 || !sslh_i_field_of(&images, SSLH_FIELD_IMAGE)) {
-        sslh_fail(c, SSLH_E_USAGE, "sslh_data_moving: the data has no images");
+        sslh_fail(c, SSLH_E_USAGE, "sslh_data_moving: the data has no images: load some with sslh_load_images");
         return sslh_i_no_data(c);
     }
     if (!d.clips) d.clips = (int)SSLH_I_MIN(images.count, (int64_t)1000);
@@ -54456,13 +55116,14 @@ SSLH_I_FN int sslh_i_st_whole(const sslh_i_st *s, const uint8_t *bytes, size_t s
     if (!ours) return 1;
     if (!s->crc) {
         sslh_fail(s->c, SSLH_E_FORMAT, "%s: %s has no checksum of the whole file: it was written by version 0.1.0 of "
-                  "ssl.h, whose files this version does not read, or it is damaged", s->fn, s->file);
+                  "ssl.h, whose files this version does not read, or it is damaged: save it again", s->fn, s->file);
         return 0;
     }
     sslh_i_st_whole_crc(crc, bytes, size, (size_t)((const uint8_t *)s->crc - bytes));
     if (memcmp(s->crc, crc, 8) == 0) return 1;
     if ((double)s->n * (double)s->nmeta > SSLH_I_ST_PAIRS) {
-        sslh_fail(s->c, SSLH_E_FORMAT, "%s: %s: the CRC-32 of the file does not match: it is damaged", s->fn, s->file);
+        sslh_fail(s->c, SSLH_E_FORMAT, "%s: %s: the CRC-32 of the file does not match: it is damaged: copy it again, "
+                  "or save it again", s->fn, s->file);
         return 0;
     }
     for (i = 0; i < s->n; i++) {
@@ -54473,8 +55134,9 @@ SSLH_I_FN int sslh_i_st_whole(const sslh_i_st *s, const uint8_t *bytes, size_t s
         snprintf(crc, sizeof crc, "%08lx", (unsigned long)sslh_i_crc32(0, s->data + t->begin, t->end - t->begin));
         if (expected && strcmp(expected, crc) != 0) break;
     }
-    sslh_fail(s->c, SSLH_E_FORMAT, "%s: %s: the CRC-32 of %s%.100s does not match: the file is damaged", s->fn, s->file,
-              i < s->n ? "the tensor " : "its header", i < s->n ? s->tensor[i].name : "");
+    sslh_fail(s->c, SSLH_E_FORMAT, "%s: %s: the CRC-32 of %s%.100s does not match: the file is damaged: copy it again, "
+              "or save it again", s->fn, s->file, i < s->n ? "the tensor " : "its header",
+              i < s->n ? s->tensor[i].name : "");
     return 0;
 }
 
@@ -56042,9 +56704,8 @@ SSLH_I_FN void sslh_i_st_add_parts(sslh_i_st_list *l, sslh_method *m, sslh_optim
     for (k = 0; k < o->nets; k++) {
         for (i = 0; i < t.n && t.net[i] != o->net[k].net; i++) {}
         if (i == t.n) {
-            sslh_fail(o->ctx, SSLH_E_USAGE,
-                      "checkpoint: the optimiser holds the net '%s', which is not inside the method's",
-                      o->net[k].net->name);
+            sslh_fail(o->ctx, SSLH_E_USAGE, "checkpoint: the optimiser holds the net '%s', which is not inside the "
+                      "method's: sslh_child puts it there", o->net[k].net->name);
             return;
         }
         for (j = 0; j < t.net[i]->entries && !t.net[i]->entry[j]->is_param; j++) {}
@@ -56222,7 +56883,7 @@ SSLH_DEF void sslh_save_checkpoint(sslh_method *m, sslh_optimizer *o, int64_t st
     sslh_i_tree t;
     memset(&run, 0, sizeof run);
     if (!sslh_i_checkpoint_ok(m, o, &t)) return;
-    if (step < 0) sslh_fail(m->ctx, SSLH_E_USAGE, "sslh_save_checkpoint: step %.0f", (double)step);
+    if (step < 0) sslh_fail(m->ctx, SSLH_E_USAGE, "sslh_save_checkpoint: step %.0f: steps count from 0", (double)step);
     run.config = sslh_i_config(m, o, NULL, NULL);
     if (run.config) sslh_i_checkpoint_save(m, o, step, path, &run);
     sslh_i_free(o->ctx, run.config);
@@ -56267,8 +56928,8 @@ SSLH_I_FN int sslh_i_run_agrees(const sslh_i_st *s, const sslh_method *m, const 
                   "steps, %d of them done and %.0f steps of the next", s->fn, s->file, (double)step, epochs,
                   (double)run->per_epoch, run->epochs, (double)run->meter.steps);
     else if (step > run->steps)
-        sslh_fail(s->c, SSLH_E_FORMAT, "%s: %s stands at step %.0f, but this run ends with step %.0f", s->fn, s->file,
-                  (double)step, (double)run->steps);
+        sslh_fail(s->c, SSLH_E_FORMAT, "%s: %s stands at step %.0f, but this run ends with step %.0f: give more "
+                  ".epochs", s->fn, s->file, (double)step, (double)run->steps);
     return !SSLH_I_BAD(s->c);
 }
 
@@ -56291,12 +56952,14 @@ SSLH_I_FN int sslh_i_checkpoint_check(const sslh_i_st *s, const sslh_method *m, 
         int expected = i < SSLH_I_BY_GROUP ? 1 : SSLH_I_GROUPS;
         ok = sslh_i_meta_hex64(s, sslh_i_counter_names[i], value[i], expected) == expected;
     }
-    if (!ok || !powers) sslh_fail(c, SSLH_E_FORMAT, "%s: %s is not a checkpoint", s->fn, s->file);
+    if (!ok || !powers) sslh_fail(c, SSLH_E_FORMAT, "%s: %s is not a checkpoint: sslh_train and sslh_save_checkpoint "
+                                  "write those", s->fn, s->file);
     else if (name && m->name && strcmp(name, m->name) != 0)
-        sslh_fail(c, SSLH_E_FORMAT, "%s: %s is a checkpoint of the method '%s', not of '%s'", s->fn, s->file, name,
-                  m->name);
+        sslh_fail(c, SSLH_E_FORMAT, "%s: %s is a checkpoint of the method '%s', not of '%s': make that method, or give "
+                  "another path", s->fn, s->file, name, m->name);
     else if (value[4][0] != (uint64_t)o->desc.kind)
-        sslh_fail(c, SSLH_E_FORMAT, "%s: %s was written with another optimiser", s->fn, s->file);
+        sslh_fail(c, SSLH_E_FORMAT, "%s: %s was written with another optimiser: make the same one, or give another "
+                  "path", s->fn, s->file);
     if (SSLH_I_BAD(c)) return 0;
     peak = sslh_i_double_of(value[5][0]);
     ok = value[0][0] <= (uint64_t)INT64_MAX && value[3][0] <= (uint64_t)INT64_MAX && peak >= 0 && peak <= 1e30 &&
@@ -56305,7 +56968,8 @@ SSLH_I_FN int sslh_i_checkpoint_check(const sslh_i_st *s, const sslh_method *m, 
     if (!ok) sslh_fail(c, SSLH_E_FORMAT, "%s: %s: a counter is out of range", s->fn, s->file);
     else if (!sslh_i_config_same(c, s->fn, s->file, config, run->config)) return 0;
     else if (run->per_epoch && !sslh_i_run_read(s, o, run))
-        sslh_fail(c, SSLH_E_FORMAT, "%s: %s has no meters: it is not a checkpoint of sslh_train", s->fn, s->file);
+        sslh_fail(c, SSLH_E_FORMAT, "%s: %s has no meters: it is not a checkpoint of sslh_train: sslh_load_checkpoint "
+                  "reads those of your own loop", s->fn, s->file);
     else if (run->per_epoch)
         sslh_i_run_agrees(s, m, run, (int64_t)value[0][0], value[6], sslh_i_config_number(config, "epochs"));
     return !SSLH_I_BAD(c);
@@ -56328,8 +56992,8 @@ SSLH_I_FN int64_t sslh_i_checkpoint_read(const sslh_i_st *s, sslh_method *m, ssl
     sslh_i_st_add_parts(&l, m, o, s);
     if (!SSLH_I_BAD(c)) sslh_i_st_match(s, &l, d, &missing);
     if (!SSLH_I_BAD(c) && powers != SSLH_I_GROUPS && powers != t.n * SSLH_I_GROUPS)
-        sslh_fail(c, SSLH_E_FORMAT, "%s: %s has the counters of %d nets, and this method has %d", s->fn, s->file,
-                  powers / SSLH_I_GROUPS, t.n);
+        sslh_fail(c, SSLH_E_FORMAT, "%s: %s has the counters of %d nets, and this method has %d: make the method as it "
+                  "was", s->fn, s->file, powers / SSLH_I_GROUPS, t.n);
     if (!SSLH_I_BAD(c) && sslh_i_st_place_parts(&l, o)) {
         sslh_i_st_clear_parts(o);
         sslh_i_st_copy(s, &l);
@@ -60304,7 +60968,8 @@ SSLH_I_FN sslh_items *sslh_i_items_read(sslh_ctx *c, const char *op, const char 
     if (!a.d.user) a.d.user = 1;
     if (!a.d.item) a.d.item = 2;
     if (d.least != 0 && !d.rating)
-        sslh_fail(c, SSLH_E_USAGE, "%s: .least is %g, but .rating names no column", op, (double)d.least);
+        sslh_fail(c, SSLH_E_USAGE, "%s: .least is %g, but .rating names no column: give .rating, the column with the "
+                  "numbers", op, (double)d.least);
     for (at = 0; at < size && !SSLH_I_BAD(c); at += n + 1) {
         const char *p = text + at, *newline = (const char *)memchr(p, '\n', size - at), *end, *q;
         n = newline ? (size_t)(newline - p) : size - at;
@@ -60313,7 +60978,8 @@ SSLH_I_FN sslh_items *sslh_i_items_read(sslh_ctx *c, const char *op, const char 
         if (++line > a.d.header && q < end) sslh_i_action_line(&a, p, end, line);
     }
     if (!SSLH_I_BAD(c)) sslh_i_actions_thin(&a);
-    if (!SSLH_I_BAD(c) && !a.n) sslh_fail(c, SSLH_E_FORMAT, "%s: no line is left of %.0f", op, (double)line);
+    if (!SSLH_I_BAD(c) && !a.n) sslh_fail(c, SSLH_E_FORMAT, "%s: no line is left of %.0f: lower .min_count or .least",
+                                          op, (double)line);
     if (!SSLH_I_BAD(c)) set = sslh_i_actions_sort(&a);
     sslh_i_tally_free(&a.users);
     sslh_i_tally_free(&a.items);
@@ -61386,7 +62052,8 @@ SSLH_I_FN int sslh_i_feature_rows(sslh_ctx *c, const char *op, const sslh_tensor
     *d = (int)(x->count / (size_t)x->shape[0]);
     bad = sslh_i_bad_row(x->data, (size_t)*n, (size_t)*d);
     if (bad == (size_t)*n) return 1;
-    sslh_fail(c, SSLH_E_NAN, "%s: row %.0f of the features holds NaN or Inf", op, (double)bad);
+    sslh_fail(c, SSLH_E_NAN, "%s: row %.0f of the features holds NaN or Inf: train with a lower rate, or leave it out",
+              op, (double)bad);
     return 0;
 }
 
@@ -61609,7 +62276,8 @@ SSLH_DEF sslh_tensor *sslh_tsne(sslh_ctx *c, const sslh_tensor *x, sslh_tsne_des
     np = SSLH_I_ROUND_UP((size_t)s.n);
     s.dp = SSLH_I_ROUND_UP(s.d);
     if (!sslh_i_mul((size_t)s.n, np + (size_t)s.dp, &cells) || s.n > 46000 || cells > (size_t)-1 / 8) {
-        sslh_fail(c, SSLH_E_MEMORY, "sslh_tsne: %d points: the exact method keeps n x n values, take a subset", s.n);
+        sslh_fail(c, SSLH_E_MEMORY, "sslh_tsne: %d points: the exact method keeps n x n values: choose a subset "
+                  "(sslh_data_fraction)", s.n);
         return sslh_i_dummy(c);
     }
     s.np = (int)np;
@@ -61732,7 +62400,8 @@ SSLH_I_LEAN_END
            vectors; vectors of texts; words beside the points of a map; FixMatch; U-Net on any encoder of maps, elastic
            views, tiles, IoU and Dice; average precision; weights from PyTorch's own files, NumPy's archives written,
            nets as ONNX graphs; encoders with a linear layer as one net, saliency, Grad-CAM, attention, occlusion, CKA;
-           attacks, corruptions, training against them
+           attacks, corruptions, training against them; folders of images that are larger than the memory
+           (sslh_stream_images)
     0.1.0  first version: core, kernels, encoders; rotation, SimCLR, VAE, MAE; probes, pictures */
 
 /* ================================================================================================================== */

@@ -29,6 +29,8 @@ cp "$out/gan_between.png" docs/img/gan_between.png
 "$bin/video" --data mnist --epochs 20 --no-order --out "$out"
 "$bin/word2vec" --out "$out"
 cp "$out/word2vec_map.png" docs/img/word2vec_map.png
+"$bin/5_data"
+mv views.png docs/img/tutorial_views.png
 cp "$out/rotation_views.png" docs/img/rotation_views.png
 cp "$out/jigsaw_puzzles.png" docs/img/jigsaw_puzzles.png
 cp "$out/context_nearest.png" docs/img/context_nearest.png

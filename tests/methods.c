@@ -1545,7 +1545,7 @@ static void moco(void) {
     m = moco_of(c, 2, 20);
     sslh_train(c, m, data, two_steps());
     CHECK_ERROR(c, "sslh_moco: a queue of 20 keys is no multiple of the 8 keys that a batch of 8 images makes: "
-                   "take .queue 16");
+                   "set .queue to 16");
     memset(&d, 0, sizeof d);
     d.symmetric = 1, d.queue = 24;
     sslh_train(c, sslh_moco(c, convnet(c, 4, 4), d), data, two_steps());

@@ -945,6 +945,7 @@ typedef union any_desc {
 #if SSLH_WITH_ROBUST
     sslh_attack_desc attack;
 #endif
+    sslh_stream_desc stream;
 #if SSLH_WITH_CLASSIFIERS
     sslh_forest_desc forest; sslh_svm_desc svm; sslh_logistic_desc logistic; sslh_kmeans_desc kmeans;
 #endif
@@ -954,7 +955,7 @@ static const char *const range_function[] = {"sslh_features", "sslh_linear_probe
     "sslh_param_set", "sslh_batch_norm", "sslh_forward", "sslh_net_new", "sslh_set_preprocess", "sslh_load_images",
     "sslh_load_audio", "sslh_audio_augment", "sslh_mel_spectrogram", "sslh_mfcc", "sslh_data_split", "sslh_load_clips",
     "sslh_data_moving", "sslh_items_from_text", "sslh_rank_items", "sslh_text_views", "sslh_activation_map",
-    "sslh_attack", "sslh_forest", "sslh_svm", "sslh_logistic", "sslh_kmeans"};
+    "sslh_attack", "sslh_stream_images", "sslh_forest", "sslh_svm", "sslh_logistic", "sslh_kmeans"};
 static sslh_tensor *range_sum(sslh_ctx *c, sslh_tensor **in, int n, void *user) {
     (void)n, (void)user;
     return sslh_sum(c, in[0], SSLH_ALL, 0);
@@ -986,6 +987,7 @@ static void range_call(sslh_ctx *c, int kind, sslh_method m, sslh_data data, con
     else if (kind == SSLH_I_D_SPLIT) sslh_data_split(data, d->split);
     else if (kind == SSLH_I_D_CLIPS) sslh_load_clips(c, "tests", d->clips);
     else if (kind == SSLH_I_D_MOVING) sslh_data_moving(data, d->moving);
+    else if (kind == SSLH_I_D_STREAM) sslh_stream_images(c, "tests", d->stream);
     else if (kind == SSLH_I_D_ITEMS) sslh_items_from_text(c, "1 2\n", 4, d->items);
     else if (kind == SSLH_I_D_RANKING) {
         sslh_items_desc none;

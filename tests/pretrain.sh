@@ -30,7 +30,7 @@ run --dry-run --method simclr --settings paper --images 128 --batch 200 --checkp
     bad "dry run"
 for word in '^data .* to train, .* to test, of 28 x 28 x 1' '^encoder .*convnet, [0-9]* parameters' \
     '^steps .*200 were asked for' \
-    '^method .*optimizer=lars' '^estimated .* MB of memory' '^checkpoint'; do
+    '^method .*optimizer=lars' '^estimated .* MB of memory' '^estimated .* for each epoch' '^checkpoint'; do
     grep -q "$word" "$out/said.txt" || bad "a dry run does not say '$word'"
     grep -q "$word" "$out/run.txt" || bad "run.txt does not say '$word'"
 done
@@ -87,6 +87,19 @@ run --dry-run --data "$out/set" || bad "class folders"
 grep -q 'a tenth of each class, drawn by --seed 1, is kept for it (7 of 60)' "$out/said.txt" ||
     bad "the split is not said"
 grep -q '53 to train, 7 to test, of 8 x 8 x 1; 3 classes' "$out/said.txt" || bad "the split is another"
+
+# the same images read from their files: the same run; a file that cannot be read is named, or left out with one warning
+pets() { run --method rotation --encoder mlp --data "$out/set" --save "$out/$1.safetensors" --batch 16; }
+pets loaded || bad "class folders, loaded"
+pets() { run --method rotation --encoder mlp --data "$out/set" --stream --save "$out/$1.safetensors" --batch 16 $2; }
+pets streamed || bad "class folders, --stream"
+cmp -s "$out/loaded.safetensors" "$out/streamed.safetensors" || bad "--stream is another run"
+grep -q '^trained with rotation: .* batch=16 ' "$out/said.txt" || bad "the settings are not said at the end"
+echo damaged > "$out/set/bee/3.pgm"
+says 'bee/3.pgm: byte 0: not a ' --method rotation --encoder mlp --data "$out/set" --stream --batch 16
+pets streamed --skip-broken || bad "--skip-broken"
+[ "$(grep -c '^warning: .*bee/3.pgm.* it is left out' "$out/said.txt")" -ge 1 ] || bad "what is left out is not said"
+says '--skip-broken needs --stream' --skip-broken
 
 # --init: weights of another program, with a classifier
 if command -v python3 > "$out/which.txt"; then

@@ -85,6 +85,7 @@ stage_examples() {
         case $e in
         bin2c) continue ;; # made the weights of embed
         first) continue ;; # the README's program: the readme stage
+        [1-6]_*) continue ;; # they have no options; see tutorial
         embed) check "embed" build/examples/embed; continue ;;
         predict) continue ;; # behind the loop, of what classify has made
         results_cifar) set -- --data examples/data; rm -f build/smoke/results.rows ;;
@@ -181,6 +182,7 @@ stage_examples() {
     small_sets
     refusals
     own_pictures
+    tutorial
 }
 
 # Probes give the untrained encoder the images that they give the trained one: after a training that changes nothing
@@ -229,7 +231,7 @@ small_sets() {
     check "jepa with few test images" sh -c "
         build/examples/jepa --data $sets/three/test --smoke --out build/smoke > build/few.txt 2>&1 &&
         grep -q '^I-JEPA, no labels *[0-9]' build/few.txt"
-    for e in autoencoder barlow byol classify context cpc2 custom_method dino gan inpainting jigsaw mae nnclr rotation \
+    for e in autoencoder barlow byol classify context cpc2 dino gan inpainting jigsaw mae nnclr rotation \
         simclr simsiam supcon swav vae vicreg; do
         check "$e with few test images" build/examples/$e --data $sets/three/test --smoke --out build/smoke
     done
@@ -275,9 +277,27 @@ refusals() {
         refuses '--out: file build/smoke/nodir/x/.*: cannot be written' $e --data examples/data \
             --out build/smoke/nodir/x
     done
-    check "by_hand prints no numbers after an error" sh -c "
-        ! build/examples/by_hand --smoke --data build/smoke/sets/film/one > build/refused.txt 2>&1 &&
-        ! grep -q % build/refused.txt"
+}
+
+# The programs of docs/tutorial.md, in their order: short, and they print what the page shows, but for numbers, which
+# differ from processor to processor, and for the neighbours that depend on them.
+tutorial() {
+    rm -rf build/tutorial; mkdir -p build/tutorial; ln -s ../../examples build/tutorial/examples
+    words='s/[0-9][0-9.]*/0/g; s/  */ /g; /is most like/d'
+    for f in examples/tutorial/*.c; do
+        e=$(basename "$f" .c) number=$(basename "$f" | cut -d_ -f1)
+        check "tutorial $e has at most 60 lines" [ "$(wc -l < "$f")" -le 60 ]
+        check "tutorial $e" sh -c "cd build/tutorial && ../examples/$e > $e.txt 2> $e.err"
+        sed "$words" "build/tutorial/$e.txt" > build/tutorial/is.txt
+        tail -n +4 "docs/printed/tutorial-$number.txt" | sed "$words" > build/tutorial/shown.txt
+        check "tutorial $e prints what the page shows" diff build/tutorial/shown.txt build/tutorial/is.txt
+    done
+    check "6_deploy names the program that makes its encoder" sh -c "
+        cd build/tutorial && rm -f encoder.safetensors && ! ../examples/6_deploy 2> said.txt &&
+        grep -q '(3_pretrain makes it)' said.txt"
+    check "5_data takes a folder of one's own" sh -c "
+        cd build/tutorial && ../examples/5_data ../smoke/sets/three/train 2> said.txt |
+        grep -q 'in 3 classes: 48 to train'"
 }
 
 # pretrain on a folder of one's own: pictures of several sizes, class folders with odd names, eight images, a bare name.

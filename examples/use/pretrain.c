@@ -26,6 +26,9 @@ static const char *const help =
     "  --checkpoint F save after every epoch, and at Ctrl-C, all that is needed to continue;  --resume  continues\n"
     "                 from the file if it exists;  --force  starts afresh although it exists\n"
     "  --dry-run      say what would be done and what it takes, and stop before the first step\n"
+    "  --stream       read images from their files while training, for folders larger than the memory (with --size,\n"
+    "                 where they are of several sizes);  --skip-broken  leaves out files that cannot be read\n"
+    "                 (in training only: evaluations need every file)\n"
     "  --init F       start from weights of torchvision or timm (safetensors, .npz), without their classifier\n"
     "  --knn-every N  test nearest neighbours every N epochs if there are labels (default: every tenth of the run;\n"
     "                 0: never)\n"
@@ -50,7 +53,7 @@ static const char *const help =
 typedef struct settings {
     const char *method, *encoder, *checkpoint, *load, *save, *onnx, *features, *tap, *init, *inside, *report;
     char set[2048]; /* the text for sslh_method_make: all of --set, then --epochs, --batch, --lr */
-    int resume, probe, knn, draw, summary, force, dry_run, knn_every, finetune;
+    int resume, probe, knn, draw, summary, force, dry_run, knn_every, finetune, stream, skip_broken;
     const char *predict;
     float crop, fraction;
     char results[4096]; /* the lines of evaluations, for --report */
@@ -139,6 +142,7 @@ static void check_sense(const settings *s, int trains) {
         : none && trains ? "--set, --epochs, --batch and --lr belong to a training: name its --method"
         : none && s->dry_run ? "--dry-run tells of a training: name its --method"
         : none && s->init ? "--init begins a training: name its --method"
+        : s->skip_broken && !s->stream ? "--skip-broken needs --stream: else every file is read at the beginning"
         : s->tap && !s->probe && !s->knn && !s->features ? "--tap needs --probe, --knn or --features" : NULL;
     if (!why) return;
     fprintf(stderr, "%s\n", why);
@@ -219,6 +223,7 @@ static settings settings_parse(int argc, char **argv, const options *o) {
         {"--lr", OPTION_TEXT, &lr}, {"--init", OPTION_TEXT, &s.init}, {"--predict", OPTION_TEXT, &s.predict},
         {"--knn-every", OPTION_NUMBER, &s.knn_every}, {"--crop", OPTION_SHARE, &s.crop},
         {"--fraction", OPTION_SHARE, &s.fraction}, {"--resume", OPTION_FLAG, &s.resume},
+        {"--stream", OPTION_FLAG, &s.stream}, {"--skip-broken", OPTION_FLAG, &s.skip_broken},
         {"--force", OPTION_FLAG, &s.force}, {"--dry-run", OPTION_FLAG, &s.dry_run}, {"--probe", OPTION_FLAG, &s.probe},
         {"--knn", OPTION_FLAG, &s.knn}, {"--finetune", OPTION_FLAG, &s.finetune}, {"--draw", OPTION_FLAG, &s.draw},
         {"--summary", OPTION_FLAG, &s.summary}, {"--inside", OPTION_TEXT, &s.inside},
@@ -580,7 +585,8 @@ static void init_encoder(sslh_ctx *c, const settings *s, sslh_net *encoder) {
 
 /* What a step takes: a few of them, made in a context of their own, so that the run has the same bits with it and
    without. */
-typedef struct cost { double seconds, first; size_t bytes; int64_t steps; } cost;
+enum { TRIED = 3 };
+typedef struct cost { double seconds, first; size_t bytes; } cost;
 static int note_cost(const sslh_train_info *t, void *user) {
     cost *k = (cost *)user;
     if (t->epoch_end) return 0;
@@ -593,12 +599,12 @@ static cost try_steps(const options *o, const settings *s, sslh_net *encoder, ss
     sslh_train_desc t = {0};
     sslh_net *net = encoder ? sslh_clone_into(c, encoder) : NULL;
     sslh_method m;
-    cost k = {0, 0, 0, 0};
+    cost k = {0, 0, 0};
     sslh_data few = data;
     few.ctx = c; /* the values are only read */
     m = sslh_method_make(c, s->method, net, few, s->set);
     t.epochs = 4;
-    t.max_steps = 3;
+    t.max_steps = TRIED;
     t.batch = batch;
     t.quiet = 1;
     t.no_ahead = 1;
@@ -634,10 +640,13 @@ static void say_run(FILE *f, const options *o, const settings *s, const sslh_met
     if (batch > train.count) fprintf(f, " (%d were asked for, there are no more)", batch);
     fprintf(f, "\nmethod     %s\n", text);
     if (k->bytes) {
-        fprintf(f, "estimated  %.0f MB of memory (measured: %.0f MB for steps, %.0f MB for data and nets), ",
+        fprintf(f, "estimated  %.0f MB of memory (measured: %.0f MB for steps, %.0f MB for data and nets)\n",
                 ((double)k->bytes + held) / 1e6, (double)k->bytes / 1e6, held / 1e6);
+        fprintf(f, "estimated  ");
+        say_time(f, k->seconds * (double)steps);
+        fprintf(f, " for each epoch, ");
         say_time(f, k->seconds * (double)(steps * epochs));
-        fprintf(f, " with %d threads\n", sslh_query(m->ctx).threads);
+        fprintf(f, " in all (measured: %d steps, with %d threads)\n", TRIED, sslh_query(m->ctx).threads);
     }
     fprintf(f, "seed       %lu\n", o->seed);
     if (s->checkpoint) fprintf(f, "checkpoint %s\n", s->checkpoint);
@@ -691,9 +700,10 @@ static int watch_epoch(const sslh_train_info *t, void *user) {
 static void train_watched(sslh_ctx *c, const options *o, const settings *s, sslh_method m, sslh_data train,
                           sslh_data test, sslh_train_desc t) {
     watch w;
-    char path[1024];
+    char path[1024], text[8192];
     int fresh, i;
-    w.every = s->knn_every >= 0 ? s->knn_every : (t.epochs + 9) / 10;
+    /* an evaluation leaves nothing out: it would end a run that may */
+    w.every = s->knn_every >= 0 ? s->knn_every : s->skip_broken ? 0 : (t.epochs + 9) / 10;
     w.train = some_of(train, 5000, o->seed);
     w.test = some_of(test, 1000, o->seed);
     out_path(o, path, sizeof path, "log.csv");
@@ -709,7 +719,8 @@ static void train_watched(sslh_ctx *c, const options *o, const settings *s, sslh
     train_interruptible(c, m, train, t);
     if (w.log) fclose(w.log);
     stop_on_error(c);
-    printf("peak memory %.0f MB\n", (double)sslh_query(c).peak / 1e6);
+    sslh_method_print(&m, text, sizeof text);
+    printf("trained with %s, --seed %lu\npeak memory %.0f MB\n", text, o->seed, (double)sslh_query(c).peak / 1e6);
 }
 
 int main(int argc, char **argv) {
@@ -730,6 +741,7 @@ int main(int argc, char **argv) {
     config_read(&argc, &argv);
     o = options_parse(&argc, argv, "Pretraining without labels: train, resume, probe, export, draw.", whole_help());
     s = settings_parse(argc, argv, &o);
+    o.stream = s.stream + s.skip_broken;
     c = options_create(&o);
     run = strcmp(s.method, "none") != 0;
     info = method_info(s.method);
