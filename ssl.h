@@ -85,8 +85,7 @@
      switch                  default  meaning
      SSLH_WITH_ALL           1        default of every method's switch
      SSLH_WITH_<METHOD>      all      one method: SSLH_WITH_SIMCLR, SSLH_WITH_MAE .. (names in 13, in capitals);
-                                     likewise SSLH_WITH_TOKENIZERS, _CLASSIFIERS, _TRANSFER (distill), _SEGMENT,
-                                     _INSIDE, _ROBUST
+                                     likewise .._TOKENIZERS, _CLASSIFIERS, _TRANSFER, _SEGMENT, _INSIDE, _ROBUST
      SSLH_WITH_THREADS       1        0: no thread pool (a .parallel_for of yours still works)
      SSLH_WITH_SIMD          1        0: portable C kernels only; the file then never includes itself and can be pasted
      SSLH_WITH_STDIO         1        0: no files and no progress line; functions that take a path report an error
@@ -361,8 +360,7 @@
      masked                   mae, jepa
      words and sequences      word2vec, gpt, bert, electra, bart, sentence_order (text)
      items                    sasrec, bert4rec (histories: who chose what)
-     transfer                 distill (a student imitates a teacher)
-     semi-supervised          fixmatch (a few labels)
+     transfer, semi-supervised  distill (a student imitates a teacher); fixmatch (a few labels)
 
    Their functions are sslh_simclr and so on; most losses are operations that can be called alone (sslh_nt_xent). Each
    has a switch (SSLH_WITH_SIMCLR), a section below that opens with authors, title, equations and known traps (>>simclr;
@@ -425,10 +423,8 @@
      sslh_effective_rank exp of the entropy of the singular values: 1 .. D, low is dimensional collapse (RankMe)
      sslh_alignment      mean squared distance of the unit features of positive pairs: low is good (Wang & Isola 2020)
      sslh_uniformity     log of the mean of exp(-2 squared distance) over all pairs: low is spread out
-     sslh_svm, sslh_forest, sslh_logistic, sslh_kmeans: classifiers and clusters on features, confusion matrix, F1,
-                         calibration, files of an encoder with its classifier (>>api-classifiers, docs/classifiers.md)
-     sslh_saliency, sslh_grad_cam, sslh_attention_rollout, sslh_occlusion, sslh_cka ..: what a net looks at, and how
-                         two look alike (>>api-inside); sslh_attack, sslh_corrupt: what misleads it (>>api-robust)
+     sslh_svm, sslh_forest, sslh_logistic, sslh_kmeans, confusion matrix, calibration: >>api-classifiers
+     sslh_saliency, sslh_grad_cam, sslh_cka ..: what a net looks at; sslh_attack: what misleads it (>>api-inside)
      sslh_retrieval      the share of the k most similar rows that have the label asked for, mAP, recall at k
      sslh_rank_items     HR@k and NDCG@k of a recommender, the last item of each user left out (docs/items.md)
      sslh_segment        U-Net on an encoder, IoU and Dice of a class for each pixel (>>api-segment, docs/segment.md)
@@ -577,17 +573,20 @@
 
      declarations     >>config >>api-context >>api-random >>api-tensor >>api-ops >>api-nets >>api-encoders >>api-weights
                       >>api-optim >>api-data >>api-views >>api-audio >>api-tokenizers >>api-items >>api-methods
-     >>api-train >>api-eval >>api-classifiers >>api-inside >>api-robust >>api-segment >>api-transfer >>api-pictures
-     >>platform >>core >>table >>shared >>prototypes >>method >>rotation >>jigsaw >>context >>inpainting
-     >>colorization >>next-frame >>frame-order >>autoencoder >>vae >>gan >>simclr >>moco >>supcon >>nnclr >>cpc >>cpc2
-     >>clip >>byol >>simsiam >>dino >>barlow >>vicreg >>swav >>mae >>jepa >>word2vec >>gpt >>bert >>electra >>bart
-     >>sentence-order >>sasrec >>bert4rec >>fixmatch >>distill >>methods >>train >>eval >>items >>classifiers >>inside
-     >>robust >>segment >>losses >>nets >>encoders >>structure >>optim >>views >>settings
+                      >>api-train >>api-eval >>api-classifiers >>api-transfer >>api-segment >>api-inside >>api-robust
+                      >>api-pictures
+     foundations      >>platform >>core >>table >>shared >>prototypes
+     I    the book    >>method >>rotation >>jigsaw >>context >>inpainting >>colorization >>next-frame >>frame-order
+                      >>autoencoder >>vae >>gan >>simclr >>moco >>supcon >>nnclr >>cpc >>cpc2 >>clip >>byol >>simsiam
+                      >>dino >>barlow >>vicreg >>swav >>mae >>jepa >>word2vec >>gpt >>bert >>electra >>bart
+                      >>sentence-order >>sasrec >>bert4rec >>distill >>fixmatch >>methods >>train >>eval >>items
+                      >>classifiers >>segment >>inside >>robust >>losses >>nets >>encoders >>structure >>optim >>views
+                      >>settings
      II   tensors     >>core-impl >>scalar >>random >>tape >>elementwise >>reductions >>products >>loss-rows >>conv
                       >>norms >>shapes >>sequences >>audio
      III  the engine  >>kernels >>products-plan >>conv-plan >>sequences-plan >>loops >>copies >>pool >>views-make
                       >>views-ahead >>state
-                      >>files >>inflate >>images >>jpeg >>wav >>arrays >>data >>readers >>sheets >>folders >>streams
+     IV   files       >>files >>inflate >>images >>jpeg >>wav >>arrays >>data >>readers >>sheets >>folders >>streams
                       >>recordings >>clips >>pickles >>weights >>onnx >>words >>tokenizers >>histories >>pictures
      end              >>history >>licence
 
@@ -6368,7 +6367,8 @@ SSLH_I_FN uint32_t sslh_i_text_hash(uint32_t h, const char *p, size_t n);
                  teachers and queues of many, the settings of a run
      >>rotation >>jigsaw >>context >>inpainting >>colorization >>next-frame >>frame-order >>autoencoder >>vae >>gan
      >>simclr >>moco >>supcon >>nnclr >>cpc >>cpc2 >>clip >>byol >>simsiam >>dino >>barlow >>vicreg >>swav >>mae
-     >>jepa >>word2vec >>gpt >>bert >>electra >>bart >>sentence-order >>sasrec >>bert4rec >>fixmatch >>distill    one section for each method
+     >>jepa >>word2vec >>gpt >>bert >>electra >>bart >>sentence-order >>sasrec >>bert4rec
+     >>distill >>fixmatch   one section for each method
      >>methods   their list, one row each
      >>train     one step, the loop over epochs, progress
      >>eval      what a representation is worth: linear probe, nearest neighbours, fine-tuning, collapse meters
@@ -6399,9 +6399,9 @@ SSLH_I_FN uint32_t sslh_i_text_hash(uint32_t h, const char *p, size_t n);
    follows "the life of an operation" there, sums by sslh_i_lane_sum and passes its job to its plain version by
    sslh_i_run_plain, both of >>table. From >>prototypes it uses the functions of part II, those of part IV that write
    and read text, and, in >>views alone, those that make views. The vote of the nearest neighbours, the classifiers,
-   k-means, the corruptions and the tiles of >>segment cut their work into tasks. Apart from that nothing knows of tasks,
-   instruction sets, packing or work done ahead of time. Methods never call one another, so the file compiles with every
-   set of switches.
+   k-means, the corruptions and the tiles of >>segment cut their work into tasks. Apart from that nothing here
+   knows of tasks, instruction sets, packing or work done ahead of time. Methods never call one another, so the file
+   compiles with every set of switches.
 
    How a method is added, all the places:
      1  its declarations in >>api-methods: switch, descriptor with a comment for each field, function
