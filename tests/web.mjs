@@ -118,7 +118,7 @@ try {
     await page(`document.getElementById("form").noValidate = true`);
     await press("start");
     await until(state("error"), 60, "a crop of 7 is refused");
-    check("the error names the setting", /crop_min/.test(await page("document.getElementById('status').textContent")),
+    check("the error names the setting", /views=simclr:7/.test(await page("document.getElementById('status').textContent")),
           await page("document.getElementById('status').textContent"));
     await fill({method: "rotation"});
     await press("start");
