@@ -360,7 +360,8 @@
      masked                   mae, jepa
      words and sequences      word2vec, gpt, bert, electra, bart, sentence_order (text)
      items                    sasrec, bert4rec (histories: who chose what)
-     transfer, semi-supervised  distill (a student imitates a teacher); fixmatch (a few labels)
+     transfer                 distill (a student imitates a teacher)
+     semi-supervised          fixmatch (a few labels)
 
    Their functions are sslh_simclr and so on; most losses are operations that can be called alone (sslh_nt_xent). Each
    has a switch (SSLH_WITH_SIMCLR), a section below that opens with authors, title, equations and known traps (>>simclr;
@@ -426,8 +427,7 @@
      sslh_svm, sslh_forest, sslh_logistic, sslh_kmeans, confusion matrix, calibration: >>api-classifiers
      sslh_saliency, sslh_grad_cam, sslh_cka ..: what a net looks at; sslh_attack: what misleads it (>>api-inside)
      sslh_retrieval      the share of the k most similar rows that have the label asked for, mAP, recall at k
-     sslh_rank_items     HR@k and NDCG@k of a recommender, the last item of each user left out (docs/items.md)
-     sslh_segment        U-Net on an encoder, IoU and Dice of a class for each pixel (>>api-segment, docs/segment.md)
+     sslh_rank_items     HR@k and NDCG@k of a recommender (docs/items.md); sslh_segment_evaluate: IoU (docs/segment.md)
      sslh_vae_evaluate   test loss, its two terms in nats per image, active units; sslh_vae_bound: -log p by many codes
 
        float knn = sslh_knn(c, encoder, train, test, (sslh_knn_desc){ .k = 20, .temperature = 0.07f });

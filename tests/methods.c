@@ -1173,6 +1173,7 @@ static void every_method(void) {
     static const char *const families[] = {
         "pretext task", "video", "generative", "contrastive", "self-distillation", "redundancy and clusters",
         "masked", "words and sequences", "items", "transfer", "semi-supervised"};
+    const int n_families = (int)(sizeof families / sizeof families[0]);
     const sslh_method_info *m;
     int count = -1, rows = 0, family = 0;
     char path[512];
@@ -1185,8 +1186,8 @@ static void every_method(void) {
         uint64_t before, whole;
         char text[8192], function[64];
         double loss;
-        while (family < 10 && strcmp(families[family], m->family) != 0) family++;
-        CHECK(family < 10, "%s: family \"%s\" is unknown or out of order", m->name, m->family);
+        while (family < n_families && strcmp(families[family], m->family) != 0) family++;
+        CHECK(family < n_families, "%s: family \"%s\" is unknown or out of order", m->name, m->family);
         CHECK(m->title[0] && m->authors[0] && strlen(m->paper) > 10 && m->learns_by[0] && m->input[0] &&
                   m->numbers[0] && m->numbers[0][0],
               "%s: an empty column", m->name);
@@ -1648,7 +1649,7 @@ static void moco_warning(void) {
             char want[256];
             snprintf(want, sizeof want,
                      "sslh_moco: a queue of %d keys is longer than the data set of 16 images: queries meet "
-                     "other keys of their own image as wrong answers; take a smaller .queue",
+                     "other keys of their own image as wrong answers; choose a smaller .queue",
                      row[i].queue);
             CHECK(!strcmp(all, want), "%s", all);
         } else CHECK(!all[0], "version %d, queue %d: %s", row[i].version, row[i].queue, all);
@@ -5220,8 +5221,7 @@ static void text_errors(void) {
     int i, n;
     refused(c, "simsalabim", "", "no method \"simsalabim\" in this build; there are: rotation, jigsaw, context, "
             "inpainting, colorization, next_frame, frame_order, autoencoder, vae, gan, simclr, moco, supcon, nnclr, "
-            "cpc, cpc2, byol, simsiam, "
-            "dino, barlow, vicreg, swav, mae, jepa");
+            "cpc, cpc2, clip, byol, simsiam, dino, barlow, vicreg, swav, mae, jepa");
     sslh_method_make(c, NULL, NULL, data_for(c, "any"), NULL);
     CHECK_ERROR(c, "the name is NULL");
     refused(c, "simclr", "heat=1",

@@ -277,9 +277,9 @@ static void nets_of_classifiers(void) {
     CHECK_NEAR(sslh_net_accuracy(c, net, data), right, 1e-6);
     CHECK_OK(c);
     sslh_classifier_net(sslh_forest(c, x, data.labels, 3, forest), encoder);
-    CHECK_ERROR(c, "sslh_classifier_net: a forest is no net");
+    CHECK_ERROR(c, "sslh_classifier_net: a forest has no gradient");
     sslh_classifier_net(sslh_logistic(c, x, data.labels, 3, ld), linear(c, 192, 4));
-    CHECK_ERROR(c, "sslh_classifier_net: the classifier has learnt from 6 features, the encoder gives 4");
+    CHECK_ERROR(c, "sslh_classifier_net: the encoder gives 4 features, the classifier was fitted to 6");
     sslh_classifier_net(sslh_logistic(c, x, data.labels, 3, ld), NULL);
     CHECK_ERROR(c, "sslh_classifier_net: the encoder is NULL");
     CHECK(sslh_net_query(sslh_classifier_net(NULL, encoder)).params == 0, "no classifier");
