@@ -7169,6 +7169,45 @@ SSLH_I_FN sslh_tensor *sslh_i_text_nats(sslh_ctx *c, sslh_tensor *h, sslh_tensor
     return sslh_linear_cross_entropy(c, h, W, bias, targets, -1);
 }
 
+/* The mean of such a loss, in evaluation mode, over all targets of a data set, each of which counts the same in
+   whatever batch it is. nats makes the rows of one batch, their loss and their targets. */
+typedef sslh_tensor *(*sslh_i_nats_of)(void *user, const sslh_batch *b, sslh_tensor **targets);
+SSLH_I_FN float sslh_i_mean_nats(const char *op, sslh_net *net, sslh_data data, sslh_i_nats_of nats, void *user) {
+    sslh_ctx *c = sslh_net_ctx(net);
+    const int was_training = sslh_is_training(net);
+    double sum = 0, count = 0;
+    sslh_batch b;
+    if (data.ctx != c || data.count < 1) {
+        sslh_fail(c, SSLH_E_USAGE, "%s: the data set is empty or of another context: load it with the context of the "
+                  "method", op);
+        return 0;
+    }
+    memset(&b, 0, sizeof b);
+    b.data = sslh_i_whole_set(data);
+    b.seed = c->desc.seed;
+    sslh_train_mode(net, 0);
+    for (int64_t at = 0; at < data.count && !SSLH_I_BAD(c); at += 32) {
+        int32_t index[32];
+        sslh_tensor *loss, *targets = NULL;
+        size_t predicted = 0;
+        b.count = (int)SSLH_I_MIN((int64_t)32, data.count - at);
+        for (int k = 0; k < b.count; k++) index[k] = (int32_t)sslh_i_sample_id(&data, at + k);
+        b.index = index;
+        sslh_push(c); /* memory of one batch at a time */
+        sslh_no_grad(c, 1);
+        loss = nats(user, &b, &targets);
+        for (size_t i = 0; !SSLH_I_BAD(c) && i < targets->count; i++) predicted += targets->ints[i] != -1;
+        sum += (double)sslh_item(loss) * (double)predicted;
+        count += (double)predicted;
+        sslh_no_grad(c, 0);
+        sslh_pop(c);
+    }
+    sslh_train_mode(net, was_training);
+    if (!SSLH_I_BAD(c) && count < 1)
+        sslh_fail(c, SSLH_E_USAGE, "%s: the texts are too short, so nothing is predicted: give longer ones", op);
+    return SSLH_I_BAD(c) ? 0 : (float)(sum / count);
+}
+
 /* The settings of an encoder that sees what stands before and behind a token and knows these special tokens; NULL after
    an error. */
 SSLH_I_FN const sslh_transformer_desc *sslh_i_both_sides(sslh_ctx *c, const char *op, sslh_net *encoder, int cls,
@@ -7177,7 +7216,8 @@ SSLH_I_FN const sslh_transformer_desc *sslh_i_both_sides(sslh_ctx *c, const char
     const int most = SSLH_I_MAX(SSLH_I_MAX(cls, sep), SSLH_I_MAX(mask, pad));
     if (sslh_i_check_encoder(c, op, encoder, -1)) t = sslh_i_transformer_of(c, op, encoder);
     if (t && t->causal == 1)
-        sslh_fail(c, SSLH_E_USAGE, "%s: the encoder is causal: it would not see what stands behind a gap", op);
+        sslh_fail(c, SSLH_E_USAGE, "%s: the encoder is causal: it would not see what stands behind a gap (.causal = "
+                  "SSLH_OFF of sslh_transformer)", op);
     else if (t && most >= t->vocabulary)
         sslh_fail(c, SSLH_E_USAGE, "%s: the special token %d is beyond the encoder's vocabulary of %d (.cls_token, "
                   ".sep_token, .mask_token, .pad_token)", op, most, t->vocabulary);
@@ -15054,42 +15094,15 @@ SSLH_I_FN const sslh_transformer_desc *sslh_i_gpt_of(sslh_ctx *c, const char *op
     return NULL;
 }
 
+SSLH_I_FN sslh_tensor *sslh_i_gpt_nats_of(void *user, const sslh_batch *b, sslh_tensor **targets) {
+    sslh_net *net = (sslh_net *)user;
+    sslh_tensor *inputs;
+    sslh_i_gpt_rows(sslh_net_ctx(net), b, 0, &inputs, targets);
+    return sslh_i_gpt_nats(net, inputs, *targets, 0);
+}
 SSLH_DEF float sslh_gpt_evaluate(sslh_net *net, sslh_data data) {
-    sslh_ctx *c = sslh_net_ctx(net);
-    const int was_training = sslh_is_training(net);
-    double sum = 0, count = 0;
-    sslh_batch b;
-    if (!sslh_i_gpt_of(c, "sslh_gpt_evaluate", net)) return 0;
-    if (data.ctx != c || data.count < 1) {
-        sslh_fail(c, SSLH_E_USAGE, "sslh_gpt_evaluate: the data set is empty or of another context: load it with the "
-                  "context of the method");
-        return 0;
-    }
-    memset(&b, 0, sizeof b);
-    b.data = sslh_i_whole_set(data);
-    sslh_train_mode(net, 0);
-    for (int64_t at = 0; at < data.count && !SSLH_I_BAD(c); at += 32) {
-        int32_t index[32];
-        sslh_tensor *inputs, *targets, *loss;
-        size_t i, predicted = 0;
-        b.count = (int)SSLH_I_MIN((int64_t)32, data.count - at);
-        for (int k = 0; k < b.count; k++) index[k] = (int32_t)sslh_i_sample_id(&data, at + k);
-        b.index = index;
-        sslh_push(c); /* memory of one batch at a time */
-        sslh_no_grad(c, 1);
-        sslh_i_gpt_rows(c, &b, 0, &inputs, &targets);
-        for (i = 0; i < targets->count && !SSLH_I_BAD(c); i++) predicted += targets->ints[i] != -1;
-        loss = predicted ? sslh_i_gpt_nats(net, inputs, targets, 0) : NULL; /* texts of one token predict nothing */
-        if (loss) sum += (double)sslh_item(loss) * (double)predicted;
-        count += (double)predicted;
-        sslh_no_grad(c, 0);
-        sslh_pop(c);
-    }
-    sslh_train_mode(net, was_training);
-    if (!SSLH_I_BAD(c) && count < 1)
-        sslh_fail(c, SSLH_E_USAGE, "sslh_gpt_evaluate: no text has two tokens, so nothing is predicted: give longer "
-                  "texts");
-    return SSLH_I_BAD(c) ? 0 : (float)(sum / count);
+    if (!sslh_i_gpt_of(sslh_net_ctx(net), "sslh_gpt_evaluate", net)) return 0;
+    return sslh_i_mean_nats("sslh_gpt_evaluate", net, data, sslh_i_gpt_nats_of, net);
 }
 
 /* (5): scores (V) -> a token, drawn by u, which is uniform in [0,1): the first token at which the running sum of the
@@ -15451,50 +15464,17 @@ SSLH_I_FN sslh_tensor *sslh_i_bert_loss(sslh_method *m, const sslh_view_set *v, 
 }
 
 /* The mean of (5) over all gaps of the data set, each of which counts the same in whatever batch it is. */
+SSLH_I_FN sslh_tensor *sslh_i_bert_nats_of(void *user, const sslh_batch *b, sslh_tensor **targets) {
+    sslh_method *m = (sslh_method *)user;
+    sslh_i_bert_rows r;
+    if (!sslh_i_bert_draw(m, b, 'W', &r)) return sslh_i_dummy(m->ctx);
+    *targets = r.targets;
+    return sslh_i_bert_nats(m, sslh_i_bert_features(m, r.tokens, sslh_i_bert_segments(m, r.segments), r.padding,
+                                                    r.places, NULL), r.targets);
+}
 SSLH_DEF float sslh_bert_evaluate(sslh_method *m, sslh_data data) {
-    const sslh_i_bert *s = (const sslh_i_bert *)sslh_i_self("sslh_bert_evaluate", m, "sslh_bert");
-    double sum = 0, count = 0;
-    int was_training;
-    sslh_batch b;
-    sslh_ctx *c;
-    if (!s) return 0;
-    c = m->ctx;
-    if (data.ctx != c || data.count < 1) {
-        sslh_fail(c, SSLH_E_USAGE, "sslh_bert_evaluate: the data set is empty or of another context: load it with the "
-                  "context of the method");
-        return 0;
-    }
-    memset(&b, 0, sizeof b);
-    b.data = sslh_i_whole_set(data);
-    b.seed = c->desc.seed;
-    was_training = sslh_is_training(m->net);
-    sslh_train_mode(m->net, 0);
-    for (int64_t at = 0; at < data.count && !SSLH_I_BAD(c); at += 32) {
-        int32_t index[32];
-        sslh_i_bert_rows r;
-        size_t predicted = 0;
-        b.count = (int)SSLH_I_MIN((int64_t)32, data.count - at);
-        for (int k = 0; k < b.count; k++) index[k] = (int32_t)sslh_i_sample_id(&data, at + k);
-        b.index = index;
-        sslh_push(c); /* memory of one batch at a time */
-        sslh_no_grad(c, 1);
-        if (sslh_i_bert_draw(m, &b, 'W', &r)) {
-            for (size_t i = 0; i < r.targets->count; i++) predicted += r.targets->ints[i] != -1;
-            if (predicted) {
-                sslh_tensor *u = sslh_i_bert_features(m, r.tokens, sslh_i_bert_segments(m, r.segments), r.padding,
-                                                      r.places, NULL);
-                sum += (double)sslh_item(sslh_i_bert_nats(m, u, r.targets)) * (double)predicted;
-            }
-            count += (double)predicted;
-        }
-        sslh_no_grad(c, 0);
-        sslh_pop(c);
-    }
-    sslh_train_mode(m->net, was_training);
-    if (!SSLH_I_BAD(c) && count < 1)
-        sslh_fail(c, SSLH_E_USAGE, "sslh_bert_evaluate: all texts are empty, so nothing is predicted: check the "
-                  "lengths of the field");
-    return SSLH_I_BAD(c) ? 0 : (float)(sum / count);
+    if (!sslh_i_self("sslh_bert_evaluate", m, "sslh_bert")) return 0;
+    return sslh_i_mean_nats("sslh_bert_evaluate", m->net, data, sslh_i_bert_nats_of, m);
 }
 
 /* In the files the decoder's weight and bias repeat the table and predictions.bias, and some files have the head of
@@ -16089,43 +16069,16 @@ SSLH_I_FN sslh_tensor *sslh_i_bart_loss(sslh_method *m, const sslh_view_set *v, 
 }
 
 /* The mean of (5) over all tokens of the data set, each of which counts the same in whatever batch it is. */
+SSLH_I_FN sslh_tensor *sslh_i_bart_nats_of(void *user, const sslh_batch *b, sslh_tensor **targets) {
+    sslh_method *m = (sslh_method *)user;
+    sslh_i_bart_rows r;
+    if (!sslh_i_bart_draw(m, b, 'd', &r)) return sslh_i_dummy(m->ctx);
+    *targets = r.targets;
+    return sslh_i_bart_nats(m, r.damaged.tokens, r.damaged.padding, r.inputs, r.targets);
+}
 SSLH_DEF float sslh_bart_evaluate(sslh_method *m, sslh_data data) {
-    const sslh_i_bart *s = (const sslh_i_bart *)sslh_i_self("sslh_bart_evaluate", m, "sslh_bart");
-    double sum = 0, count = 0;
-    int was_training;
-    sslh_batch b;
-    sslh_ctx *c;
-    if (!s) return 0;
-    c = m->ctx;
-    if (data.ctx != c || data.count < 1) {
-        sslh_fail(c, SSLH_E_USAGE, "sslh_bart_evaluate: the data set is empty or of another context");
-        return 0;
-    }
-    memset(&b, 0, sizeof b);
-    b.data = sslh_i_whole_set(data);
-    b.seed = c->desc.seed;
-    was_training = sslh_is_training(m->net);
-    sslh_train_mode(m->net, 0);
-    for (int64_t at = 0; at < data.count && !SSLH_I_BAD(c); at += 32) {
-        int32_t index[32];
-        sslh_i_bart_rows r;
-        b.count = (int)SSLH_I_MIN((int64_t)32, data.count - at);
-        for (int k = 0; k < b.count; k++) index[k] = (int32_t)sslh_i_sample_id(&data, at + k);
-        b.index = index;
-        sslh_push(c); /* memory of one batch at a time */
-        sslh_no_grad(c, 1);
-        if (sslh_i_bart_draw(m, &b, 'd', &r)) {
-            size_t i, predicted = 0; /* at least the end of each text */
-            for (i = 0; i < r.targets->count; i++) predicted += r.targets->ints[i] != -1;
-            sum += (double)sslh_item(sslh_i_bart_nats(m, r.damaged.tokens, r.damaged.padding, r.inputs, r.targets)) *
-                   (double)predicted;
-            count += (double)predicted;
-        }
-        sslh_no_grad(c, 0);
-        sslh_pop(c);
-    }
-    sslh_train_mode(m->net, was_training);
-    return SSLH_I_BAD(c) ? 0 : (float)(sum / count);
+    if (!sslh_i_self("sslh_bart_evaluate", m, "sslh_bart")) return 0;
+    return sslh_i_mean_nats("sslh_bart_evaluate", m->net, data, sslh_i_bart_nats_of, m);
 }
 
 SSLH_DEF int sslh_bart_rebuild(sslh_method *m, const int32_t *text, int count, int32_t *out, int room) {

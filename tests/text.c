@@ -377,7 +377,7 @@ static void short_texts(void) {
     CHECK_OK(c);
     f.lengths = empty;
     CHECK(sslh_bert_evaluate(&m, sslh_data_from_fields(c, &f, 1, N)) == 0, "no loss");
-    CHECK_ERROR(c, "sslh_bert_evaluate: all texts are empty, so nothing is predicted");
+    CHECK_ERROR(c, "sslh_bert_evaluate: the texts are too short, so nothing is predicted");
     sslh_train(c, m, sslh_data_from_fields(c, &f, 1, N), d);
     CHECK_ERROR(c, "bert: no text has a token, so nothing is predicted");
 #endif
