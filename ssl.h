@@ -17213,7 +17213,7 @@ SSLH_I_FN void sslh_i_fixmatch_labelled(sslh_ctx *c, int64_t step, int64_t count
     sslh_i_scratch_end(c, order);
 }
 
-/* "labelled" (B,H,W,C) and "labels" (B); "weak" and "strong" (N,H,W,C) of the unlabelled images, unless w is 0. */
+/* "labelled" (M,H,W,C) and "labels" (M); "weak" and "strong" (N,H,W,C) of the unlabelled images, unless w is 0. */
 SSLH_I_FN void sslh_i_fixmatch_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
     sslh_ctx *c = m->ctx;
     const sslh_i_fixmatch *s = (const sslh_i_fixmatch *)m->self;
@@ -17261,26 +17261,26 @@ SSLH_I_FN sslh_tensor *sslh_i_fixmatch_loss(sslh_method *m, const sslh_view_set 
     const sslh_i_fixmatch *s = (const sslh_i_fixmatch *)m->self;
     sslh_tensor *x[3], *labels = sslh_view_get(v, "labels"), *z, *known, *loss, *guess;
     sslh_cross_entropy_desc sum;
-    int B, N;
+    int M, N;
     (void)phase;
     memset(&sum, 0, sizeof sum);
     sum.reduction = SSLH_REDUCE_SUM;
-    x[0] = sslh_view_get(v, "labelled");        /* (B,H,W,C) */
+    x[0] = sslh_view_get(v, "labelled");        /* (M,H,W,C) */
     x[1] = sslh_i_view_if_any(v, "weak");       /* (N,H,W,C) */
     x[2] = sslh_i_view_if_any(v, "strong");     /* (N,H,W,C) */
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
-    B = x[0]->shape[0];
+    M = x[0]->shape[0];
     N = x[1] ? x[1]->shape[0] : 0;
-    z = sslh_i_project(c, m->encoder, s->head, N ? sslh_concat(c, x, 3, 0) : x[0]); /* (1): (B + 2N,K) logits */
+    z = sslh_i_project(c, m->encoder, s->head, N ? sslh_concat(c, x, 3, 0) : x[0]); /* (1): (M + 2N,K) logits */
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
     m->guessing = sslh_i_ln(z->shape[1]);
-    known = sslh_slice(c, z, 0, 0, B);
+    known = sslh_slice(c, z, 0, 0, M);
     loss = sslh_cross_entropy(c, known, labels);                                    /* (2) */
     m->numbers[0].value = sslh_item(sslh_accuracy(c, known, labels, 1));
     if (!N) return loss;
-    guess = sslh_i_fixmatch_guess(c, sslh_detach(c, sslh_slice(c, z, 0, B, B + N)), s->d.threshold,
+    guess = sslh_i_fixmatch_guess(c, sslh_detach(c, sslh_slice(c, z, 0, M, M + N)), s->d.threshold,
                                   &m->numbers[1].value);
-    loss = sslh_add(c, loss, sslh_scale(c, sslh_cross_entropy_full(c, sslh_slice(c, z, 0, B + N, B + 2 * N), guess, -1,
+    loss = sslh_add(c, loss, sslh_scale(c, sslh_cross_entropy_full(c, sslh_slice(c, z, 0, M + N, M + 2 * N), guess, -1,
                                                                    sum), (sslh_real)(s->d.weight / (float)N)));
     return loss;                                                                    /* (4), (5) */
 }
@@ -22797,14 +22797,14 @@ SSLH_I_FN void sslh_i_grad_cam(const sslh_tensor *map, sslh_real *out) {
     const size_t N = (size_t)map->shape[0], C = (size_t)map->shape[3], places = map->count / N / C;
     size_t n, i, k;
     for (n = 0; n < N && map->grad; n++) {
-        const sslh_real *A = map->data + n * places * C, *dA = map->grad + n * places * C;
+        const sslh_real *Y = map->data + n * places * C, *dY = map->grad + n * places * C;
         sslh_real *G = out + n * places;
         for (k = 0; k < C; k++) {
             sslh_real a = 0;
-            for (i = 0; i < places; i++) a += dA[i * C + k];
+            for (i = 0; i < places; i++) a += dY[i * C + k];
             a = a / (sslh_real)places;
             for (i = 0; i < places; i++) {
-                sslh_real t = a * A[i * C + k];
+                sslh_real t = a * Y[i * C + k];
                 G[i] += t;
             }
         }
@@ -22921,7 +22921,7 @@ enum { SSLH_I_BLOCKS = 512 }; /* that a transformer can have */
 SSLH_I_FN int sslh_i_look_attention(const sslh_i_look *k, sslh_tensor **a, int *h, int *w) {
     sslh_ctx *c = k->c;
     sslh_forward_desc f;
-    int blocks = 0, P, side, best = -1, H, W;
+    int blocks = 0, patches, side, best = -1, H, W;
     memset(&f, 0, sizeof f);
     f.attention = a;
     f.attention_room = SSLH_I_BLOCKS;
@@ -22929,16 +22929,16 @@ SSLH_I_FN int sslh_i_look_attention(const sslh_i_look *k, sslh_tensor **a, int *
     if (SSLH_I_BAD(c)) return 0;
     while (blocks < SSLH_I_BLOCKS && a[blocks]) blocks++;
     if (!blocks || k->x->ndim != 4 || a[0]->shape[2] < 2) return 0;
-    P = a[0]->shape[2] - 1;
+    patches = a[0]->shape[2] - 1;
     H = k->x->shape[1];
     W = k->x->shape[2];
     *h = *w = 1;
-    for (side = 1; side <= P; side++) { /* h / w next to H / W */
-        const int64_t off = (int64_t)side * W - (int64_t)(P / side) * H, size = off < 0 ? -off : off;
-        if (P % side || (best >= 0 && size >= best)) continue;
+    for (side = 1; side <= patches; side++) { /* h / w next to H / W */
+        const int64_t off = (int64_t)side * W - (int64_t)(patches / side) * H, size = off < 0 ? -off : off;
+        if (patches % side || (best >= 0 && size >= best)) continue;
         best = size > INT_MAX ? INT_MAX : (int)size;
         *h = side;
-        *w = P / side;
+        *w = patches / side;
     }
     return blocks;
 }
@@ -28321,7 +28321,7 @@ SSLH_I_FN int sslh_i_prune_choose(const sslh_i_stack *s, int layer, const sslh_p
 SSLH_DEF sslh_net *sslh_net_prune_filters(sslh_net *net, sslh_prune_desc d) {
     const char *const op = "sslh_net_prune_filters";
     sslh_ctx *c = sslh_net_ctx(net);
-    sslh_i_stack s, small;
+    sslh_i_stack s, narrow;
     sslh_net *made;
     int *unit[8], *all, i, last, room = 0;
     memset(unit, 0, sizeof unit);
@@ -28338,21 +28338,21 @@ SSLH_DEF sslh_net *sslh_net_prune_filters(sslh_net *net, sslh_prune_desc d) {
         if (d.kind == SSLH_PRUNE_GAMMA && s.layer[i].norm < 0 && (!d.layer || i == d.layer - 1))
             sslh_fail(c, SSLH_E_USAGE, "%s: layer %d has no batch norm by whose gains it could be pruned (.kind 2)", op,
                       i + 1);
-    small = s;
-    small.widths = s.convnet ? small.conv.widths : small.mlp.widths;
+    narrow = s;
+    narrow.widths = s.convnet ? narrow.conv.widths : narrow.mlp.widths;
     for (i = 0; i < last; i++) {
         if (d.layer && i != d.layer - 1) continue;
-        small.widths[i] -= (int)((double)d.share * s.widths[i] + 0.5);
-        small.widths[i] = SSLH_I_MAX(small.widths[i], 1);
-        room += small.widths[i];
+        narrow.widths[i] -= (int)((double)d.share * s.widths[i] + 0.5);
+        narrow.widths[i] = SSLH_I_MAX(narrow.widths[i], 1);
+        room += narrow.widths[i];
     }
-    made = SSLH_I_BAD(c) ? NULL : sslh_i_stack_build(&small);
+    made = SSLH_I_BAD(c) ? NULL : sslh_i_stack_build(&narrow);
     all = made ? (int *)sslh_i_scratch(c, (size_t)room * sizeof *all) : NULL;
     for (i = room = 0; all && i < last; i++) {
         if (d.layer && i != d.layer - 1) continue;
         unit[i] = all + room;
-        room += small.widths[i];
-        if (!sslh_i_prune_choose(&s, i, &d, small.widths[i], unit[i])) return sslh_i_dummy_net(c);
+        room += narrow.widths[i];
+        if (!sslh_i_prune_choose(&s, i, &d, narrow.widths[i], unit[i])) return sslh_i_dummy_net(c);
     }
     for (i = 0; all && i < s.n; i++) {
         sslh_i_units u;
@@ -57188,7 +57188,7 @@ typedef struct sslh_i_ox {
     sslh_net        *net, *head;
     sslh_i_node    **a, **b;    /* (nodes) of the runs with 2 and 3 samples */
     size_t           nodes;
-    sslh_i_bytes     graph, constants, node, attribute, attributes, small; /* the first two hold the graph's fields */
+    sslh_i_bytes     graph, constants, node, attribute, attributes, part; /* the first two hold the graph's fields */
     sslh_i_ox_value **value;    /* each in memory of its own, because names are pointed to */
     size_t           values, value_cap;
     int              names;     /* names given so far */
@@ -57263,9 +57263,9 @@ SSLH_I_FN const char *sslh_i_ox_reals(sslh_i_ox *e, const int *size, int ndim, c
     for (i = 0; i < n; i++) {
         uint8_t bytes[4];
         sslh_i_put_le32(bytes, sslh_i_float_bits(v[i]));
-        sslh_i_bytes_add(&e->small, bytes, 4);
+        sslh_i_bytes_add(&e->part, bytes, 4);
     }
-    sslh_i_pb_message(&e->node, 9, &e->small);
+    sslh_i_pb_message(&e->node, 9, &e->part);
     sslh_i_pb_message(&e->constants, 5, &e->node);
     return name;
 }
@@ -57278,9 +57278,9 @@ SSLH_I_FN const char *sslh_i_ox_numbers(sslh_i_ox *e, const int *v, int n, char 
     for (int i = 0; i < n; i++) {
         uint8_t bytes[8];
         sslh_i_put_le64(bytes, (uint64_t)(int64_t)v[i]);
-        sslh_i_bytes_add(&e->small, bytes, 8);
+        sslh_i_bytes_add(&e->part, bytes, 8);
     }
-    sslh_i_pb_message(&e->node, 9, &e->small);
+    sslh_i_pb_message(&e->node, 9, &e->part);
     sslh_i_pb_message(&e->constants, 5, &e->node);
     return name;
 }
@@ -57875,7 +57875,7 @@ SSLH_I_FN int sslh_i_ox_write(sslh_i_ox *e, size_t k) {
 
 /* Adds the input or output of the graph to its field: name, type and sizes, the first of which is called "batch". */
 SSLH_I_FN void sslh_i_ox_port(sslh_i_ox *e, int field, const char *name, const sslh_tensor *t, int order) {
-    sslh_i_bytes *size = &e->small, *shape = &e->attribute, *type = &e->attributes;
+    sslh_i_bytes *size = &e->part, *shape = &e->attribute, *type = &e->attributes;
     int axes[SSLH_MAX_DIMS], i;
     sslh_i_ox_order(order, t->ndim, axes);
     for (i = 0; i < t->ndim; i++) {
@@ -57890,10 +57890,10 @@ SSLH_I_FN void sslh_i_ox_port(sslh_i_ox *e, int field, const char *name, const s
     sslh_i_pb_message(&e->node, 2, type);
     sslh_i_pb_message(&e->graph, field, &e->node);
 }
-SSLH_I_FN void sslh_i_ox_note(sslh_i_bytes *model, sslh_i_bytes *small, const char *key, const char *value) {
-    sslh_i_pb_text(small, 1, key);
-    sslh_i_pb_text(small, 2, value);
-    sslh_i_pb_message(model, 14, small);
+SSLH_I_FN void sslh_i_ox_note(sslh_i_bytes *model, sslh_i_bytes *part, const char *key, const char *value) {
+    sslh_i_pb_text(part, 1, key);
+    sslh_i_pb_text(part, 2, value);
+    sslh_i_pb_message(model, 14, part);
 }
 /* The file: version, producer, graph, opset, and what sslh_save_net notes of a net. */
 SSLH_I_FN void sslh_i_ox_file(sslh_i_ox *e, const char *path) {
@@ -57907,11 +57907,11 @@ SSLH_I_FN void sslh_i_ox_file(sslh_i_ox *e, const char *path) {
     sslh_i_pb_text(&e->graph, 2, e->net->name);
     sslh_i_bytes_add(&e->graph, e->constants.p, e->constants.n);
     sslh_i_pb_message(&model, 7, &e->graph);
-    sslh_i_pb_int(&e->small, 2, SSLH_I_OX_OPSET);
-    sslh_i_pb_message(&model, 8, &e->small);
-    if (e->net->arch[0]) sslh_i_ox_note(&model, &e->small, "sslh.arch", e->net->arch);
+    sslh_i_pb_int(&e->part, 2, SSLH_I_OX_OPSET);
+    sslh_i_pb_message(&model, 8, &e->part);
+    if (e->net->arch[0]) sslh_i_ox_note(&model, &e->part, "sslh.arch", e->net->arch);
     sslh_i_preprocess_text(&e->net->preprocess, text, sizeof text);
-    if (!sslh_i_preprocess_none(&e->net->preprocess)) sslh_i_ox_note(&model, &e->small, "sslh.preprocess", text);
+    if (!sslh_i_preprocess_none(&e->net->preprocess)) sslh_i_ox_note(&model, &e->part, "sslh.preprocess", text);
     if (model.n > (size_t)INT_MAX)
         sslh_fail(e->c, SSLH_E_USAGE, "sslh_export_onnx: the net '%s' takes more than 2 GB, which an ONNX file cannot "
                   "hold", e->net->name);
@@ -58015,7 +58015,7 @@ SSLH_DEF void sslh_export_onnx(sslh_net *net, const char *path, sslh_onnx_desc d
     }
     if (desc.input.ndim && !sslh_i_count(c, "sslh_export_onnx: .input", desc.input)) return;
     memset(&e, 0, sizeof e);
-    e.c = e.graph.c = e.constants.c = e.node.c = e.attribute.c = e.attributes.c = e.small.c = c;
+    e.c = e.graph.c = e.constants.c = e.node.c = e.attribute.c = e.attributes.c = e.part.c = c;
     e.net = net;
     e.head = desc.head;
     if (!sslh_i_tree_ready(&t[0], net) || (desc.head && !sslh_i_tree_ready(&t[1], desc.head))) return;

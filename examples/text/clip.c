@@ -269,9 +269,9 @@ static void load(sslh_ctx *c, options *o, captioned *s, sslh_field *images) {
     size_t size;
     int lines;
     if (!o->data) o->data = "examples/data/emoji";
-    snprintf(path, sizeof path, "%s", o->data);
-    if (!file_exists(path) && !folder_exists(path) && getenv("SSLH_DATA"))
-        snprintf(path, sizeof path, "%s/%s", getenv("SSLH_DATA"), o->data);
+    snprintf(path, sizeof path, "%s/%s", getenv("SSLH_DATA") ? getenv("SSLH_DATA") : "", o->data);
+    if (file_exists(o->data) || folder_exists(o->data) || !(file_exists(path) || folder_exists(path)))
+        snprintf(path, sizeof path, "%s", o->data);
     size = strlen(path);
     if (folder_exists(path)) {
         sslh_data d = sslh_load_images(c, path);
