@@ -338,7 +338,7 @@ END
     done
     check "eight images: a queue that is too long" sh -c "
         ! '$run' --data $own/few --size 16 --method moco > build/refused.txt 2>&1 &&
-        grep -q 'take .queue' build/refused.txt"
+        grep -q 'set .queue to' build/refused.txt"
     rm -f $own/few/[4-8].png
     check "three images are too few" sh -c "
         ! '$run' --data $own/few --size 16 > build/refused.txt 2>&1 &&
