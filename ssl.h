@@ -56571,6 +56571,37 @@ SSLH_I_FN sslh_net *sslh_i_net_from_arch(sslh_ctx *c, const char *a) {
     return NULL;
 }
 
+#if SSLH_WITH_QUANTIZE
+/* The net as the file has it: where the file holds scales of a weight, that weight has 8 bits. The net has not been used
+   yet; after an error NULL. Only nets of the library get here, and their children are described by the same text. */
+SSLH_I_FN sslh_net *sslh_i_eight_of_file(const sslh_i_st *s, sslh_net *net) {
+    sslh_i_tree t;
+    sslh_net *copy[SSLH_I_MAX_NETS];
+    sslh_quantize_desc d;
+    int i, j, found = 0;
+    memset(&d, 0, sizeof d);
+    d.min_count = SSLH_OFF;
+    if (sslh_i_net_bad(net)) return NULL;
+    sslh_i_tree_of(&t, net);
+    for (i = 0; i < t.n; i++) {
+        char *wanted = (char *)sslh_i_scratch(s->c, (size_t)t.net[i]->entries + 1), full[272], scale[280];
+        if (!wanted) return NULL;
+        for (j = 0; j < t.net[i]->entries; j++) {
+            sslh_i_full_name(&t, i, t.net[i]->entry[j]->name, full, sizeof full);
+            snprintf(scale, sizeof scale, "%s_scale", full);
+            wanted[j] = (char)(sslh_i_eight_wanted(t.net[i]->entry[j], full, &d) && sslh_i_st_find(s, "", scale) >= 0);
+            found += wanted[j];
+        }
+        copy[i] = sslh_i_eight_shell(s->c, t.net[i], wanted);
+        sslh_i_scratch_end(s->c, wanted);
+        if (!copy[i]) return NULL;
+    }
+    if (!found) return net;
+    sslh_i_link_copies(&t, copy);
+    return SSLH_I_BAD(s->c) ? NULL : copy[0];
+}
+#endif
+
 /* Builds the net that the file's "sslh.arch" describes and fills it. After an error there is no net, and the random
    streams that its initial values took are free again. */
 SSLH_I_FN sslh_net *sslh_i_load_net_bytes(sslh_ctx *c, const char *fn, const char *file, const uint8_t *bytes,
@@ -56587,6 +56618,9 @@ SSLH_I_FN sslh_net *sslh_i_load_net_bytes(sslh_ctx *c, const char *fn, const cha
         if (!net)
             sslh_fail(c, SSLH_E_FORMAT, "%s: %s names no architecture that this program has: build the net and use "
                       "sslh_load_weights", fn, file);
+#if SSLH_WITH_QUANTIZE
+        if (!SSLH_I_BAD(c)) net = sslh_i_eight_of_file(&s, net);
+#endif
         if (!SSLH_I_BAD(c)) sslh_i_st_fill(&s, net, d);
         if (!SSLH_I_BAD(c)) sslh_train_mode(net, 0); /* it is loaded to be used; sslh_train switches it back */
     }

@@ -280,6 +280,44 @@ static void batch_and_threads_change_no_bit(void) {
     }
 }
 
+/* --- files -------------------------------------------------------------------------------------------------------- */
+
+static long file_size(const char *path) {
+    FILE *f = fopen(path, "rb");
+    long size = -1;
+    if (f && fseek(f, 0, SEEK_END) == 0) size = ftell(f);
+    if (f) fclose(f);
+    return size;
+}
+static void a_saved_net_comes_back(void) {
+    int kind;
+    for (kind = 0; kind < 5; kind++) {
+        sslh_ctx *c = context(1), *other = context(1);
+        const char *path = test_temporary("eight.safetensors"), *whole = test_temporary("float.safetensors");
+        sslh_tensor *x, *a, *b;
+        NONE(sslh_quantize_desc, d);
+        NONE(sslh_load_desc, load);
+        sslh_net *net = some_net(c, kind, &x), *small = sslh_quantize(net, d), *again;
+        sslh_save_net(net, whole);
+        sslh_save_net(small, path);
+        CHECK(3 * file_size(path) < file_size(whole), "%s: %ld bytes of %ld", net_names[kind], file_size(path),
+              file_size(whole));
+        again = sslh_load_net(other, path);
+        CHECK(!sslh_error(c) && !sslh_error(other), "%s: %s", net_names[kind],
+              sslh_error(c) ? sslh_error(c) : sslh_error(other) ? sslh_error(other) : "");
+        a = run(small, x);
+        b = run(again, kind == 3 ? sslh_from_ints(other, sslh_shape_of(x), x->ints)
+                                 : sslh_from(other, sslh_shape_of(x), x->data));
+        CHECK(!sslh_error(c) && !sslh_error(other) && a->count == b->count &&
+              memcmp(a->data, b->data, a->count * sizeof *a->data) == 0, "%s: other features", net_names[kind]);
+        CHECK(sslh_net_bytes(again) == sslh_net_bytes(small), "%s: bytes", net_names[kind]);
+        sslh_load_weights(sslh_clone(net), path, load);
+        CHECK(sslh_error(c) != NULL, "%s: 8 bits do not go into a float net", net_names[kind]);
+        sslh_destroy(c);
+        sslh_destroy(other);
+    }
+}
+
 /* NaN in an input is not hidden by the rounding, and stays in its row. */
 static void nan_stays_in_its_row(void) {
     sslh_ctx *c = context(1);
@@ -332,6 +370,7 @@ TESTS_BEGIN
     TEST(a_convolution_has_the_sums_of_the_equations)
     TEST(nets_compute_nearly_the_same)
     TEST(batch_and_threads_change_no_bit)
+    TEST(a_saved_net_comes_back)
     TEST(nan_stays_in_its_row)
     TEST(wrong_use_is_said)
 TESTS_END
