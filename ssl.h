@@ -39501,6 +39501,8 @@ SSLH_I_PRAGMA(GCC target(SSLH_I_TARGET))
      N NM NI     the types of registers of numbers, masks and 32-bit integers; N..() are their operations
      QUAD(i)     a register with numbers 0 .. 3 of rows i, 4 + i, .. of p, which are ld apart
      ZIP PAIR(a, b, high)   of each four lanes: a0 b0 a1 b1, high: a2 b2 a3 b3; a0 a1 b0 b1, high: a2 a3 b2 b3
+     NP NPLOAD NQLOAD NPAIRS(a, b)   the type of a register of 2 W 16-bit integers; loads 16-bit integers; loads bytes
+                 less 128; the products as 32-bit integers, summed in pairs
      nimul       a function: the low halves of the 64-bit products of unsigned 32-bit lanes, and in *high the high ones
    and some of these, where they are faster than what the kernels do without them:
      FEW_REGISTERS   V takes up many of the few registers: large functions are called, not inlined
@@ -39553,6 +39555,12 @@ SSLH_I_PRAGMA(GCC target(SSLH_I_TARGET))
 #define SSLH_I_NALONG(x, z) _mm512_castsi512_ps((__m512i)_mm512_cvtne2ps_pbh(z, x))
 #define SSLH_I_NHALF(x) _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(x))
 #endif
+#define SSLH_I_NP __m512i
+#define SSLH_I_NPLOAD(p) _mm512_loadu_si512((const void *)(p))
+#define SSLH_I_NQLOAD(q) \
+    _mm512_sub_epi16(_mm512_cvtepu8_epi16(_mm256_loadu_si256((const __m256i *)(const void *)(q))), \
+                     _mm512_set1_epi16(128))
+#define SSLH_I_NPAIRS(a, b) _mm512_madd_epi16(a, b)
 SSLH_I_INLINE SSLH_I_NI sslh_i_nimul(SSLH_I_NI a, SSLH_I_NI b, SSLH_I_NI *high) {
     __m512i even = _mm512_mul_epu32(a, b), odd = _mm512_mul_epu32(_mm512_srli_epi64(a, 32), b);
     *high = _mm512_mask_blend_epi32(0xaaaa, _mm512_srli_epi64(even, 32), odd);
@@ -39593,6 +39601,12 @@ SSLH_I_INLINE SSLH_I_NI sslh_i_nimul(SSLH_I_NI a, SSLH_I_NI b, SSLH_I_NI *high) 
 #define SSLH_I_ZIP(a, b, hi) ((hi) ? _mm256_unpackhi_ps(a, b) : _mm256_unpacklo_ps(a, b))
 #define SSLH_I_PAIR(a, b, hi) ((hi) ? _mm256_shuffle_ps(a, b, 0xee) : _mm256_shuffle_ps(a, b, 0x44))
 #define SSLH_I_FLUSHED(call) SSLH_I_X86_FLUSHED(call)
+#define SSLH_I_NP __m256i
+#define SSLH_I_NPLOAD(p) _mm256_loadu_si256((const __m256i *)(const void *)(p))
+#define SSLH_I_NQLOAD(q) \
+    _mm256_sub_epi16(_mm256_cvtepu8_epi16(_mm_loadu_si128((const __m128i *)(const void *)(q))), \
+                     _mm256_set1_epi16(128))
+#define SSLH_I_NPAIRS(a, b) _mm256_madd_epi16(a, b)
 SSLH_I_INLINE SSLH_I_NI sslh_i_nimul(SSLH_I_NI a, SSLH_I_NI b, SSLH_I_NI *high) {
     __m256i even = _mm256_mul_epu32(a, b), odd = _mm256_mul_epu32(_mm256_srli_epi64(a, 32), b);
     *high = _mm256_blend_epi32(_mm256_srli_epi64(even, 32), odd, 0xaa);
@@ -39629,6 +39643,12 @@ SSLH_I_INLINE SSLH_I_NI sslh_i_nimul(SSLH_I_NI a, SSLH_I_NI b, SSLH_I_NI *high) 
 #define SSLH_I_QUAD(i) _mm_loadu_ps(p + (i)*ld)
 #define SSLH_I_ZIP(a, b, hi) ((hi) ? _mm_unpackhi_ps(a, b) : _mm_unpacklo_ps(a, b))
 #define SSLH_I_PAIR(a, b, hi) ((hi) ? _mm_shuffle_ps(a, b, 0xee) : _mm_shuffle_ps(a, b, 0x44))
+#define SSLH_I_NP __m128i
+#define SSLH_I_NPLOAD(p) _mm_loadu_si128((const __m128i *)(const void *)(p))
+#define SSLH_I_NQLOAD(q) \
+    _mm_sub_epi16(_mm_unpacklo_epi8(_mm_loadl_epi64((const __m128i *)(const void *)(q)), _mm_setzero_si128()), \
+                  _mm_set1_epi16(128))
+#define SSLH_I_NPAIRS(a, b) _mm_madd_epi16(a, b)
 SSLH_I_INLINE SSLH_I_NI sslh_i_nimul(SSLH_I_NI a, SSLH_I_NI b, SSLH_I_NI *high) {
     __m128i low = _mm_set_epi32(0, -1, 0, -1), even = _mm_mul_epu32(a, b),
             odd = _mm_mul_epu32(_mm_srli_epi64(a, 32), b);
@@ -39683,6 +39703,11 @@ SSLH_I_INLINE SSLH_I_NI sslh_i_nimul(SSLH_I_NI a, SSLH_I_NI b, SSLH_I_NI *high) 
 #define SSLH_I_ZIP(a, b, hi) ((hi) ? vzip2q_f32(a, b) : vzip1q_f32(a, b))
 #define SSLH_I_PAIR(a, b, hi) \
     ((hi) ? vcombine_f32(vget_high_f32(a), vget_high_f32(b)) : vcombine_f32(vget_low_f32(a), vget_low_f32(b)))
+#define SSLH_I_NP int16x8_t
+#define SSLH_I_NPLOAD(p) vld1q_s16(p)
+#define SSLH_I_NQLOAD(q) vsubq_s16(vreinterpretq_s16_u16(vmovl_u8(vld1_u8(q))), vdupq_n_s16(128))
+#define SSLH_I_NPAIRS(a, b) /* these pairs are k and k + 4 */ \
+    vmlal_s16(vmull_s16(vget_low_s16(a), vget_low_s16(b)), vget_high_s16(a), vget_high_s16(b))
 SSLH_I_INLINE SSLH_I_NI sslh_i_nimul(SSLH_I_NI a, SSLH_I_NI b, SSLH_I_NI *high) {
     uint32x4_t u = vreinterpretq_u32_s32(a), v = vreinterpretq_u32_s32(b);
     uint32x4_t s = vreinterpretq_u32_u64(vmull_u32(vget_low_u32(u), vget_low_u32(v)));
@@ -39737,6 +39762,10 @@ SSLH_I_INLINE SSLH_I_NI sslh_i_nimul(SSLH_I_NI a, SSLH_I_NI b, SSLH_I_NI *high) 
 #define SSLH_I_QUAD(i) wasm_v128_load(p + (i)*ld)
 #define SSLH_I_ZIP(a, b, hi) ((hi) ? wasm_i32x4_shuffle(a, b, 2, 6, 3, 7) : wasm_i32x4_shuffle(a, b, 0, 4, 1, 5))
 #define SSLH_I_PAIR(a, b, hi) ((hi) ? wasm_i32x4_shuffle(a, b, 2, 3, 6, 7) : wasm_i32x4_shuffle(a, b, 0, 1, 4, 5))
+#define SSLH_I_NP v128_t
+#define SSLH_I_NPLOAD(p) wasm_v128_load(p)
+#define SSLH_I_NQLOAD(q) wasm_i16x8_sub(wasm_u16x8_load8x8(q), wasm_i16x8_splat(128))
+#define SSLH_I_NPAIRS(a, b) wasm_i32x4_dot_i16x8(a, b)
 SSLH_I_INLINE SSLH_I_NI sslh_i_nimul(SSLH_I_NI a, SSLH_I_NI b, SSLH_I_NI *high) {
     v128_t s = wasm_u64x2_extmul_low_u32x4(a, b), t = wasm_u64x2_extmul_high_u32x4(a, b);
     *high = wasm_i32x4_shuffle(s, t, 1, 3, 5, 7);
@@ -42304,16 +42333,59 @@ SSLH_I_FN void SSLH_I_P(sslh_i_solarize_)(sslh_real *p, size_t n, sslh_real thre
 }
 
 /* --- kernels: sums of 8-bit products ---
-   No sum is rounded, so that their order is free. */
+   No sum is rounded, so that their order is free. A pair of products is at most 2 x 127 x 128 in 32 bits: nothing
+   saturates, as the sums of pairs in 16 bits would. Eight rows at a time share the widened weights of a column. */
+SSLH_I_INLINE int32_t SSLH_I_P(sslh_i_eight_part_)(const int16_t *x, const uint8_t *w, size_t k, size_t K) {
+    int32_t sum = 0;
+    for (; k < K; k++) sum += (int32_t)x[k] * ((int32_t)w[k] - 128);
+    return sum;
+}
+#ifdef SSLH_I_NPAIRS
+SSLH_I_INLINE int32_t SSLH_I_P(sslh_i_eight_lanes_)(SSLH_I_NI x) {
+    int32_t lane[SSLH_I_W], sum = 0;
+    memcpy(lane, &x, sizeof lane);
+    for (int i = 0; i < SSLH_I_W; i++) sum += lane[i];
+    return sum;
+}
+/* One column for eight rows; y: the results, ld apart. */
+SSLH_I_FN void SSLH_I_P(sslh_i_eight_column_)(const int16_t *p, const uint8_t *w, size_t K, int32_t *y, size_t ld) {
+    const size_t whole = K - K % (2 * SSLH_I_W);
+#define SSLH_I_EIGHT(OP) OP(0) OP(1) OP(2) OP(3) OP(4) OP(5) OP(6) OP(7)
+#define SSLH_I_EIGHT_NEW(r) SSLH_I_NI s##r = SSLH_I_NISET(0);
+#define SSLH_I_EIGHT_ADD(r) s##r = SSLH_I_NIADD(s##r, SSLH_I_NPAIRS(SSLH_I_NPLOAD(p + (size_t)(r) * K + k), q));
+#define SSLH_I_EIGHT_END(r) \
+    y[(size_t)(r) * ld] = SSLH_I_P(sslh_i_eight_lanes_)(s##r) + \
+        SSLH_I_P(sslh_i_eight_part_)(p + (size_t)(r) * K, w, whole, K);
+    SSLH_I_EIGHT(SSLH_I_EIGHT_NEW)
+    for (size_t k = 0; k < whole; k += 2 * SSLH_I_W) {
+        const SSLH_I_NP q = SSLH_I_NQLOAD(w + k);
+        SSLH_I_EIGHT(SSLH_I_EIGHT_ADD)
+    }
+    SSLH_I_EIGHT(SSLH_I_EIGHT_END)
+#undef SSLH_I_EIGHT
+#undef SSLH_I_EIGHT_NEW
+#undef SSLH_I_EIGHT_ADD
+#undef SSLH_I_EIGHT_END
+}
+SSLH_I_INLINE int32_t SSLH_I_P(sslh_i_eight_dot_)(const int16_t *x, const uint8_t *w, size_t K) {
+    const size_t whole = K - K % (2 * SSLH_I_W);
+    SSLH_I_NI s = SSLH_I_NISET(0);
+    for (size_t k = 0; k < whole; k += 2 * SSLH_I_W)
+        s = SSLH_I_NIADD(s, SSLH_I_NPAIRS(SSLH_I_NPLOAD(x + k), SSLH_I_NQLOAD(w + k)));
+    return SSLH_I_P(sslh_i_eight_lanes_)(s) + SSLH_I_P(sslh_i_eight_part_)(x, w, whole, K);
+}
+#endif
 SSLH_I_FN void SSLH_I_P(sslh_i_eight_)(const int16_t *p, int rows, const uint8_t *q, size_t O, size_t K, int32_t *y) {
     for (size_t o = 0; o < O; o++) {
         const uint8_t *w = q + o * K;
-        for (int r = 0; r < rows; r++) {
-            const int16_t *x = p + (size_t)r * K;
-            int32_t sum = 0;
-            for (size_t k = 0; k < K; k++) sum += (int32_t)x[k] * ((int32_t)w[k] - 128);
-            y[(size_t)r * O + o] = sum;
-        }
+#ifdef SSLH_I_NPAIRS
+        if (rows == 8) SSLH_I_P(sslh_i_eight_column_)(p, w, K, y + o, O);
+        else for (int r = 0; r < rows; r++)
+            y[(size_t)r * O + o] = SSLH_I_P(sslh_i_eight_dot_)(p + (size_t)r * K, w, K);
+#else
+        for (int r = 0; r < rows; r++)
+            y[(size_t)r * O + o] = SSLH_I_P(sslh_i_eight_part_)(p + (size_t)r * K, w, 0, K);
+#endif
     }
 }
 
@@ -42357,6 +42429,10 @@ static const struct sslh_i_kernels SSLH_I_P(sslh_i_table_) = {
 #undef SSLH_I_NABS
 #undef SSLH_I_NBITS
 #undef SSLH_I_NDOT
+#undef SSLH_I_NP
+#undef SSLH_I_NPAIRS
+#undef SSLH_I_NPLOAD
+#undef SSLH_I_NQLOAD
 #undef SSLH_I_NEQ
 #undef SSLH_I_NFMA
 #undef SSLH_I_NGE
