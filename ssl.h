@@ -4391,6 +4391,12 @@ typedef struct sslh_quantize_desc {
    that a net does not use through sslh_layer_linear or sslh_layer_conv (embeddings) stay float. Errors: a weight that
    is NaN or Inf, a net that is one of 8 bits already, no weight that could be made small. */
 SSLH_API sslh_net *sslh_quantize(sslh_net *net, sslh_quantize_desc desc);
+/* Sets the weights of linear layers and convolutions to 0 that have the smallest absolute values in the whole net,
+   children included, until share of them (above 0, below 1; rounded) are 0, and returns how many are (Han, Pool,
+   Tran, Dally 2015). Of equal values the first go. The shapes stay, so a file that is compressed becomes smaller, but
+   nothing becomes faster (sslh_net_prune_filters makes a narrower net). Training moves the zeros again: to fine-tune,
+   call it after every epoch, as from the callback of sslh_train. Norms, biases and embeddings are left alone. */
+SSLH_API int64_t sslh_prune_magnitude(sslh_net *net, float share);
 /* Bytes of all parameters and states of a net, children included: what sslh_save_net writes, but for the header. */
 SSLH_API int64_t sslh_net_bytes(sslh_net *net);
 #endif
@@ -5685,8 +5691,10 @@ typedef struct sslh_i_depthwise_grad {
     KERNEL(void, luma, (const sslh_real *r, const sslh_real *g, const sslh_real *b, sslh_real *out, size_t n))        \
     KERNEL(void, hue, (sslh_real *r, sslh_real *g, sslh_real *b, size_t n, sslh_real turn))                           \
     KERNEL(void, solarize, (sslh_real *p, size_t n, sslh_real threshold))                                             \
-    /* y (rows,O) = sum over k of p[r][k] (q[o][k] - 128), integers; 8 rows at most, K at most 65536 */               \
+    /* y (rows,O) = sum over k of p[r][k] (q[o][k] - 128), integers; 8 rows at most, K at most 65536; rows of p are */ \
+    /* SSLH_I_EIGHT_LD(K) apart, with zeros from K on */                                                              \
     KERNEL(void, eight, (const int16_t *p, int rows, const uint8_t *q, size_t O, size_t K, int32_t *y))
+#define SSLH_I_EIGHT_LD(K) (((K) + 31) / 32 * 32) /* 16-bit integers: a multiple of every register */
 #define SSLH_I_MEMBER(result, name, arguments) result(*name) arguments;
 struct sslh_i_kernels {
     const char *name;
@@ -28636,6 +28644,59 @@ SSLH_DEF sslh_net *sslh_quantize(sslh_net *net, sslh_quantize_desc d) {
     return SSLH_I_BAD(c) ? sslh_i_dummy_net(c) : copy[0];
 }
 
+/* --- pruning by magnitude --- */
+
+SSLH_I_FN int sslh_i_real_order(const void *a, const void *b) {
+    sslh_real x, y;
+    memcpy(&x, a, sizeof x);
+    memcpy(&y, b, sizeof y);
+    return (x > y) - (x < y);
+}
+SSLH_I_FN sslh_real sslh_i_magnitude(sslh_real v) { return v < 0 ? -v : v; }
+
+/* The next entry of the tree whose weight is that of a product in float, from *net and *at on; NULL: none is left. */
+SSLH_I_FN sslh_tensor *sslh_i_next_product(const sslh_i_tree *t, int *net, int *at) {
+    for (; *net < t->n; (*net)++, *at = 0)
+        while (*at < t->net[*net]->entries) {
+            sslh_i_entry *e = t->net[*net]->entry[(*at)++];
+            if (e->product && e->is_param) return &e->t;
+        }
+    return NULL;
+}
+
+SSLH_DEF int64_t sslh_prune_magnitude(sslh_net *net, float share) {
+    sslh_ctx *c = sslh_net_ctx(net);
+    sslh_i_tree t;
+    sslh_tensor *w;
+    sslh_real *all, most;
+    size_t count = 0, used = 0, gone, below = 0, i;
+    int at, k;
+    if (!sslh_i_net_ok(c, "sslh_prune_magnitude", net) || !sslh_i_tree_ready(&t, net)) return 0;
+    if (!(share > 0.0f && share < 1.0f))
+        sslh_i_out_of_range(c, "sslh_prune_magnitude", "share", (double)share, 1, "above 0, below 1");
+    for (k = at = 0; (w = sslh_i_next_product(&t, &k, &at)) != NULL;) count += w->count;
+    if (!count)
+        sslh_fail(c, SSLH_E_USAGE, "sslh_prune_magnitude: the net '%s' has no float weight of a linear layer or a "
+                  "convolution", net->name);
+    if (SSLH_I_BAD(c)) return 0;
+    gone = SSLH_I_MIN((size_t)((double)share * (double)count + 0.5), count);
+    all = gone ? (sslh_real *)sslh_i_scratch(c, count * sizeof *all) : NULL;
+    if (!all) return 0;
+    for (k = at = 0; (w = sslh_i_next_product(&t, &k, &at)) != NULL;)
+        for (i = 0; i < w->count; i++) all[used++] = sslh_i_magnitude(w->data[i]);
+    qsort(all, count, sizeof *all, sslh_i_real_order);
+    most = all[gone - 1]; /* the largest that goes; of those equal to it only as many as are wanted */
+    while (below < gone && all[below] < most) below++;
+    sslh_i_scratch_end(c, all);
+    used = gone - below;
+    for (k = at = 0; (w = sslh_i_next_product(&t, &k, &at)) != NULL;)
+        for (i = 0; i < w->count; i++) {
+            const sslh_real v = sslh_i_magnitude(w->data[i]);
+            if (v < most || (!(v > most) && used && used--)) w->data[i] = 0;
+        }
+    return (int64_t)gone;
+}
+
 SSLH_DEF int64_t sslh_net_bytes(sslh_net *net) {
     sslh_i_tree t;
     int64_t bytes = 0;
@@ -36218,7 +36279,8 @@ typedef struct sslh_i_eight {
     size_t           rows, O, K;
     int16_t         *p;       /* convolution: all images in integers (N,H,W,I) */
     sslh_real       *t;       /* (N): their scales; of a linear layer a worker's own, in its piece of patches */
-    int16_t         *patches; /* threads x (SSLH_I_EIGHT_ROWS,K) */
+    size_t           ld;      /* SSLH_I_EIGHT_LD(K) */
+    int16_t         *patches; /* threads x (SSLH_I_EIGHT_ROWS,ld) */
     int32_t         *sums;    /* threads x (SSLH_I_EIGHT_ROWS,O) */
     void           (*kernel)(const int16_t *p, int rows, const uint8_t *q, size_t O, size_t K, int32_t *y);
     int              relu;
@@ -36231,7 +36293,8 @@ SSLH_I_FN void sslh_i_plain_eight(const int16_t *p, int rows, const uint8_t *q, 
     for (r = 0; r < rows; r++)
         for (o = 0; o < O; o++) {
             int32_t sum = 0;
-            for (k = 0; k < K; k++) sum += (int32_t)p[(size_t)r * K + k] * ((int32_t)q[o * K + k] - 128);
+            for (k = 0; k < K; k++)
+                sum += (int32_t)p[(size_t)r * SSLH_I_EIGHT_LD(K) + k] * ((int32_t)q[o * K + k] - 128);
             y[(size_t)r * O + o] = sum;
         }
 }
@@ -36272,12 +36335,12 @@ SSLH_I_FN void sslh_i_eight_linear_task(void *arg, int task, int worker) {
     const sslh_i_eight *j = (const sslh_i_eight *)arg;
     const size_t first = (size_t)task * SSLH_I_EIGHT_ROWS;
     const int rows = (int)SSLH_I_MIN((size_t)SSLH_I_EIGHT_ROWS, j->rows - first);
-    int16_t *p = j->patches + (size_t)worker * SSLH_I_EIGHT_ROWS * j->K;
+    int16_t *p = j->patches + (size_t)worker * SSLH_I_EIGHT_ROWS * j->ld;
     int32_t *sums = j->sums + (size_t)worker * SSLH_I_EIGHT_ROWS * j->O;
     sslh_real t[SSLH_I_EIGHT_ROWS];
     int r;
     for (r = 0; r < rows; r++)
-        t[r] = sslh_i_eight_round(j->x + (first + (size_t)r) * j->K, j->K, p + (size_t)r * j->K);
+        t[r] = sslh_i_eight_round(j->x + (first + (size_t)r) * j->K, j->K, p + (size_t)r * j->ld);
     j->kernel(p, rows, j->q, j->O, j->K, sums);
     sslh_i_eight_finish(j, sums, rows, t, 1, j->y + first * j->O);
 }
@@ -36308,12 +36371,12 @@ SSLH_I_FN void sslh_i_eight_patch(const sslh_i_eight *j, int n, int y, int x, in
 SSLH_I_FN void sslh_i_eight_conv_task(void *arg, int task, int worker) {
     const sslh_i_eight *j = (const sslh_i_eight *)arg;
     const int n = task / j->s.oh, y = task % j->s.oh;
-    int16_t *patches = j->patches + (size_t)worker * SSLH_I_EIGHT_ROWS * j->K;
+    int16_t *patches = j->patches + (size_t)worker * SSLH_I_EIGHT_ROWS * j->ld;
     int32_t *sums = j->sums + (size_t)worker * SSLH_I_EIGHT_ROWS * j->O;
     int x, r;
     for (x = 0; x < j->s.ow; x += SSLH_I_EIGHT_ROWS) {
         const int rows = SSLH_I_MIN(SSLH_I_EIGHT_ROWS, j->s.ow - x);
-        for (r = 0; r < rows; r++) sslh_i_eight_patch(j, n, y, x + r, patches + (size_t)r * j->K);
+        for (r = 0; r < rows; r++) sslh_i_eight_patch(j, n, y, x + r, patches + (size_t)r * j->ld);
         j->kernel(patches, rows, j->q, j->O, j->K, sums);
         sslh_i_eight_finish(j, sums, rows, j->t + n, 0,
                             j->y + sslh_i_place(n, y, x, j->s.oh, j->s.ow, (int)j->O));
@@ -36338,7 +36401,9 @@ SSLH_I_FN void sslh_i_eight_run(sslh_ctx *c, sslh_i_eight *j) {
     const size_t each = SSLH_I_EIGHT_ROWS * (size_t)c->threads;
     const size_t values = (size_t)j->s.n * (size_t)j->s.h * (size_t)j->s.w * (size_t)j->s.ci;
     j->kernel = c->desc.plain ? sslh_i_plain_eight : c->k->eight;
-    j->patches = (int16_t *)sslh_i_scratch(c, each * j->K * sizeof *j->patches);
+    j->ld = SSLH_I_EIGHT_LD(j->K);
+    j->patches = (int16_t *)sslh_i_scratch(c, each * j->ld * sizeof *j->patches);
+    if (j->patches) memset(j->patches, 0, each * j->ld * sizeof *j->patches); /* what follows K stays 0 */
     j->sums = (int32_t *)sslh_i_scratch(c, each * j->O * sizeof *j->sums);
     if (j->s.n) {
         j->p = (int16_t *)sslh_i_scratch(c, values * sizeof *j->p);
@@ -42333,14 +42398,14 @@ SSLH_I_FN void SSLH_I_P(sslh_i_solarize_)(sslh_real *p, size_t n, sslh_real thre
 }
 
 /* --- kernels: sums of 8-bit products ---
-   No sum is rounded, so that their order is free. A pair of products is at most 2 x 127 x 128 in 32 bits: nothing
-   saturates, as the sums of pairs in 16 bits would. Eight rows at a time share the widened weights of a column. */
-SSLH_I_INLINE int32_t SSLH_I_P(sslh_i_eight_part_)(const int16_t *x, const uint8_t *w, size_t k, size_t K) {
-    int32_t sum = 0;
-    for (; k < K; k++) sum += (int32_t)x[k] * ((int32_t)w[k] - 128);
-    return sum;
-}
+   No sum is rounded, so that their order is free. Products are summed in pairs of 32 bits, at most 2 x 127 x 128: in
+   16 bits, as x86 has it for bytes, they would saturate. Eight rows at a time share the widened weights of a column. */
 #ifdef SSLH_I_NPAIRS
+/* The weights from k on, followed by what stands for 0, so that the last register of a row is whole: tail (32). */
+SSLH_I_INLINE void SSLH_I_P(sslh_i_eight_tail_)(const uint8_t *w, size_t k, size_t K, uint8_t tail[32]) {
+    memset(tail, 128, 32);
+    memcpy(tail, w + k, K - k);
+}
 SSLH_I_INLINE int32_t SSLH_I_P(sslh_i_eight_lanes_)(SSLH_I_NI x) {
     int32_t lane[SSLH_I_W], sum = 0;
     memcpy(lane, &x, sizeof lane);
@@ -42349,16 +42414,21 @@ SSLH_I_INLINE int32_t SSLH_I_P(sslh_i_eight_lanes_)(SSLH_I_NI x) {
 }
 /* One column for eight rows; y: the results, ld apart. */
 SSLH_I_FN void SSLH_I_P(sslh_i_eight_column_)(const int16_t *p, const uint8_t *w, size_t K, int32_t *y, size_t ld) {
-    const size_t whole = K - K % (2 * SSLH_I_W);
+    const size_t whole = K - K % (2 * SSLH_I_W), each = SSLH_I_EIGHT_LD(K);
+    uint8_t tail[32];
 #define SSLH_I_EIGHT(OP) OP(0) OP(1) OP(2) OP(3) OP(4) OP(5) OP(6) OP(7)
 #define SSLH_I_EIGHT_NEW(r) SSLH_I_NI s##r = SSLH_I_NISET(0);
-#define SSLH_I_EIGHT_ADD(r) s##r = SSLH_I_NIADD(s##r, SSLH_I_NPAIRS(SSLH_I_NPLOAD(p + (size_t)(r) * K + k), q));
-#define SSLH_I_EIGHT_END(r) \
-    y[(size_t)(r) * ld] = SSLH_I_P(sslh_i_eight_lanes_)(s##r) + \
-        SSLH_I_P(sslh_i_eight_part_)(p + (size_t)(r) * K, w, whole, K);
+#define SSLH_I_EIGHT_ADD(r) s##r = SSLH_I_NIADD(s##r, SSLH_I_NPAIRS(SSLH_I_NPLOAD(p + (size_t)(r) * each + k), q));
+#define SSLH_I_EIGHT_END(r) y[(size_t)(r) * ld] = SSLH_I_P(sslh_i_eight_lanes_)(s##r);
     SSLH_I_EIGHT(SSLH_I_EIGHT_NEW)
-    for (size_t k = 0; k < whole; k += 2 * SSLH_I_W) {
+    size_t k = 0;
+    for (; k < whole; k += 2 * SSLH_I_W) {
         const SSLH_I_NP q = SSLH_I_NQLOAD(w + k);
+        SSLH_I_EIGHT(SSLH_I_EIGHT_ADD)
+    }
+    if (k < K) {
+        SSLH_I_P(sslh_i_eight_tail_)(w, k, K, tail);
+        const SSLH_I_NP q = SSLH_I_NQLOAD(tail);
         SSLH_I_EIGHT(SSLH_I_EIGHT_ADD)
     }
     SSLH_I_EIGHT(SSLH_I_EIGHT_END)
@@ -42368,24 +42438,35 @@ SSLH_I_FN void SSLH_I_P(sslh_i_eight_column_)(const int16_t *p, const uint8_t *w
 #undef SSLH_I_EIGHT_END
 }
 SSLH_I_INLINE int32_t SSLH_I_P(sslh_i_eight_dot_)(const int16_t *x, const uint8_t *w, size_t K) {
-    const size_t whole = K - K % (2 * SSLH_I_W);
     SSLH_I_NI s = SSLH_I_NISET(0);
-    for (size_t k = 0; k < whole; k += 2 * SSLH_I_W)
+    uint8_t tail[32];
+    size_t k = 0;
+    for (; k + 2 * SSLH_I_W <= K; k += 2 * SSLH_I_W)
         s = SSLH_I_NIADD(s, SSLH_I_NPAIRS(SSLH_I_NPLOAD(x + k), SSLH_I_NQLOAD(w + k)));
-    return SSLH_I_P(sslh_i_eight_lanes_)(s) + SSLH_I_P(sslh_i_eight_part_)(x, w, whole, K);
+    if (k < K) {
+        SSLH_I_P(sslh_i_eight_tail_)(w, k, K, tail);
+        s = SSLH_I_NIADD(s, SSLH_I_NPAIRS(SSLH_I_NPLOAD(x + k), SSLH_I_NQLOAD(tail)));
+    }
+    return SSLH_I_P(sslh_i_eight_lanes_)(s);
+}
+#else
+SSLH_I_INLINE int32_t SSLH_I_P(sslh_i_eight_dot_)(const int16_t *x, const uint8_t *w, size_t K) {
+    int32_t sum = 0;
+    for (size_t k = 0; k < K; k++) sum += (int32_t)x[k] * ((int32_t)w[k] - 128);
+    return sum;
 }
 #endif
 SSLH_I_FN void SSLH_I_P(sslh_i_eight_)(const int16_t *p, int rows, const uint8_t *q, size_t O, size_t K, int32_t *y) {
     for (size_t o = 0; o < O; o++) {
         const uint8_t *w = q + o * K;
 #ifdef SSLH_I_NPAIRS
-        if (rows == 8) SSLH_I_P(sslh_i_eight_column_)(p, w, K, y + o, O);
-        else for (int r = 0; r < rows; r++)
-            y[(size_t)r * O + o] = SSLH_I_P(sslh_i_eight_dot_)(p + (size_t)r * K, w, K);
-#else
-        for (int r = 0; r < rows; r++)
-            y[(size_t)r * O + o] = SSLH_I_P(sslh_i_eight_part_)(p + (size_t)r * K, w, 0, K);
+        if (rows == 8) {
+            SSLH_I_P(sslh_i_eight_column_)(p, w, K, y + o, O);
+            continue;
+        }
 #endif
+        for (int r = 0; r < rows; r++)
+            y[(size_t)r * O + o] = SSLH_I_P(sslh_i_eight_dot_)(p + (size_t)r * SSLH_I_EIGHT_LD(K), w, K);
     }
 }
 

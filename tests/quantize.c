@@ -34,27 +34,31 @@ static int rounded(double v) { return (int)(v < 0 ? v - 0.5 : v + 0.5); }
 /* The extreme values, where a sum of 16 bits would saturate, and random ones, at all lengths around the registers. */
 static void the_kernel_has_the_sums_of_plain_loops(void) {
     static const int lengths[] = {1, 2, 7, 15, 16, 17, 27, 31, 32, 33, 48, 63, 64, 65, 127, 128, 300};
-    sslh_ctx *c = context(1);
-    static int16_t p[8 * 300];
+    static int16_t p[8 * 320];
     static uint8_t q[5 * 300];
+    sslh_i_isa set[SSLH_I_MOST_SETS];
+    const int sets = sslh_i_isas(set);
     int32_t fast[40], plain[40];
     size_t i, K;
-    int kind, rows, n, wrong = 0;
-    for (n = 0; n < (int)(sizeof lengths / sizeof lengths[0]); n++)
-        for (kind = 0; kind < 3; kind++)
-            for (rows = 1; rows <= 8; rows++) {
-                K = (size_t)lengths[n];
-                for (i = 0; i < 8 * K; i++)
-                    p[i] = (int16_t)(kind == 0 ? 127 : kind == 1 ? -127 : (int)sslh_random_below(1, 2, i, 255) - 127);
-                for (i = 0; i < 5 * K; i++)
-                    q[i] = (uint8_t)(kind == 0 ? 255 : kind == 1 ? 1 : 1 + sslh_random_below(3, 4, i, 255));
-                c->k->eight(p, rows, q, 5, K, fast);
-                sslh_i_plain_eight(p, rows, q, 5, K, plain);
-                wrong += memcmp(fast, plain, (size_t)rows * 5 * sizeof *fast) != 0;
-                if (kind < 2) CHECK(plain[0] == 127 * 127 * (int)K, "%d", (int)plain[0]);
-            }
-    CHECK(wrong == 0, "%d", wrong);
-    sslh_destroy(c);
+    int kind, rows, n, at, wrong;
+    for (at = 0; at < sets; at++) {
+        if (!set[at].present) continue;
+        for (n = wrong = 0; n < (int)(sizeof lengths / sizeof lengths[0]); n++)
+            for (kind = 0; kind < 3; kind++)
+                for (rows = 1; rows <= 8; rows++) {
+                    K = (size_t)lengths[n];
+                    for (i = 0; i < 8 * SSLH_I_EIGHT_LD(K); i++)
+                        p[i] = (int16_t)(i % SSLH_I_EIGHT_LD(K) >= K ? 0 : kind == 0 ? 127 : kind == 1 ? -127
+                            : (int)sslh_random_below(1, 2, i, 255) - 127);
+                    for (i = 0; i < 5 * K; i++)
+                        q[i] = (uint8_t)(kind == 0 ? 255 : kind == 1 ? 1 : 1 + sslh_random_below(3, 4, i, 255));
+                    set[at].table->eight(p, rows, q, 5, K, fast);
+                    sslh_i_plain_eight(p, rows, q, 5, K, plain);
+                    wrong += memcmp(fast, plain, (size_t)rows * 5 * sizeof *fast) != 0;
+                    if (kind < 2) CHECK(plain[0] == 127 * 127 * (int)K, "%d", (int)plain[0]);
+                }
+        CHECK(wrong == 0, "%s: %d products differ", set[at].table->name, wrong);
+    }
 }
 
 /* The largest sum that there can be does not leave 32 bits. */
@@ -333,6 +337,46 @@ static void nan_stays_in_its_row(void) {
     sslh_destroy(c);
 }
 
+/* --- pruning by magnitude ------------------------------------------------------------------------------------------ */
+
+static void the_smallest_weights_go(void) {
+    sslh_ctx *c = context(1);
+    sslh_net *net = mlp(c, 20, 30, 10), *before = sslh_clone(net);
+    const int64_t gone = sslh_prune_magnitude(net, 0.7f);
+    double largest_gone = 0, smallest_left = HUGE_VAL;
+    int64_t zeros = 0;
+    int i, n = sslh_count_tensors(net);
+    size_t k;
+    CHECK(!sslh_error(c) && gone == 630, "%s, %d", sslh_error(c) ? sslh_error(c) : "", (int)gone);
+    for (i = 0; i < n; i++) {
+        const sslh_tensor *a = sslh_tensor_at(before, i, NULL, 0, NULL), *b = sslh_tensor_at(net, i, NULL, 0, NULL);
+        for (k = 0; k < a->count; k++) {
+            const double v = fabs((double)a->data[k]);
+            if (b->data[k] == 0 && a->ndim == 2) zeros++, largest_gone = v > largest_gone ? v : largest_gone;
+            else CHECK(a->data[k] == b->data[k], "a value that stays has changed");
+            if (b->data[k] != 0 && a->ndim == 2) smallest_left = v < smallest_left ? v : smallest_left;
+        }
+    }
+    CHECK(zeros == gone && largest_gone <= smallest_left, "%d of %d, %g %g", (int)zeros, (int)gone, largest_gone,
+          smallest_left);
+    CHECK(sslh_prune_magnitude(net, 0.7f) == gone && sslh_hash(net) != sslh_hash(before), "again");
+    sslh_prune_magnitude(net, 1);
+    CHECK_ERROR(c, "sslh_prune_magnitude: .share is 1 (above 0, below 1)");
+    sslh_destroy(c);
+}
+/* Equal values: as many as were asked for. */
+static void of_equal_weights_the_first_go(void) {
+    sslh_ctx *c = context(1);
+    sslh_net *net = linear(c, 5, 4);
+    sslh_tensor *w = sslh_param(net, 0);
+    size_t k, zeros = 0;
+    for (k = 0; k < w->count; k++) w->data[k] = k % 2 ? 1.0f : -1.0f;
+    CHECK(sslh_prune_magnitude(net, 0.35f) == 7, "7 of 20");
+    for (k = 0; k < w->count; k++) zeros += w->data[k] == 0;
+    CHECK(zeros == 7 && w->data[6] == 0 && w->data[7] != 0, "%d", (int)zeros);
+    sslh_destroy(c);
+}
+
 static void wrong_use_is_said(void) {
     sslh_ctx *c = context(1);
     sslh_net *net = linear(c, 40, 30), *small;
@@ -372,5 +416,7 @@ TESTS_BEGIN
     TEST(batch_and_threads_change_no_bit)
     TEST(a_saved_net_comes_back)
     TEST(nan_stays_in_its_row)
+    TEST(the_smallest_weights_go)
+    TEST(of_equal_weights_the_first_go)
     TEST(wrong_use_is_said)
 TESTS_END
