@@ -85,7 +85,8 @@
      switch                  default  meaning
      SSLH_WITH_ALL           1        default of every method's switch
      SSLH_WITH_<METHOD>      all      one method: SSLH_WITH_SIMCLR, SSLH_WITH_MAE .. (names in 13, in capitals);
-                                     likewise .._TOKENIZERS, _CLASSIFIERS, _TRANSFER, _SEGMENT, _INSIDE, _ROBUST
+                                     likewise .._TOKENIZERS, _CLASSIFIERS, _TRANSFER, _SEGMENT, _INSIDE, _ROBUST,
+                                     _QUANTIZE
      SSLH_WITH_THREADS       1        0: no thread pool (a .parallel_for of yours still works)
      SSLH_WITH_SIMD          1        0: portable C kernels only; the file then never includes itself and can be pasted
      SSLH_WITH_STDIO         1        0: no files and no progress line; functions that take a path report an error
@@ -4367,8 +4368,8 @@ SSLH_API sslh_net *sslh_net_prune_filters(sslh_net *net, sslh_prune_desc desc);
 /* ================================================================================================================== */
 /*  >>api-quantize  nets of 8-bit weights for inference                                                               */
 /* ================================================================================================================== */
-/* A trained net made small: its weights as 8-bit integers, for use only. Linear layers and convolutions, where nearly all
-   weights and multiply-adds are, are computed with integers; norms, softmax, attention and activations stay float. */
+/* A trained net made small: its weights as 8-bit integers, for use only. Linear layers and convolutions, where nearly
+   all weights and multiply-adds are, are computed with integers; norms, softmax, attention, activations stay float. */
 
 #ifndef SSLH_WITH_QUANTIZE
 #define SSLH_WITH_QUANTIZE SSLH_WITH_ALL
@@ -35524,7 +35525,8 @@ SSLH_I_FN int sslh_i_conv_sizes(sslh_ctx *c, const char *op, sslh_i_conv *s, int
 /* The sizes of a convolution, all checked; 0 after an error. dims: 1 or 2 axes of places. The type of the weight does
    not matter here. */
 SSLH_I_FN int sslh_i_conv_check(sslh_ctx *c, const char *op, const sslh_tensor *x, const sslh_tensor *weight,
-                                const sslh_tensor *bias, sslh_conv_desc desc, int dims, int transposed, sslh_i_conv *s) {
+                                const sslh_tensor *bias, sslh_conv_desc desc, int dims, int transposed,
+                                sslh_i_conv *s) {
     char sx[96], sw[96], sb[96];
     sslh_i_str(sx, sizeof sx, sslh_shape_of(x));
     sslh_i_str(sw, sizeof sw, sslh_shape_of(weight));
@@ -56729,8 +56731,8 @@ SSLH_I_FN sslh_net *sslh_i_net_from_arch(sslh_ctx *c, const char *a) {
 }
 
 #if SSLH_WITH_QUANTIZE
-/* The net as the file has it: where the file holds scales of a weight, that weight has 8 bits. The net has not been used
-   yet; after an error NULL. Only nets of the library get here, and their children are described by the same text. */
+/* The net as the file has it: where the file holds scales of a weight, that weight has 8 bits. The net has not been
+   used yet; after an error NULL. Only nets of the library get here, and the same text describes their children. */
 SSLH_I_FN sslh_net *sslh_i_eight_of_file(const sslh_i_st *s, sslh_net *net) {
     sslh_i_tree t;
     sslh_net *copy[SSLH_I_MAX_NETS];

@@ -153,8 +153,8 @@ static sslh_tensor *conv_forward(sslh_net *net, sslh_tensor *x, const void *self
     return sslh_layer_conv(net, 0, x, 0, d);
 }
 static void a_convolution_has_the_sums_of_the_equations(void) {
-    static const conv_case cases[] = {{6, 7, 3, 5, 3, 1, 1, 1, 0}, {9, 8, 4, 6, 3, 2, 1, 1, 1}, {5, 5, 16, 9, 1, 1, 0, 1, 0},
-        {12, 11, 2, 3, 5, 3, 2, 2, 0}, {16, 16, 3, 8, 4, 4, 0, 1, 0}};
+    static const conv_case cases[] = {{6, 7, 3, 5, 3, 1, 1, 1, 0}, {9, 8, 4, 6, 3, 2, 1, 1, 1},
+        {5, 5, 16, 9, 1, 1, 0, 1, 0}, {12, 11, 2, 3, 5, 3, 2, 2, 0}, {16, 16, 3, 8, 4, 4, 0, 1, 0}};
     size_t n;
     for (n = 0; n < sizeof cases / sizeof cases[0]; n++) {
         const conv_case *k = &cases[n];
@@ -183,7 +183,8 @@ static void a_convolution_has_the_sums_of_the_equations(void) {
                 float value;
                 int sum = 0;
                 for (u = 0; u < k->kernel; u++) for (v = 0; v < k->kernel; v++) for (e = 0; e < k->in; e++) {
-                    const int yy = r * k->stride + u * k->dilation - k->pad, xx = col * k->stride + v * k->dilation - k->pad;
+                    const int yy = r * k->stride + u * k->dilation - k->pad;
+                    const int xx = col * k->stride + v * k->dilation - k->pad;
                     float at;
                     if (yy < 0 || xx < 0 || yy >= k->h || xx >= k->w) continue;
                     at = image[(yy * k->w + xx) * k->in + e] * inverse;
@@ -337,7 +338,7 @@ static void nan_stays_in_its_row(void) {
     sslh_destroy(c);
 }
 
-/* --- pruning by magnitude ------------------------------------------------------------------------------------------ */
+/* --- pruning by magnitude ----------------------------------------------------------------------------------------- */
 
 static void the_smallest_weights_go(void) {
     sslh_ctx *c = context(1);
