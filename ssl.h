@@ -84,9 +84,8 @@
 
      switch                  default  meaning
      SSLH_WITH_ALL           1        default of every method's switch
-     SSLH_WITH_<METHOD>      all      one method: SSLH_WITH_SIMCLR, SSLH_WITH_MAE .. (names in 13, in capitals);
-                                     likewise .._TOKENIZERS, _CLASSIFIERS, _TRANSFER, _SEGMENT, _INSIDE, _ROBUST,
-                                     _QUANTIZE
+     SSLH_WITH_<METHOD>      all      one method: SSLH_WITH_SIMCLR .. (names in 13, capitals); likewise .._TOKENIZERS,
+                                     _CLASSIFIERS, _TRANSFER, _SEGMENT, _INSIDE, _ROBUST, _QUANTIZE
      SSLH_WITH_THREADS       1        0: no thread pool (a .parallel_for of yours still works)
      SSLH_WITH_SIMD          1        0: portable C kernels only; the file then never includes itself and can be pasted
      SSLH_WITH_STDIO         1        0: no files and no progress line; functions that take a path report an error
