@@ -56730,31 +56730,35 @@ SSLH_I_FN sslh_net *sslh_i_net_from_arch(sslh_ctx *c, const char *a) {
 }
 
 #if SSLH_WITH_QUANTIZE
+/* Whether the file holds scales of entry number at of net number i of the tree. */
+SSLH_I_FN int sslh_i_eight_in_file(const sslh_i_st *s, const sslh_i_tree *t, int i, int at) {
+    char full[272], scale[280];
+    sslh_quantize_desc d;
+    memset(&d, 0, sizeof d);
+    d.min_count = SSLH_OFF;
+    sslh_i_full_name(t, i, t->net[i]->entry[at]->name, full, sizeof full);
+    snprintf(scale, sizeof scale, "%s_scale", full);
+    return sslh_i_st_find(s, "", scale) >= 0 && sslh_i_eight_wanted(t->net[i]->entry[at], full, &d);
+}
 /* The net as the file has it: where the file holds scales of a weight, that weight has 8 bits. The net has not been
    used yet; after an error NULL. Only nets of the library get here, and the same text describes their children. */
 SSLH_I_FN sslh_net *sslh_i_eight_of_file(const sslh_i_st *s, sslh_net *net) {
     sslh_i_tree t;
     sslh_net *copy[SSLH_I_MAX_NETS];
-    sslh_quantize_desc d;
     int i, j, found = 0;
-    memset(&d, 0, sizeof d);
-    d.min_count = SSLH_OFF;
     if (sslh_i_net_bad(net)) return NULL;
     sslh_i_tree_of(&t, net);
+    for (i = 0; i < t.n; i++)
+        for (j = 0; j < t.net[i]->entries; j++) found += sslh_i_eight_in_file(s, &t, i, j);
+    if (!found) return net;
     for (i = 0; i < t.n; i++) {
-        char *wanted = (char *)sslh_i_scratch(s->c, (size_t)t.net[i]->entries + 1), full[272], scale[280];
+        char *wanted = (char *)sslh_i_alloc(s->c, (size_t)t.net[i]->entries + 1);
         if (!wanted) return NULL;
-        for (j = 0; j < t.net[i]->entries; j++) {
-            sslh_i_full_name(&t, i, t.net[i]->entry[j]->name, full, sizeof full);
-            snprintf(scale, sizeof scale, "%s_scale", full);
-            wanted[j] = (char)(sslh_i_eight_wanted(t.net[i]->entry[j], full, &d) && sslh_i_st_find(s, "", scale) >= 0);
-            found += wanted[j];
-        }
+        for (j = 0; j < t.net[i]->entries; j++) wanted[j] = (char)sslh_i_eight_in_file(s, &t, i, j);
         copy[i] = sslh_i_eight_shell(s->c, t.net[i], wanted);
-        sslh_i_scratch_end(s->c, wanted);
+        sslh_i_free(s->c, wanted);
         if (!copy[i]) return NULL;
     }
-    if (!found) return net;
     sslh_i_link_copies(&t, copy);
     return SSLH_I_BAD(s->c) ? NULL : copy[0];
 }
