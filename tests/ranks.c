@@ -1,0 +1,284 @@
+/* Several ranks, sslh_comm: R contexts in R threads of this program, whose callbacks meet at a barrier. They must
+   compute what one context computes with the whole batch. The same file in double: ranks_double. */
+#include "../ssl.h"
+#include "harness.h"
+
+#if SSLH_WITH_THREADS
+#include <pthread.h>
+
+/* --- the ranks: callbacks that meet -------------------------------------------------------------------------------- */
+
+enum { MOST = 4, STEPS = 20, VALUES = 64 };
+
+typedef struct meeting {
+    pthread_mutex_t lock;
+    pthread_cond_t  all_here;
+    int ranks, here;
+    long round;
+    const void *mine[MOST];
+    long calls;     /* of rank 0 */
+    double bytes;   /* that rank 0 has handed over */
+    long fail_at;   /* the call of rank 0 and all others that fails; 0: none */
+} meeting;
+
+typedef struct seat { meeting *m; int rank; long calls; } seat;
+
+static void wait_for_all(meeting *m) {
+    long round;
+    pthread_mutex_lock(&m->lock);
+    round = m->round;
+    if (++m->here == m->ranks) {
+        m->here = 0;
+        m->round++;
+        pthread_cond_broadcast(&m->all_here);
+    }
+    while (m->round == round) pthread_cond_wait(&m->all_here, &m->lock);
+    pthread_mutex_unlock(&m->lock);
+}
+
+/* Whether this call is the one that fails; counts it. */
+static int fails(seat *s, double bytes) {
+    if (s->rank == 0) s->m->calls++, s->m->bytes += bytes;
+    return ++s->calls == s->m->fail_at;
+}
+
+static int all_reduce(void *user, void *values, size_t count, size_t size) {
+    seat *s = (seat *)user;
+    meeting *m = s->m;
+    void *sum = malloc(count * size + 1);
+    size_t i;
+    int r;
+    if (!sum || fails(s, (double)(count * size))) {
+        free(sum);
+        return 7;
+    }
+    m->mine[s->rank] = values;
+    wait_for_all(m);
+    for (i = 0; i < count; i++) {
+        double d = 0;
+        float f = 0;
+        for (r = 0; r < m->ranks; r++) {
+            if (size == 8) d += ((const double *)m->mine[r])[i];
+            else f += ((const float *)m->mine[r])[i];
+        }
+        if (size == 8) ((double *)sum)[i] = d;
+        else ((float *)sum)[i] = f;
+    }
+    wait_for_all(m);
+    memcpy(values, sum, count * size);
+    free(sum);
+    return 0;
+}
+
+static int all_gather(void *user, const void *mine, size_t bytes, void *all) {
+    seat *s = (seat *)user;
+    meeting *m = s->m;
+    int r;
+    if (fails(s, (double)bytes)) return 7;
+    m->mine[s->rank] = mine;
+    wait_for_all(m);
+    for (r = 0; r < m->ranks; r++) memcpy((char *)all + (size_t)r * bytes, m->mine[r], bytes);
+    wait_for_all(m);
+    return 0;
+}
+
+static int broadcast(void *user, void *data, size_t bytes, int root) {
+    seat *s = (seat *)user;
+    meeting *m = s->m;
+    if (fails(s, (double)bytes)) return 7;
+    m->mine[s->rank] = data;
+    wait_for_all(m);
+    if (s->rank != root) memcpy(data, m->mine[root], bytes);
+    wait_for_all(m);
+    return 0;
+}
+
+/* --- a run: the same function in every rank ------------------------------------------------------------------------ */
+
+typedef struct run {
+    void (*program)(struct run *r, sslh_ctx *c);
+    seat seat;
+    int ranks, rank, variant;
+    uint64_t seed;
+    double losses[STEPS];
+    int n;
+    double features[VALUES]; /* of the trained encoder */
+    uint8_t *pixels;
+    char error[512];
+    const char *path;
+} run;
+
+static void *start(void *arg) {
+    run *r = (run *)arg;
+    sslh_desc d;
+    sslh_ctx *c;
+    memset(&d, 0, sizeof d);
+    d.seed = r->seed;
+    d.threads = 1;
+    if (r->ranks > 1) {
+        d.comm.rank = r->rank;
+        d.comm.ranks = r->ranks;
+        d.comm.user = &r->seat;
+        d.comm.all_reduce = all_reduce;
+        d.comm.all_gather = all_gather;
+        d.comm.broadcast = broadcast;
+    }
+    c = sslh_create(d);
+    r->program(r, c);
+    snprintf(r->error, sizeof r->error, "%s", sslh_error(c) ? sslh_error(c) : "");
+    sslh_destroy(c);
+    free(r->pixels);
+    return NULL;
+}
+
+/* Runs program in R threads; out[R] */
+static meeting run_ranks(run *out, int R, void (*program)(run *, sslh_ctx *), int variant, long fail_at) {
+    meeting m;
+    pthread_t thread[MOST];
+    int r;
+    memset(&m, 0, sizeof m);
+    memset(out, 0, (size_t)R * sizeof *out);
+    pthread_mutex_init(&m.lock, NULL);
+    pthread_cond_init(&m.all_here, NULL);
+    m.ranks = R;
+    m.fail_at = fail_at;
+    for (r = 0; r < R; r++) {
+        out[r].program = program;
+        out[r].seat.m = &m;
+        out[r].seat.rank = out[r].rank = r;
+        out[r].ranks = R;
+        out[r].variant = variant;
+        out[r].seed = 5;
+        pthread_create(&thread[r], NULL, start, &out[r]);
+    }
+    for (r = 0; r < R; r++) pthread_join(thread[r], NULL);
+    pthread_mutex_destroy(&m.lock);
+    pthread_cond_destroy(&m.all_here);
+    return m;
+}
+
+static int note_loss(const sslh_train_info *t, void *user) {
+    run *r = (run *)user;
+    if (!t->epoch_end && r->n < STEPS) r->losses[r->n++] = (double)t->loss;
+    return 0;
+}
+
+/* What the encoder makes of the first 8 samples in evaluation mode: of its weights and running statistics. */
+static void note_features(run *r, sslh_ctx *c, sslh_net *encoder, sslh_data data) {
+    sslh_feature_desc d;
+    sslh_tensor *f;
+    size_t i;
+    memset(&d, 0, sizeof d);
+    f = sslh_features(c, encoder, sslh_data_range(data, 0, 8), d);
+    for (i = 0; i < f->count && i < VALUES && !sslh_error(c); i++) r->features[i] = (double)f->data[i];
+}
+
+/* n images of 16 x 16 x 3, smooth and different. */
+static sslh_data images(run *r, sslh_ctx *c, int n) {
+    int i;
+    r->pixels = (uint8_t *)malloc((size_t)n * 16 * 16 * 3);
+    for (i = 0; i < n * 16 * 16 * 3; i++) {
+        const int image = i / 768, y = i % 768 / 48, x = i % 48 / 3, k = i % 3;
+        r->pixels[i] = (uint8_t)(127.5 + 120 * sin(0.7 * image + (0.2 + 0.05 * (image % 5)) * x + 0.13 * k * y));
+    }
+    return sslh_data_from_images(c, r->pixels, n, 16, 16, 3, NULL);
+}
+static void train(run *r, sslh_ctx *c, sslh_method m, sslh_data data, int batch) {
+    sslh_train_desc t;
+    memset(&t, 0, sizeof t);
+    t.batch = batch;
+    t.epochs = 40;
+    t.max_steps = STEPS;
+    t.quiet = 1;
+    t.callback = note_loss;
+    t.user = r;
+    t.checkpoint = r->path;
+    sslh_train(c, m, data, t);
+    if (!sslh_error(c)) note_features(r, c, m.encoder, data);
+}
+
+/* --- exact: what R ranks compute is what one computes --------------------------------------------------------------- */
+
+/* Runs program with one rank and with 2 and 4; losses and features agree. */
+static void same_as_one(const char *name, void (*program)(run *, sslh_ctx *), int variant) {
+    static run one[1], all[MOST];
+    const double tolerance = sizeof(sslh_real) == 8 ? 1e-9 : 1e-5;
+    int R, r, i;
+    run_ranks(one, 1, program, variant, 0);
+    CHECK(!one[0].error[0], "%s, one rank: %s", name, one[0].error);
+    CHECK(one[0].n == STEPS, "%d steps", one[0].n);
+    for (R = 2; R <= MOST; R *= 2) {
+        run_ranks(all, R, program, variant, 0);
+        for (r = 0; r < R; r++) {
+            CHECK(!all[r].error[0], "%s, rank %d of %d: %s", name, r, R, all[r].error);
+            /* In float the runs part with the rounding errors, so only their beginning is compared. */
+            for (i = 0; i < (sizeof(sslh_real) == 8 ? STEPS : 1) && !all[r].error[0]; i++)
+                CHECK(fabs(all[r].losses[i] - one[0].losses[i]) <= tolerance * (1 + fabs(one[0].losses[i])),
+                      "%s, rank %d of %d, step %d: loss %.12f, one rank %.12f", name, r, R, i + 1, all[r].losses[i],
+                      one[0].losses[i]);
+            for (i = 0; i < VALUES && !all[r].error[0]; i++) {
+                CHECK(all[r].features[i] == all[0].features[i], "%s: features of ranks 0 and %d of %d differ", name, r, R);
+                if (sizeof(sslh_real) == 8)
+                    CHECK(fabs(all[r].features[i] - one[0].features[i]) <= 1e-7 * (1 + fabs(one[0].features[i])),
+                          "%s, rank %d of %d: feature %d is %.12f, one rank %.12f", name, r, R, i, all[r].features[i],
+                          one[0].features[i]);
+            }
+        }
+    }
+}
+
+#if SSLH_WITH_SIMCLR || SSLH_WITH_MOCO
+static sslh_net *small_convnet(sslh_ctx *c) {
+    sslh_convnet_desc d;
+    memset(&d, 0, sizeof d);
+    d.widths[0] = 8;
+    d.widths[1] = 16;
+    return sslh_convnet(c, d);
+}
+#endif
+
+#if SSLH_WITH_SIMCLR
+static void simclr(run *r, sslh_ctx *c) {
+    sslh_simclr_desc d;
+    memset(&d, 0, sizeof d);
+    d.head_out = 16;
+    d.decoupled = r->variant;
+    train(r, c, sslh_simclr(c, small_convnet(c), d), images(r, c, 40), 16);
+}
+static void simclr_as_one_rank(void) {
+    same_as_one("simclr", simclr, 0);
+    same_as_one("simclr, decoupled", simclr, 1);
+}
+#endif
+
+#if SSLH_WITH_VAE
+static void vae(run *r, sslh_ctx *c) {
+    sslh_vae_desc d;
+    memset(&d, 0, sizeof d);
+    d.height = d.width = 16;
+    d.channels = 3;
+    d.hidden = 24;
+    d.latent = 5; /* with 4 rows of 5 in a rank, draws begin within a block of the generator */
+    d.binarize = r->variant == 1;
+    d.codes = r->variant == 2 ? 3 : 1;
+    train(r, c, sslh_vae(c, d), images(r, c, 40), 16);
+}
+static void vae_as_one_rank(void) {
+    same_as_one("vae", vae, 0);
+    same_as_one("vae, binarized", vae, 1);
+    same_as_one("vae, 3 codes", vae, 2);
+}
+#endif
+
+#endif /* SSLH_WITH_THREADS */
+
+TESTS_BEGIN
+#if SSLH_WITH_THREADS
+#if SSLH_WITH_SIMCLR
+    TEST(simclr_as_one_rank)
+#endif
+#if SSLH_WITH_VAE
+    TEST(vae_as_one_rank)
+#endif
+#endif
+TESTS_END
