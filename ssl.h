@@ -6293,6 +6293,9 @@ SSLH_I_FN uint64_t sslh_i_rank_first(const sslh_ctx *c, size_t count);
 SSLH_I_FN int sslh_i_rank_sum(sslh_ctx *c, sslh_real *values, size_t count);
 SSLH_I_FN int sslh_i_rank_mean(sslh_ctx *c, sslh_real *values, size_t count);
 SSLH_I_FN int sslh_i_rank_gather(sslh_ctx *c, const void *mine, size_t bytes, void *all);
+SSLH_I_FN int sslh_i_rank_broadcast(sslh_ctx *c, void *data, size_t bytes);
+SSLH_I_FN sslh_tensor *sslh_i_own_rows(sslh_ctx *c, sslh_tensor *x);
+SSLH_I_FN sslh_tensor *sslh_i_rank_weighted(sslh_ctx *c, sslh_tensor *loss, size_t count, sslh_real *mean);
 SSLH_I_FN int sslh_i_rank_agree(sslh_ctx *c, const char *op, int *any);
 SSLH_I_FN int sslh_i_rank_equal(sslh_ctx *c, uint32_t value);
 
@@ -7194,6 +7197,13 @@ SSLH_I_FN sslh_tensor *sslh_i_text_rows(sslh_ctx *c, const char *op, const sslh_
         (*lengths)->ints[n] = T + more;
     }
     return x ? x : sslh_i_dummy(c);
+}
+
+/* How many of the targets are not -1. */
+SSLH_I_FN size_t sslh_i_target_count(const sslh_tensor *targets) {
+    size_t i, n = 0;
+    for (i = 0; targets && targets->ints && i < targets->count; i++) n += targets->ints[i] != -1;
+    return n;
 }
 
 /* The mean over the targets that are not -1 of -log softmax(W h + bias)[target]; rows h (..,D), W (V,D). A batch
@@ -11352,7 +11362,8 @@ SSLH_I_FN void sslh_i_moco_prepare(sslh_method *m, sslh_data data) {
     sslh_i_two_views_prepare(&((sslh_i_moco *)m->self)->views, m->encoder, data);
 }
 
-/* The number of groups into which batch norm splits n images: by default up to 8, of at least two images each. */
+/* The number of groups into which batch norm splits a batch of n images, those of all ranks: by default up to 8,
+   of at least two images each. */
 SSLH_I_FN int sslh_i_moco_groups(const sslh_i_moco *s, int n) {
     int groups = s->d.version == 3 ? 1 : s->d.split ? s->d.split : SSLH_I_MAX(SSLH_I_MIN(8, n / 2), 1);
     while (!s->d.split && n % groups) groups--;
@@ -11363,11 +11374,12 @@ SSLH_I_FN void sslh_i_moco_views(sslh_method *m, const sslh_batch *batch, sslh_v
     sslh_ctx *c = m->ctx;
     const sslh_i_moco *s = (const sslh_i_moco *)m->self;
     sslh_i_two_views_add(c, &s->views, batch, out);
-    if (!SSLH_I_BAD(c) && sslh_i_moco_groups(s, batch->count) > 1) { /* order of the images for the key encoder */
-        sslh_tensor *order = sslh_i_new(c, "sslh_moco", SSLH_I32, sslh_dim1(batch->count)); /* (N) */
-        if (!order) return;
-        sslh_random_permutation(c->desc.seed, sslh_i_sample_stream('K', 0, batch->epoch, batch->index[0]), order->ints,
-                                batch->count);
+    const int N = batch->count * sslh_i_rank_count(c);
+    if (!SSLH_I_BAD(c) && sslh_i_moco_groups(s, N) > 1) { /* order of the images for the key encoder */
+        sslh_tensor *order = sslh_i_new(c, "sslh_moco", SSLH_I32, sslh_dim1(N)); /* (N) */
+        int32_t first = batch->index[0]; /* of the whole batch: that of rank 0 */
+        if (!order || !sslh_i_rank_broadcast(c, &first, sizeof first)) return;
+        sslh_random_permutation(c->desc.seed, sslh_i_sample_stream('K', 0, batch->epoch, first), order->ints, N);
         sslh_view_add(out, "order", order);
     }
 }
@@ -11391,22 +11403,23 @@ SSLH_I_FN sslh_tensor *sslh_i_moco_query(sslh_method *m, sslh_tensor *x) {
     sslh_ctx *c = m->ctx;
     const sslh_i_moco *s = (const sslh_i_moco *)m->self;
     if (SSLH_I_BAD(c)) return x;
-    sslh_i_override_norm_groups(m->encoder, sslh_i_moco_groups(s, x->shape[0]));
+    sslh_i_override_norm_groups(m->encoder, sslh_i_moco_groups(s, x->shape[0] * sslh_i_rank_count(c)));
     x = sslh_i_project(c, m->encoder, s->head, x); /* (N,D) */
     sslh_i_override_norm_groups(m->encoder, 0); /* the encoder is the caller's again */
     if (s->predictor) x = sslh_forward(s->predictor, x); /* (N,D) */
     return sslh_l2_normalize(c, x, 0);
 }
 
-/* (2): keys (N,D) of images x (N,H,W,C) */
+/* (2): keys (N,D) of images x (N,H,W,C). Of several ranks each has a share of the images and receives the keys of all;
+   in another order they first have to reach the rank whose batch norm has their group. */
 SSLH_I_FN sslh_tensor *sslh_i_moco_key(sslh_method *m, sslh_tensor *x, sslh_tensor *order) {
     sslh_ctx *c = m->ctx;
     const sslh_i_moco *s = (const sslh_i_moco *)m->self;
     if (SSLH_I_BAD(c)) return x;
-    sslh_split_batch_norm(s->key_encoder, sslh_i_moco_groups(s, x->shape[0]));
+    sslh_split_batch_norm(s->key_encoder, sslh_i_moco_groups(s, x->shape[0] * sslh_i_rank_count(c)));
     sslh_no_grad(c, 1);
-    x = sslh_i_moco_reorder(c, x, order, 0);
-    x = sslh_i_project(c, s->key_encoder, s->key_head, x); /* (N,D) */
+    if (order) x = sslh_i_own_rows(c, sslh_i_moco_reorder(c, sslh_gather_ranks(c, x), order, 0));
+    x = sslh_gather_ranks(c, sslh_i_project(c, s->key_encoder, s->key_head, x)); /* (N,D) */
     x = sslh_l2_normalize(c, sslh_i_moco_reorder(c, x, order, 1), 0);
     sslh_no_grad(c, 0);
     return x;
@@ -11422,7 +11435,7 @@ SSLH_I_FN sslh_tensor *sslh_i_moco_loss(sslh_method *m, const sslh_view_set *v, 
     x[0] = sslh_view_get(v, "view0"); /* (N,H,W,C) */
     x[1] = sslh_view_get(v, "view1"); /* (N,H,W,C) */
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
-    n = x[0]->shape[0];
+    n = x[0]->shape[0] * sslh_i_rank_count(c);
     made = both ? 2 * n : n;
     if (s->d.version < 3) {
         queue = sslh_state(m->net, s->queue.rows); /* (K,D) */
@@ -11435,8 +11448,11 @@ SSLH_I_FN sslh_tensor *sslh_i_moco_loss(sslh_method *m, const sslh_view_set *v, 
         if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
     }
     for (i = 0; i < 2; i++) keys[i] = both || i == 0 ? sslh_i_moco_key(m, x[1 - i], order) : NULL;
-    for (i = 0; i < (both ? 2 : 1); i++) /* (3): view i is the query */
-        loss[i] = sslh_i_info_nce(c, sslh_i_moco_query(m, x[i]), keys[i], queue, s->d.temperature, &top1[i]);
+    for (i = 0; i < (both ? 2 : 1); i++) { /* (3): view i is the query. Without a queue the whole batch is needed */
+        sslh_tensor *q = sslh_i_moco_query(m, x[i]);
+        loss[i] = sslh_i_info_nce(c, queue ? q : sslh_gather_ranks(c, q), queue ? sslh_i_own_rows(c, keys[i]) : keys[i],
+                                  queue, s->d.temperature, &top1[i]);
+    }
     m->numbers[0].value = both ? 0.5f * (top1[0] + top1[1]) : top1[0];
     if (queue) m->guessing = (both ? 2.0f : 1.0f) * sslh_i_ln(s->d.queue + 1);
     else m->guessing = 4 * s->d.temperature * sslh_i_ln(n); /* (7) when both means are ln N */
@@ -11538,6 +11554,7 @@ SSLH_DEF sslh_method sslh_moco(sslh_ctx *c, sslh_net *encoder, sslh_moco_desc d)
     m.prepare = sslh_i_moco_prepare;
     m.views = sslh_i_moco_views;
     m.loss = sslh_i_moco_loss;
+    m.over_ranks = 1;
     m.after = sslh_i_moco_after;
     m.min_batch = d.version == 3 ? 2 : 1;
     return sslh_i_method_end(m);
@@ -15474,13 +15491,15 @@ SSLH_I_FN sslh_tensor *sslh_i_bert_loss(sslh_method *m, const sslh_view_set *v, 
     sslh_ctx *c = m->ctx;
     const sslh_i_bert *s = (const sslh_i_bert *)m->self;
     sslh_tensor *pooled = NULL, *u, *loss, *answers = sslh_view_get(v, "answers");
+    sslh_real nats;
     (void)phase;
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
     u = sslh_i_bert_features(m, sslh_view_get(v, "tokens"), sslh_i_bert_segments(m, sslh_view_get(v, "segments")),
                              sslh_view_get(v, "padding"), sslh_view_get(v, "places"), s->d.next ? &pooled : NULL);
     loss = sslh_i_bert_nats(m, u, sslh_view_get(v, "targets")); /* (5) */
+    loss = sslh_i_rank_weighted(c, loss, sslh_i_target_count(sslh_view_get(v, "targets")), &nats);
     m->guessing = (float)sslh_i_log((sslh_real)s->vocabulary);
-    m->numbers[0].value = (float)sslh_i_exp((sslh_real)sslh_item(loss));
+    m->numbers[0].value = (float)sslh_i_exp(nats);
     m->numbers[1].value = 0;
     if (s->d.next && !SSLH_I_BAD(c)) { /* (6) */
         sslh_tensor *logits = sslh_layer_linear(s->head, 5, pooled, 0, SSLH_LINEAR); /* (N,2) */
@@ -15655,6 +15674,7 @@ SSLH_DEF sslh_method sslh_bert(sslh_ctx *c, sslh_net *encoder, sslh_bert_desc d)
     m.prepare = sslh_i_bert_prepare;
     m.views = sslh_i_bert_views;
     m.loss = sslh_i_bert_loss;
+    m.over_ranks = d.next != 1; /* the wrong text may be a sample of another rank */
     return sslh_i_method_end(m);
 }
 /* For sslh_method_make. */
@@ -36941,7 +36961,8 @@ SSLH_DEF sslh_tensor *sslh_drop_path(sslh_ctx *c, sslh_tensor *x, float p) {
    from which everything follows: rank r has a loss L_r, and the loss of the whole batch is their mean,
      L = 1/R sum over r of L_r                                                                                       (1)
    Its gradient with respect to a parameter is the mean of the gradients of the L_r, which sslh_optimizer_step
-   takes (2). The gradient that reaches a tensor of activations in rank r is therefore that of sum of all L_r, which is R L:
+   takes (2). The gradient that reaches a tensor of activations in rank r is therefore that of the sum of all L_r, which
+   is R L:
      batch norm   its sums over rows, forward and backward, are over the rows of all ranks; dgamma and dbeta are sums
                   over the own rows, because (2) adds up the rest
      gather       every rank computes the same L_r = L from the rows of all, so that the gradient of R L with respect to
@@ -36986,6 +37007,13 @@ SSLH_I_FN int sslh_i_rank_gather(sslh_ctx *c, const void *mine, size_t bytes, vo
     return sslh_i_rank_ok(c, "all_gather", m->all_gather(m->user, mine, bytes, all));
 }
 
+/* data (bytes) becomes that of rank 0; 0 after an error. */
+SSLH_I_FN int sslh_i_rank_broadcast(sslh_ctx *c, void *data, size_t bytes) {
+    const sslh_comm *m = &c->desc.comm;
+    if (SSLH_I_BAD(c) || m->ranks < 2) return !SSLH_I_BAD(c);
+    return sslh_i_rank_ok(c, "broadcast", m->broadcast(m->user, data, bytes, 0));
+}
+
 /* Called where ranks may have come to different ends, after an error too: 1 when none of them has an error; the others
    receive one when there is. *any becomes 1 in all of them when it was not 0 in one (a callback that stops). */
 SSLH_I_FN int sslh_i_rank_agree(sslh_ctx *c, const char *op, int *any) {
@@ -37002,13 +37030,32 @@ SSLH_I_FN int sslh_i_rank_agree(sslh_ctx *c, const char *op, int *any) {
 }
 /* 1 when all ranks have the same value as rank 0. */
 SSLH_I_FN int sslh_i_rank_equal(sslh_ctx *c, uint32_t value) {
-    const sslh_comm *m = &c->desc.comm;
     uint32_t first = value;
     sslh_real differ;
-    if (SSLH_I_BAD(c) || m->ranks < 2) return 1;
-    if (!sslh_i_rank_ok(c, "broadcast", m->broadcast(m->user, &first, sizeof first, 0))) return 0;
+    if (!sslh_i_rank_broadcast(c, &first, sizeof first)) return 0;
     differ = first != value;
     return sslh_i_rank_sum(c, &differ, 1) && !(differ > 0);
+}
+
+/* A loss that is a mean over `count` terms of this rank, of which other ranks have other numbers, weighted so that the
+   mean over the ranks is the mean over all terms, which *mean receives. */
+SSLH_I_FN sslh_tensor *sslh_i_rank_weighted(sslh_ctx *c, sslh_tensor *loss, size_t count, sslh_real *mean) {
+    sslh_real sums[2];
+    *mean = (sslh_real)sslh_item(loss);
+    if (SSLH_I_BAD(c) || sslh_i_rank_count(c) == 1) return loss;
+    sums[0] = (sslh_real)count;
+    sums[1] = (sslh_real)count * loss->data[0];
+    if (!sslh_i_rank_sum(c, sums, 2) || !(sums[0] > 0)) return loss;
+    *mean = sums[1] / sums[0];
+    return sslh_scale(c, loss, (sslh_real)count * (sslh_real)sslh_i_rank_count(c) / sums[0]);
+}
+
+/* Of rows of all ranks (ranks n,..) those of this one (n,..). */
+SSLH_I_FN sslh_tensor *sslh_i_own_rows(sslh_ctx *c, sslh_tensor *x) {
+    int n;
+    if (SSLH_I_BAD(c) || sslh_i_rank_count(c) == 1) return x;
+    n = x->shape[0] / sslh_i_rank_count(c);
+    return sslh_slice(c, x, 0, c->desc.comm.rank * n, (c->desc.comm.rank + 1) * n);
 }
 
 /* (3) */

@@ -6,7 +6,7 @@
 #if SSLH_WITH_THREADS
 #include <pthread.h>
 
-/* --- the ranks: callbacks that meet -------------------------------------------------------------------------------- */
+/* --- the ranks: callbacks that meet ------------------------------------------------------------------------------- */
 
 enum { MOST = 4, STEPS = 20, VALUES = 64 };
 
@@ -93,7 +93,7 @@ static int broadcast(void *user, void *data, size_t bytes, int root) {
     return 0;
 }
 
-/* --- a run: the same function in every rank ------------------------------------------------------------------------ */
+/* --- a run: the same function in every rank ----------------------------------------------------------------------- */
 
 typedef struct run {
     void (*program)(struct run *r, sslh_ctx *c);
@@ -108,6 +108,8 @@ typedef struct run {
     const char *path;
 } run;
 
+static void say_nothing(void *user, const char *text) { (void)user, (void)text; }
+
 static void *start(void *arg) {
     run *r = (run *)arg;
     sslh_desc d;
@@ -115,6 +117,7 @@ static void *start(void *arg) {
     memset(&d, 0, sizeof d);
     d.seed = r->seed;
     d.threads = 1;
+    d.warn = say_nothing;
     if (r->ranks > 1) {
         d.comm.rank = r->rank;
         d.comm.ranks = r->ranks;
@@ -197,7 +200,7 @@ static void train(run *r, sslh_ctx *c, sslh_method m, sslh_data data, int batch)
     if (!sslh_error(c)) note_features(r, c, m.encoder, data);
 }
 
-/* --- exact: what R ranks compute is what one computes --------------------------------------------------------------- */
+/* --- exact: what R ranks compute is what one computes ------------------------------------------------------------- */
 
 /* Runs program with one rank and with 2 and 4; losses and features agree. */
 static void same_as_one(const char *name, void (*program)(run *, sslh_ctx *), int variant) {
@@ -217,7 +220,8 @@ static void same_as_one(const char *name, void (*program)(run *, sslh_ctx *), in
                       "%s, rank %d of %d, step %d: loss %.12f, one rank %.12f", name, r, R, i + 1, all[r].losses[i],
                       one[0].losses[i]);
             for (i = 0; i < VALUES && !all[r].error[0]; i++) {
-                CHECK(all[r].features[i] == all[0].features[i], "%s: features of ranks 0 and %d of %d differ", name, r, R);
+                CHECK(all[r].features[i] == all[0].features[i], "%s: features of ranks 0 and %d of %d differ", name, r,
+                      R);
                 if (sizeof(sslh_real) == 8)
                     CHECK(fabs(all[r].features[i] - one[0].features[i]) <= 1e-7 * (1 + fabs(one[0].features[i])),
                           "%s, rank %d of %d: feature %d is %.12f, one rank %.12f", name, r, R, i, all[r].features[i],
@@ -270,12 +274,110 @@ static void vae_as_one_rank(void) {
 }
 #endif
 
+#if SSLH_WITH_MOCO
+static void moco(run *r, sslh_ctx *c) {
+    sslh_moco_desc d;
+    memset(&d, 0, sizeof d);
+    d.version = r->variant == 3 ? 3 : 2;
+    d.queue = 64;
+    d.head_out = 16;
+    d.head_hidden = 24;
+    d.split = r->variant == 1 ? 4 : r->variant == 2 ? 1 : 0;
+    d.symmetric = r->variant == 1;
+    train(r, c, sslh_moco(c, small_convnet(c), d), images(r, c, 40), 16);
+}
+static void moco_as_one_rank(void) {
+    same_as_one("moco, 8 groups", moco, 0);
+    same_as_one("moco, symmetric, 4 groups", moco, 1);
+    same_as_one("moco, one group", moco, 2);
+    same_as_one("moco v3", moco, 3);
+}
+#endif
+
+#if SSLH_WITH_BERT
+enum { WORDS = 11, TEXTS = 40 };
+static int32_t words[TEXTS * WORDS], lengths[TEXTS];
+/* Texts of 2 to 11 tokens, so that ranks predict different numbers of them. */
+static sslh_data texts(sslh_ctx *c) {
+    sslh_field f;
+    memset(&f, 0, sizeof f);
+    f.name = "text";
+    f.kind = SSLH_FIELD_TOKENS;
+    f.type = SSLH_I32;
+    f.shape = sslh_dim1(WORDS);
+    f.values = words;
+    f.lengths = lengths;
+    return sslh_data_from_fields(c, &f, 1, TEXTS);
+}
+static void bert(run *r, sslh_ctx *c) {
+    sslh_transformer_desc t;
+    sslh_bert_desc d;
+    memset(&t, 0, sizeof t);
+    memset(&d, 0, sizeof d);
+    t.kind = SSLH_BERT;
+    t.vocabulary = 40;
+    t.length = WORDS + 2;
+    t.width = 16; /* 4 rows of 13 tokens of 16 values are 13 blocks of 64 */
+    t.depth = 2;
+    t.heads = 4;
+    d.mask = 0.3f;
+    d.cls_token = 36, d.sep_token = 37, d.mask_token = 38, d.pad_token = 39;
+    d.dropout = r->variant ? SSLH_OFF : 0;
+    train(r, c, sslh_bert(c, sslh_transformer(c, t), d), texts(c), 16);
+}
+static void bert_as_one_rank(void) {
+    int i;
+    for (i = 0; i < TEXTS * WORDS; i++) words[i] = (i * 7 + i / WORDS * 5) % 36;
+    for (i = 0; i < TEXTS; i++) lengths[i] = 2 + i * 3 % 10;
+    same_as_one("bert, no dropout", bert, 1);
+    same_as_one("bert", bert, 0);
+}
+#endif
+
+/* --- what is refused ---------------------------------------------------------------------------------------------- */
+
+#if SSLH_WITH_SIMCLR
+/* Every run of R ranks ends with an error that contains text, in all of them. */
+static void refused(void (*program)(run *, sslh_ctx *), int variant, long fail_at, const char *text) {
+    static run all[MOST];
+    int r;
+    run_ranks(all, 2, program, variant, fail_at);
+    for (r = 0; r < 2; r++)
+        CHECK(strstr(all[r].error, text), "rank %d: \"%s\", expected \"%s\"", r, all[r].error, text);
+}
+static void odd_batch(run *r, sslh_ctx *c) {
+    sslh_simclr_desc d;
+    memset(&d, 0, sizeof d);
+    train(r, c, sslh_simclr(c, small_convnet(c), d), images(r, c, 40), 15);
+}
+static void other_weights(run *r, sslh_ctx *c) {
+    sslh_simclr_desc d;
+    sslh_net *net = small_convnet(c);
+    memset(&d, 0, sizeof d);
+    if (r->rank == 1 && !sslh_error(c)) sslh_param(net, 0)->data[0] += 1;
+    train(r, c, sslh_simclr(c, net, d), images(r, c, 40), 16);
+}
+static void refusals(void) {
+    long n;
+    refused(odd_batch, 0, 0, "a batch of 15 cannot be dealt to 2 ranks");
+    refused(other_weights, 0, 0, "different weights");
+    for (n = 1; n < 40; n++) refused(simclr, 0, n, "of .comm returned 7"); /* every call of the first step, and more */
+}
+#endif
+
 #endif /* SSLH_WITH_THREADS */
 
 TESTS_BEGIN
 #if SSLH_WITH_THREADS
 #if SSLH_WITH_SIMCLR
     TEST(simclr_as_one_rank)
+    TEST(refusals)
+#endif
+#if SSLH_WITH_MOCO
+    TEST(moco_as_one_rank)
+#endif
+#if SSLH_WITH_BERT
+    TEST(bert_as_one_rank)
 #endif
 #if SSLH_WITH_VAE
     TEST(vae_as_one_rank)
