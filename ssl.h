@@ -6289,6 +6289,7 @@ SSLH_I_FN sslh_real sslh_i_row_dot(sslh_ctx *c, const sslh_real *x, const sslh_r
 
 /* --- part II: several ranks (>>ranks) --- */
 SSLH_I_FN int sslh_i_rank_count(const sslh_ctx *c); /* 1 when this process is alone */
+SSLH_I_FN int sslh_i_rank_alone(sslh_ctx *c, const char *op, const char *why);
 SSLH_I_FN uint64_t sslh_i_rank_first(const sslh_ctx *c, size_t count);
 SSLH_I_FN int sslh_i_rank_sum(sslh_ctx *c, sslh_real *values, size_t count);
 SSLH_I_FN int sslh_i_rank_mean(sslh_ctx *c, sslh_real *values, size_t count);
@@ -17747,11 +17748,8 @@ SSLH_I_FN float sslh_i_method_step(sslh_method *m, sslh_optimizer *o, const sslh
         sslh_fail(c, SSLH_E_USAGE, "%s: a method needs .views and .loss", m->name);
         return 0.0f;
     }
-    if (sslh_i_rank_count(c) > 1 && !m->over_ranks) {
-        sslh_fail(c, SSLH_E_USAGE, "%s: not yet right on several ranks%s: train it on one (.comm of sslh_desc)",
-                  m->name, m->info ? " with these settings" : " (.over_ranks of the method)");
-        return 0.0f;
-    }
+    if (!m->over_ranks &&
+        !sslh_i_rank_alone(c, m->name, m->info ? " with these settings" : " (.over_ranks of the method)")) return 0.0f;
     if (batch->count * sslh_i_rank_count(c) < m->min_batch) {
         const char *family = m->info ? m->info->family : "";
         sslh_fail(c, SSLH_E_USAGE, "%s: a batch of %d; at least %d are needed%s", m->name, batch->count, m->min_batch,
@@ -19338,7 +19336,7 @@ SSLH_DEF float sslh_finetune(sslh_ctx *c, sslh_net *encoder, sslh_data train, ss
     sslh_preprocess p;
     int64_t mark;
     float result;
-    if (!sslh_i_check_labels(c, "sslh_finetune", train, test) ||
+    if (!sslh_i_check_labels(c, "sslh_finetune", train, test) || !sslh_i_rank_alone(c, "sslh_finetune", "") ||
         !sslh_i_check_encoder(c, "sslh_finetune", encoder, -1) ||
         !sslh_i_desc_ok(c, "sslh_finetune", SSLH_I_D_FINETUNE, &d)) return 0.0f;
     mark = sslh_mark(c);
@@ -36971,6 +36969,14 @@ SSLH_DEF sslh_tensor *sslh_drop_path(sslh_ctx *c, sslh_tensor *x, float p) {
    tokens) depend on the sample's number anyway. */
 
 SSLH_I_FN int sslh_i_rank_count(const sslh_ctx *c) { return c && c->desc.comm.ranks > 1 ? c->desc.comm.ranks : 1; }
+
+/* The one error for what would compute something else with several ranks; 1 when there is one. */
+SSLH_I_FN int sslh_i_rank_alone(sslh_ctx *c, const char *op, const char *why) {
+    if (sslh_i_rank_count(c) == 1) return 1;
+    sslh_fail(c, SSLH_E_USAGE, "%s: not yet right on %d ranks%s: run it in a context without .comm (sslh_clone_into "
+              "copies a net there)", op, sslh_i_rank_count(c), why);
+    return 0;
+}
 
 /* Where the draws of this rank's `count` values begin among those of the whole batch; 0 outside of a method's step. */
 SSLH_I_FN uint64_t sslh_i_rank_first(const sslh_ctx *c, size_t count) {
