@@ -3,9 +3,9 @@
      mpicc -DUSE_MPI -O2 -I. examples/use/mpi.c -o mpi -lm
      mpirun -n 4 ./mpi examples/data/train examples/data/test 5
 
-   The arguments are two folders of images, the epochs and, if you want one, a checkpoint. Without -DUSE_MPI, or with -n 1, the same
-   program runs alone and prints the same losses up to rounding. ssl.h links no MPI: the three functions below are all
-   that it needs, and those of another library would do (docs/ranks.md). */
+   The arguments are two folders of images, the epochs and, if you want one, a checkpoint. Without -DUSE_MPI, or with
+   -n 1, the same program runs alone. ssl.h links no MPI: the three functions below are all that it needs, and those of
+   another library would do (docs/ranks.md). */
 #define SSLH_IMPLEMENTATION
 #include "../../ssl.h"
 #include <stdio.h>
