@@ -16371,10 +16371,10 @@ SSLH_I_FN sslh_method sslh_i_sentence_order_make(sslh_ctx *c, sslh_net *encoder,
        y_t = n_t + sum over s <= t of drop(a_ts) V e_s,   a_ts = softmax over s of (Q n_t . K e_s / sqrt(D))  (3)
        m_t = norm(y_t),   e_t = m_t + drop( W' drop( relu( W m_t ) ) )                                        (4)
        r_t,i = E[i] . norm(e_t)                 after two blocks of (2) to (4): how likely item i is next     (5)
-       L = mean over t of  -log s(r_t,j) - sum over k of log(1 - s(r_t,k)),  s: sigmoid                       (6)
+       loss = mean over t of  -log s(r_t,j) - sum over k of log(1 - s(r_t,k)),  s: sigmoid                    (6)
 
    j is the item that follows, k are items drawn at random that the user has not chosen (one for each place). Without
-   them L is the cross-entropy of j among all items (7), which costs more and ranks better. (1) to (4) are
+   them the loss is the cross-entropy of j among all items (7), which costs more and ranks better. (1) to (4) are
    sslh_transformer of kind SSLH_SASREC; any causal one can take its place. Users with few items are the rule, and
    positions counted from the end mean the same for all of them: "the last", "the one before". Here the items stand at
    the front of a row, and behind them is padding, which no item before it sees; only the positions are shifted.
