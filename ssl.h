@@ -84,8 +84,8 @@
 
      switch                  default  meaning
      SSLH_WITH_ALL           1        default of every method's switch
-     SSLH_WITH_<METHOD>      all      one method: SSLH_WITH_SIMCLR, SSLH_WITH_MAE .. (names in 13, in capitals);
-                                     likewise .._TOKENIZERS, _CLASSIFIERS, _TRANSFER, _SEGMENT, _INSIDE, _ROBUST
+     SSLH_WITH_<METHOD>      all      one method: SSLH_WITH_SIMCLR .. (names in 13, capitals); likewise .._TOKENIZERS,
+                                     _CLASSIFIERS, _TRANSFER, _SEGMENT, _INSIDE, _ROBUST, _QUANTIZE
      SSLH_WITH_THREADS       1        0: no thread pool (a .parallel_for of yours still works)
      SSLH_WITH_SIMD          1        0: portable C kernels only; the file then never includes itself and can be pasted
      SSLH_WITH_STDIO         1        0: no files and no progress line; functions that take a path report an error
@@ -573,17 +573,17 @@
 
      declarations     >>config >>api-context >>api-random >>api-tensor >>api-ops >>api-nets >>api-encoders >>api-weights
                       >>api-optim >>api-data >>api-views >>api-audio >>api-tokenizers >>api-items >>api-methods
-                      >>api-train >>api-eval >>api-classifiers >>api-transfer >>api-segment >>api-inside >>api-robust
-                      >>api-pictures
+                      >>api-train >>api-eval >>api-classifiers >>api-transfer >>api-quantize >>api-segment >>api-inside
+                      >>api-robust >>api-pictures
      foundations      >>platform >>core >>table >>shared >>prototypes
      I    the book    >>method >>rotation >>jigsaw >>context >>inpainting >>colorization >>next-frame >>frame-order
                       >>autoencoder >>vae >>gan >>simclr >>moco >>supcon >>nnclr >>cpc >>cpc2 >>clip >>byol >>simsiam
                       >>dino >>barlow >>vicreg >>swav >>mae >>jepa >>word2vec >>gpt >>bert >>electra >>bart
                       >>sentence-order >>sasrec >>bert4rec >>distill >>fixmatch >>methods >>train >>eval >>items
-                      >>classifiers >>segment >>inside >>robust >>losses >>nets >>encoders >>structure >>optim >>views
-                      >>settings
+                      >>classifiers >>segment >>inside >>robust >>losses >>nets >>encoders >>structure >>quantize
+                      >>optim >>views >>settings
      II   tensors     >>core-impl >>scalar >>random >>tape >>elementwise >>reductions >>products >>loss-rows >>conv
-                      >>norms >>shapes >>sequences >>audio
+                      >>eight >>norms >>shapes >>sequences >>audio
      III  the engine  >>kernels >>products-plan >>conv-plan >>sequences-plan >>loops >>copies >>pool >>views-make
                       >>views-ahead >>state
      IV   files       >>files >>inflate >>images >>jpeg >>wav >>arrays >>data >>readers >>sheets >>folders >>streams
@@ -4365,6 +4365,43 @@ SSLH_API sslh_net *sslh_net_prune_filters(sslh_net *net, sslh_prune_desc desc);
 #endif
 
 /* ================================================================================================================== */
+/*  >>api-quantize  nets of 8-bit weights for inference                                                               */
+/* ================================================================================================================== */
+/* A trained net made small: its weights as 8-bit integers, for use only. Linear layers and convolutions, where nearly
+   all weights and multiply-adds are, are computed with integers; norms, softmax, attention, activations stay float. */
+
+#ifndef SSLH_WITH_QUANTIZE
+#define SSLH_WITH_QUANTIZE SSLH_WITH_ALL
+#elif SSLH_I_EMPTY(SSLH_WITH_QUANTIZE)
+#undef SSLH_WITH_QUANTIZE
+#define SSLH_WITH_QUANTIZE 1
+#endif
+#if SSLH_WITH_QUANTIZE
+typedef struct sslh_quantize_desc {
+    const char *keep;      /* weights whose full name contains this text stay float, as "patch_embed"; default none */
+    int         min_count; /* weights with fewer values stay float, at least 0; default 256; SSLH_OFF: none for this */
+} sslh_quantize_desc;
+/* A copy of the net, children included, whose weights of linear layers (O,I) and convolutions (O,Kh,Kw,I) are 8-bit
+   integers with one scale for each output channel (Jacob et al. 2018; the equations are in >>quantize). The copy is in
+   evaluation mode, frozen, and for inference only: a gradient that would have to pass through it is an error. Inputs of
+   these layers are rounded to 8 bits as they come, by the largest absolute value of the row (linear layers) or of the
+   image (convolutions), so that no calibration is needed, and an input has the same features alone and in a batch. Sums
+   are integers, hence the same on every processor. The weight "fc.weight" becomes a state of type SSLH_U8, 128 + q, and
+   "fc.weight_scale" (O) a further state. Layers of groups, layers with more than 65,536 inputs per output and weights
+   that a net does not use through sslh_layer_linear or sslh_layer_conv (embeddings) stay float. Errors: a weight that
+   is NaN or Inf, a net that is one of 8 bits already, no weight that could be made small. */
+SSLH_API sslh_net *sslh_quantize(sslh_net *net, sslh_quantize_desc desc);
+/* Sets the weights of linear layers and convolutions to 0 that have the smallest absolute values in the whole net,
+   children included, until share of them (above 0, below 1; rounded) are 0, and returns how many are (Han, Pool,
+   Tran, Dally 2015). Of equal values the first go. The shapes stay, so a file that is compressed becomes smaller, but
+   nothing becomes faster (sslh_net_prune_filters makes a narrower net). Training moves the zeros again: to fine-tune,
+   call it after every epoch, as from the callback of sslh_train. Norms, biases and embeddings are left alone. */
+SSLH_API int64_t sslh_prune_magnitude(sslh_net *net, float share);
+/* Bytes of all parameters and states of a net, children included: what sslh_save_net writes, but for the header. */
+SSLH_API int64_t sslh_net_bytes(sslh_net *net);
+#endif
+
+/* ================================================================================================================== */
 /*  >>api-segment   segmentation: a class for each pixel                                                              */
 /* ================================================================================================================== */
 /* A map gives each pixel its class, a number from 0 to K - 1, or SSLH_UNKNOWN, which training and scores leave out. */
@@ -5653,7 +5690,11 @@ typedef struct sslh_i_depthwise_grad {
     KERNEL(void, blend_clip, (sslh_real *p, const sslh_real *grey, size_t n, sslh_real f, sslh_real rest))            \
     KERNEL(void, luma, (const sslh_real *r, const sslh_real *g, const sslh_real *b, sslh_real *out, size_t n))        \
     KERNEL(void, hue, (sslh_real *r, sslh_real *g, sslh_real *b, size_t n, sslh_real turn))                           \
-    KERNEL(void, solarize, (sslh_real *p, size_t n, sslh_real threshold))
+    KERNEL(void, solarize, (sslh_real *p, size_t n, sslh_real threshold))                                             \
+    /* y (rows,O) = sum over k of p[r][k] (q[o][k] - 128), integers; 8 rows at most, K at most 65536; rows of p are */ \
+    /* SSLH_I_EIGHT_LD(K) apart, with zeros from K on */                                                              \
+    KERNEL(void, eight, (const int16_t *p, int rows, const uint8_t *q, size_t O, size_t K, int32_t *y))
+#define SSLH_I_EIGHT_LD(K) (((K) + 31) / 32 * 32) /* 16-bit integers: a multiple of every register */
 #define SSLH_I_MEMBER(result, name, arguments) result(*name) arguments;
 struct sslh_i_kernels {
     const char *name;
@@ -6236,6 +6277,12 @@ SSLH_I_FN sslh_real sslh_i_sum_squares2(sslh_ctx *c, const sslh_real *x, const s
                                         sslh_real b, sslh_real *y2);
 
 /* --- part II: sums, products, parts of the losses (>>reductions, >>norms, >>products, >>loss-rows) --- */
+#if SSLH_WITH_QUANTIZE
+SSLH_I_FN sslh_tensor *sslh_i_linear_eight(sslh_ctx *c, sslh_tensor *x, sslh_tensor *q, sslh_tensor *scales,
+                                           sslh_tensor *bias, sslh_activation activation);
+SSLH_I_FN sslh_tensor *sslh_i_conv_eight(sslh_ctx *c, sslh_tensor *x, sslh_tensor *q, sslh_tensor *scales,
+                                         sslh_tensor *bias, sslh_conv_desc desc);
+#endif
 /* dst (+)= scale * the sum of x over the axes along which operand k of the plan is broadcast */
 SSLH_I_FN void sslh_i_sum_repeated(sslh_ctx *c, const sslh_real *x, const struct sslh_i_plan *p, int k, sslh_real *dst,
                                    sslh_real scale, int fresh);
@@ -6380,6 +6427,7 @@ SSLH_I_FN uint32_t sslh_i_text_hash(uint32_t h, const char *p, size_t n);
      >>losses    the losses with their equations, each as one operation with its derivative
      >>nets >>encoders    named parameters and layers; MLP, conv nets, ResNet, transformers on patches and on text, GRU
      >>structure nets made wider, deeper and narrower
+     >>quantize  weights of 8 bits
      >>optim     update rules and schedules
      >>views     augmentation as the caller sees it
      >>settings  how a field takes its default, and a method is made from its name and a line of text
@@ -25151,6 +25199,8 @@ typedef struct sslh_i_entry {
     float       lr_scale, decay_scale; /* factors of the learning rate and the weight decay */
     size_t      offset;     /* from the start of the block, in elements; of states in bytes */
     int         transposed; /* 1: a matrix (O,I) that files have as (I,O) */
+    int         product;    /* 1: the weight of a linear layer or of a convolution without groups, see >>quantize */
+    int         scales;     /* of a weight of 8 bits: the entry that holds its scales; otherwise 0 */
 } sslh_i_entry;
 
 /* A child: its name below this net, and the net itself, which may be the child of another net too. */
@@ -25333,6 +25383,11 @@ SSLH_DEF int sslh_param_new(sslh_net *net, const char *name, sslh_shape shape, s
     e->t.flags = SSLH_I_PARAM | SSLH_I_PERSISTENT | (net->frozen ? 0u : (unsigned)SSLH_I_NEEDS_GRAD);
     e->t.group = 1u;
     return net->entries - 1;
+}
+/* sslh_layer_linear or sslh_layer_conv reads this weight (O,I) or (O,Kh,Kw,I), and nothing else does, so that it can be
+   made small; see >>quantize. */
+SSLH_I_FN void sslh_i_mark_product(sslh_net *net, int index) {
+    if (!sslh_i_net_bad(net) && index >= 0 && index < net->entries) net->entry[index]->product = 1;
 }
 /* Files have this matrix (O,I) as (I,O). */
 SSLH_I_FN void sslh_i_store_transposed(sslh_net *net, int index) {
@@ -26094,6 +26149,8 @@ SSLH_I_FN sslh_net *sslh_i_clone_one(sslh_ctx *c, sslh_net *net) {
         e->lr_scale = from->lr_scale;
         e->decay_scale = from->decay_scale;
         e->transposed = from->transposed;
+        e->product = from->product;
+        e->scales = from->scales;
         e->t.flags = from->t.flags & (unsigned)(SSLH_I_PARAM | SSLH_I_STATE | SSLH_I_PERSISTENT | SSLH_I_NEEDS_GRAD);
         e->t.group = from->t.group;
     }
@@ -26105,24 +26162,27 @@ SSLH_I_FN sslh_net *sslh_i_clone_one(sslh_ctx *c, sslh_net *net) {
     return copy;
 }
 
+/* The links of a tree between the copies (t->n) of its nets. */
+SSLH_I_FN void sslh_i_link_copies(const sslh_i_tree *t, sslh_net *const *copy) {
+    int i, j, k;
+    for (i = 0; i < t->n; i++)
+        for (j = 0; j < t->net[i]->children; j++)
+            for (k = 0; k < t->n; k++) /* the copy of that child, by its place in the tree */
+                if (t->net[k] == t->net[i]->child[j].net) sslh_child(copy[i], t->net[i]->child[j].name, copy[k]);
+}
+
 /* Each net of the tree once, then the links between the copies: what was shared in the original is shared in
    the copy. */
 SSLH_DEF sslh_net *sslh_clone_into(sslh_ctx *c, sslh_net *net) {
     sslh_i_tree t;
     sslh_net *copy[SSLH_I_MAX_NETS];
-    int i, j, k;
+    int i;
     if (!sslh_i_net_ok(c, "sslh_clone", net) || !sslh_i_tree_ready(&t, net)) return sslh_i_dummy_net(c);
     for (i = 0; i < t.n; i++) {
         copy[i] = sslh_i_clone_one(c, t.net[i]);
         if (!copy[i]) return sslh_i_dummy_net(c);
     }
-    for (i = 0; i < t.n; i++) { /* the same links between the copies */
-        for (j = 0; j < t.net[i]->children; j++) {
-            for (k = 0; k < t.n; k++)
-                /* The copy of that child, by its place in the tree. */
-                if (t.net[k] == t.net[i]->child[j].net) sslh_child(copy[i], t.net[i]->child[j].name, copy[k]);
-        }
-    }
+    sslh_i_link_copies(&t, copy);
     return SSLH_I_BAD(c) ? sslh_i_dummy_net(c) : copy[0];
 }
 
@@ -26335,9 +26395,17 @@ SSLH_I_FN int sslh_i_sub_new(sslh_net *net, const char *name, const char *suffix
                                                                                        scale);
 }
 
+#if SSLH_WITH_QUANTIZE
+/* The entry with the scales of a weight of 8 bits; 0: the weight is float. */
+SSLH_I_FN int sslh_i_scales_of(const sslh_net *net, int index) {
+    return sslh_i_net_dead(net) || index < 0 || index >= net->entries ? 0 : net->entry[index]->scales;
+}
+#endif
+
 /* PyTorch's default: weight and bias uniform in +-1/sqrt(fan_in). */
 SSLH_DEF int sslh_layer_linear_new(sslh_net *net, const char *name, int in, int out, int no_bias) {
     int first = sslh_i_sub_new(net, name, "weight", 1, SSLH_F32, sslh_dim2(out, in), SSLH_INIT_FAN_IN, 0);
+    sslh_i_mark_product(net, first);
     if (!no_bias && first >= 0)
         sslh_i_sub_new(net, name, "bias", 1, SSLH_F32, sslh_dim1(out), SSLH_INIT_UNIFORM,
                        1.0f / sslh_i_sqrtf((float)in));
@@ -26347,6 +26415,12 @@ SSLH_DEF int sslh_layer_linear_new(sslh_net *net, const char *name, int in, int 
 /* (..,I) -> (..,O); bias, if any, is the entry after the weight. */
 SSLH_DEF sslh_tensor *sslh_layer_linear(sslh_net *net, int index, sslh_tensor *x, int no_bias,
                                         sslh_activation activation) {
+#if SSLH_WITH_QUANTIZE
+    const int scales = sslh_i_scales_of(net, index);
+    if (scales)
+        return sslh_i_linear_eight(sslh_net_ctx(net), x, sslh_state(net, index), sslh_state(net, scales),
+                                   no_bias ? NULL : sslh_param(net, sslh_i_entry_after(index, 1)), activation);
+#endif
     return sslh_linear_ex(sslh_net_ctx(net), x, sslh_param(net, index),
                           no_bias ? NULL : sslh_param(net, sslh_i_entry_after(index, 1)), activation);
 }
@@ -26362,6 +26436,7 @@ SSLH_I_FN int sslh_i_conv_new(sslh_net *net, const char *name, int in, int out, 
         return -1;
     }
     first = sslh_i_sub_new(net, name, "weight", 1, SSLH_F32, sslh_dim4(out, kernel, kernel, in / g), init, 0);
+    if (g == 1) sslh_i_mark_product(net, first);
     if (!no_bias && first >= 0)
         sslh_i_sub_new(net, name, "bias", 1, SSLH_F32, sslh_dim1(out), SSLH_INIT_UNIFORM,
                        1.0f / sslh_i_sqrtf((float)kernel * (float)kernel * (float)(in / g)));
@@ -26375,6 +26450,12 @@ SSLH_DEF int sslh_layer_conv_new(sslh_net *net, const char *name, int in, int ou
 
 /* (N,H,W,I) -> (N,H',W',O) */
 SSLH_DEF sslh_tensor *sslh_layer_conv(sslh_net *net, int index, sslh_tensor *x, int no_bias, sslh_conv_desc desc) {
+#if SSLH_WITH_QUANTIZE
+    const int scales = sslh_i_scales_of(net, index);
+    if (scales)
+        return sslh_i_conv_eight(sslh_net_ctx(net), x, sslh_state(net, index), sslh_state(net, scales),
+                                 no_bias ? NULL : sslh_param(net, sslh_i_entry_after(index, 1)), desc);
+#endif
     return sslh_conv2d(sslh_net_ctx(net), x, sslh_param(net, index),
                        no_bias ? NULL : sslh_param(net, sslh_i_entry_after(index, 1)), desc);
 }
@@ -26999,7 +27080,8 @@ SSLH_I_FN sslh_tensor *sslh_i_convnext_forward(sslh_net *net, sslh_tensor *x, co
 
 /* Weight and bias; the weight is normal with deviation 0.02. */
 SSLH_I_FN void sslh_i_convnext_weight_new(sslh_net *net, const char *name, sslh_shape weight) {
-    sslh_i_sub_new(net, name, "weight", 1, SSLH_F32, weight, SSLH_INIT_TRUNC_NORMAL, 0.02f);
+    const int first = sslh_i_sub_new(net, name, "weight", 1, SSLH_F32, weight, SSLH_INIT_TRUNC_NORMAL, 0.02f);
+    if (weight.size[weight.ndim - 1] > 1) sslh_i_mark_product(net, first); /* not the depthwise convolution's */
     sslh_i_sub_new(net, name, "bias", 1, SSLH_F32, sslh_dim1(weight.size[0]), SSLH_INIT_ZERO, 0);
 }
 SSLH_I_FN void sslh_i_convnext_block_new(sslh_net *net, int part, int block, int width) {
@@ -27280,6 +27362,7 @@ SSLH_I_FN sslh_tensor *sslh_i_vit_block(sslh_net *net, int at, sslh_tensor *x, i
    + out)). */
 SSLH_I_FN int sslh_i_xavier_new(sslh_net *net, const char *name, int in, int out) {
     int first = sslh_i_sub_new(net, name, "weight", 1, SSLH_F32, sslh_dim2(out, in), SSLH_INIT_XAVIER, 0);
+    sslh_i_mark_product(net, first);
     sslh_i_sub_new(net, name, "bias", 1, SSLH_F32, sslh_dim1(out), SSLH_INIT_ZERO, 0);
     return first;
 }
@@ -27374,7 +27457,8 @@ SSLH_I_FN void sslh_i_vit_clip_params(sslh_net *net, const sslh_vit_desc *d, int
     t.mlp = d->mlp;
     sslh_param_new(net, "class_embedding", sslh_dim1(d->width), SSLH_INIT_NORMAL, std);
     sslh_param_new(net, "positional_embedding", sslh_dim2(1 + patches, d->width), SSLH_INIT_NORMAL, std);
-    sslh_param_new(net, "conv1.weight", sslh_dim4(d->width, d->patch, d->patch, d->channels), SSLH_INIT_FAN_IN, 0);
+    sslh_i_mark_product(net, sslh_param_new(net, "conv1.weight", sslh_dim4(d->width, d->patch, d->patch, d->channels),
+                                            SSLH_INIT_FAN_IN, 0));
     sslh_layer_layer_norm_new(net, "ln_pre", d->width);
     for (i = 0; i < d->depth; i++)
         sslh_i_text_block_new(net, &t, i, std, std / sslh_i_sqrtf(2.0f * (float)d->depth));
@@ -27392,8 +27476,9 @@ SSLH_I_FN void sslh_i_vit_params(sslh_net *net, const sslh_vit_desc *d, int patc
     else
         sslh_param_new(net, "pos_embed", sslh_dim3(1, 1 + patches, d->width), SSLH_INIT_TRUNC_NORMAL, 0.02f);
     /* Xavier for the projection as a matrix (D,p p C): +-sqrt(6 / (D + p p C)) */
-    sslh_param_new(net, "patch_embed.proj.weight", sslh_dim4(d->width, d->patch, d->patch, d->channels),
-                   SSLH_INIT_UNIFORM, sslh_i_sqrtf(6.0f / ((float)flat + (float)d->width)));
+    sslh_i_mark_product(net, sslh_param_new(net, "patch_embed.proj.weight",
+                                            sslh_dim4(d->width, d->patch, d->patch, d->channels), SSLH_INIT_UNIFORM,
+                                            sslh_i_sqrtf(6.0f / ((float)flat + (float)d->width))));
     sslh_param_new(net, "patch_embed.proj.bias", sslh_dim1(d->width), SSLH_INIT_ZERO, 0);
     for (i = 0; i < d->depth; i++) {
         snprintf(name, sizeof name, "blocks.%d", i);
@@ -27561,6 +27646,7 @@ SSLH_I_FN void sslh_i_text_linear_new(sslh_net *net, const char *block, const ch
     int at;
     snprintf(text, sizeof text, "%s%s%s%sweight", block, block[0] ? "." : "", name, joined ? "" : ".");
     at = sslh_param_new(net, text, sslh_dim2(out, in), std > 0 ? SSLH_INIT_NORMAL : SSLH_INIT_XAVIER, std);
+    sslh_i_mark_product(net, at);
     if (transposed) sslh_i_store_transposed(net, at);
     snprintf(text, sizeof text, "%s%s%s%sbias", block, block[0] ? "." : "", name, joined ? "" : ".");
     sslh_param_new(net, text, sslh_dim1(out), SSLH_INIT_ZERO, 0);
@@ -28365,6 +28451,218 @@ SSLH_DEF sslh_net *sslh_net_prune_filters(sslh_net *net, sslh_prune_desc d) {
     return all ? sslh_i_structure_end(made, net) : sslh_i_dummy_net(c);
 }
 #endif /* SSLH_WITH_TRANSFER */
+
+/* ================================================================================================================== */
+/*  >>quantize  weights of 8 bits                                                                                     */
+/* ================================================================================================================== */
+
+#if SSLH_WITH_QUANTIZE
+/* Jacob, Kligys, Chen, Zhu, Tang, Howard, Adam, Kalenichenko: "Quantization and training of neural networks for
+   efficient integer-arithmetic-only inference", CVPR 2018; scales per channel: Krishnamoorthi: "Quantizing deep
+   convolutional networks for efficient inference: a whitepaper", 2018.
+
+   A weight w (O,K), where K is I or Kh Kw I, becomes integers q with one scale s for each output channel o, and a row
+   or an image x becomes integers p with one scale t, both symmetric about 0:
+
+     s[o]   = max over k of |w[o][k]| / 127,    q[o][k] = round(w[o][k] / s[o])                       (1)
+     t      = max over k of |x[k]| / 127,       p[k]    = round(x[k] / t)                             (2)
+     y[o]   = t s[o] (sum over k of p[k] q[o][k]) + b[o]                                              (3)
+
+   The sum of (3) is one of integers: it has no rounding, whatever the order, and fits into 32 bits while K is at most
+   133,144. What is lost are the roundings of (1) and (2), each at most half a step: |w - s q| <= s / 2.
+
+   Since a scale belongs to one output channel, a batch norm behind a convolution changes nothing in (1): its gain of
+   that channel would multiply w and s alike and leave q as it is. So norms stay where they are, in float.
+
+   The new net has the entries of the old one under the same numbers, so that its forward callback finds them; a weight
+   that was made small is a state there (SSLH_U8, 128 + q), and its scales follow behind the last entry. */
+
+#define SSLH_I_EIGHT_INPUTS 65536 /* K at most */
+
+/* Whether a weight can be made small, and the descriptor does not say that it shall not. full: its name in the tree. */
+SSLH_I_FN int sslh_i_eight_wanted(const sslh_i_entry *e, const char *full, const sslh_quantize_desc *d) {
+    const int least = d->min_count ? SSLH_I_MAX(d->min_count, 0) : 256;
+    if (!e->product || !e->is_param || e->t.count < (size_t)least) return 0;
+    if (strlen(e->name) + strlen("_scale") >= sizeof e->name) return 0; /* no room for the name of its scales */
+    return e->t.count / (size_t)e->t.shape[0] <= SSLH_I_EIGHT_INPUTS && !(d->keep && strstr(full, d->keep));
+}
+
+/* Equation (1): w (O,K) -> q (O,K) as 128 + q, s (O). Returns 0 when a weight is NaN or Inf. A channel of zeros, or of
+   weights so small that their inverse would overflow, has the scale 0. */
+SSLH_I_FN int sslh_i_eight_weights(const sslh_real *w, int O, size_t K, uint8_t *q, sslh_real *s) {
+    int o;
+    size_t k;
+    for (o = 0; o < O; o++, w += K, q += K) {
+        sslh_real most = 0, inverse;
+        for (k = 0; k < K; k++) {
+            const sslh_real v = w[k] < 0 ? -w[k] : w[k];
+            if (!(v - v == 0)) return 0;
+            if (v > most) most = v;
+        }
+        s[o] = most > SSLH_I_R(1e-30) ? most / 127 : 0;
+        inverse = s[o] > 0 ? 127 / most : 0;
+        for (k = 0; k < K; k++) {
+            const sslh_real v = w[k] * inverse;
+            q[k] = (uint8_t)(128 + (int)(v < 0 ? v - SSLH_I_R(0.5) : v + SSLH_I_R(0.5)));
+        }
+    }
+    return 1;
+}
+
+/* Makes the weights of a fresh clone's place small that are marked in wanted (net->entries): a net with the same
+   entries under the same numbers, and the scales behind them. Values are not filled in. */
+SSLH_I_FN sslh_net *sslh_i_eight_shell(sslh_ctx *c, const sslh_net *net, const char *wanted) {
+    sslh_net_desc d;
+    sslh_net *made;
+    int i, scales = net->entries;
+    memset(&d, 0, sizeof d);
+    d.name = net->name, d.forward = net->forward, d.self = net->self, d.self_size = net->self_size;
+    d.kind = net->kind, d.width = net->width, d.channels = net->channels, d.image = net->image;
+    made = sslh_net_new(c, d);
+    if (SSLH_I_BAD(c)) return NULL;
+    memcpy(made->arch, net->arch, sizeof made->arch);
+    made->preprocess = net->preprocess;
+    made->norm_groups = net->norm_groups;
+    for (i = 0; i < net->entries; i++) {
+        const sslh_i_entry *from = net->entry[i];
+        const int small = wanted[i];
+        sslh_i_entry *e = sslh_i_declare(made, "sslh_quantize", from->name, small ? SSLH_U8 : from->t.type,
+                                         sslh_shape_of(&from->t));
+        if (!e) return NULL;
+        e->is_param = from->is_param && !small;
+        e->lr_scale = from->lr_scale, e->decay_scale = from->decay_scale;
+        e->transposed = small ? 0 : from->transposed;
+        e->product = from->product;
+        e->scales = small ? scales++ : 0;
+        e->t.flags = (e->is_param ? (unsigned)SSLH_I_PARAM : (unsigned)SSLH_I_STATE) | SSLH_I_PERSISTENT;
+        e->t.group = from->t.group;
+    }
+    for (i = 0; i < net->entries; i++) {
+        char name[sizeof net->entry[i]->name];
+        if (!wanted[i]) continue;
+        snprintf(name, sizeof name, "%.105s_scale", net->entry[i]->name);
+        if (sslh_state_new(made, name, SSLH_F32, sslh_dim1(net->entry[i]->t.shape[0])) < 0) return NULL;
+    }
+    made->training = 0;
+    made->frozen = 1;
+    return made;
+}
+
+/* One net of the tree, without its links. */
+SSLH_I_FN sslh_net *sslh_i_quantize_one(const sslh_i_tree *t, int at, const sslh_quantize_desc *d, int *found) {
+    sslh_net *net = t->net[at], *made;
+    sslh_ctx *c = net->ctx;
+    char *wanted = (char *)sslh_i_scratch(c, (size_t)net->entries + 1), full[272];
+    int i;
+    if (!wanted) return NULL;
+    for (i = 0; i < net->entries; i++) {
+        sslh_i_full_name(t, at, net->entry[i]->name, full, sizeof full);
+        wanted[i] = (char)sslh_i_eight_wanted(net->entry[i], full, d);
+        *found += wanted[i];
+        if (net->entry[i]->scales)
+            sslh_fail(c, SSLH_E_USAGE, "sslh_quantize: the weight '%s' has 8 bits already: give the float net", full);
+    }
+    made = SSLH_I_BAD(c) ? NULL : sslh_i_eight_shell(c, net, wanted);
+    if (made && !sslh_i_net_seal(made, 0)) made = NULL;
+    for (i = 0; made && i < net->entries; i++) {
+        const sslh_tensor *from = &net->entry[i]->t;
+        sslh_i_entry *e = made->entry[i];
+        if (!e->scales)
+            memcpy(sslh_i_get_data(&e->t), sslh_i_get_data(from), from->count * sslh_i_type_size(from->type));
+        else if (!sslh_i_eight_weights(from->data, from->shape[0], from->count / (size_t)from->shape[0], e->t.bytes,
+                                       made->entry[e->scales]->t.data))
+            sslh_fail(c, SSLH_E_NAN, "sslh_quantize: the weight '%s' holds NaN or Inf: quantize a net whose training "
+                      "has gone well", net->entry[i]->name);
+    }
+    sslh_i_scratch_end(c, wanted);
+    return SSLH_I_BAD(c) ? NULL : made;
+}
+
+SSLH_DEF sslh_net *sslh_quantize(sslh_net *net, sslh_quantize_desc d) {
+    sslh_ctx *c = sslh_net_ctx(net);
+    sslh_i_tree t;
+    sslh_net *copy[SSLH_I_MAX_NETS];
+    int i, found = 0;
+    if (!sslh_i_net_ok(c, "sslh_quantize", net) ||
+        !sslh_i_option_ok(c, "sslh_quantize", "min_count", d.min_count, 0, INT_MAX) || !sslh_i_tree_ready(&t, net))
+        return sslh_i_dummy_net(c);
+    for (i = 0; i < t.n; i++) {
+        copy[i] = sslh_i_quantize_one(&t, i, &d, &found);
+        if (!copy[i]) return sslh_i_dummy_net(c);
+    }
+    if (!found)
+        sslh_fail(c, SSLH_E_USAGE, "sslh_quantize: the net '%s' has no weight of a linear layer or a convolution that "
+                  "can be made small: see .min_count (%d) and .keep", net->name, d.min_count ? d.min_count : 256);
+    sslh_i_link_copies(&t, copy);
+    return SSLH_I_BAD(c) ? sslh_i_dummy_net(c) : copy[0];
+}
+
+/* --- pruning by magnitude --- */
+
+SSLH_I_FN int sslh_i_real_order(const void *a, const void *b) {
+    sslh_real x, y;
+    memcpy(&x, a, sizeof x);
+    memcpy(&y, b, sizeof y);
+    return (x > y) - (x < y);
+}
+SSLH_I_FN sslh_real sslh_i_magnitude(sslh_real v) { return v < 0 ? -v : v; }
+
+/* The next entry of the tree whose weight is that of a product in float, from *net and *at on; NULL: none is left. */
+SSLH_I_FN sslh_tensor *sslh_i_next_product(const sslh_i_tree *t, int *net, int *at) {
+    for (; *net < t->n; (*net)++, *at = 0)
+        while (*at < t->net[*net]->entries) {
+            sslh_i_entry *e = t->net[*net]->entry[(*at)++];
+            if (e->product && e->is_param) return &e->t;
+        }
+    return NULL;
+}
+
+SSLH_DEF int64_t sslh_prune_magnitude(sslh_net *net, float share) {
+    sslh_ctx *c = sslh_net_ctx(net);
+    sslh_i_tree t;
+    sslh_tensor *w;
+    sslh_real *all, most;
+    size_t count = 0, used = 0, gone, below = 0, i;
+    int at, k;
+    if (!sslh_i_net_ok(c, "sslh_prune_magnitude", net) || !sslh_i_tree_ready(&t, net)) return 0;
+    if (!(share > 0.0f && share < 1.0f))
+        sslh_i_out_of_range(c, "sslh_prune_magnitude", "share", (double)share, 1, "above 0, below 1");
+    for (k = at = 0; (w = sslh_i_next_product(&t, &k, &at)) != NULL;) count += w->count;
+    if (!count)
+        sslh_fail(c, SSLH_E_USAGE, "sslh_prune_magnitude: the net '%s' has no float weight of a linear layer or a "
+                  "convolution", net->name);
+    if (SSLH_I_BAD(c)) return 0;
+    gone = SSLH_I_MIN((size_t)((double)share * (double)count + 0.5), count);
+    all = gone ? (sslh_real *)sslh_i_scratch(c, count * sizeof *all) : NULL;
+    if (!all) return 0;
+    for (k = at = 0; (w = sslh_i_next_product(&t, &k, &at)) != NULL;)
+        for (i = 0; i < w->count; i++) all[used++] = sslh_i_magnitude(w->data[i]);
+    qsort(all, count, sizeof *all, sslh_i_real_order);
+    most = all[gone - 1]; /* the largest that goes; of those equal to it only as many as are wanted */
+    while (below < gone && all[below] < most) below++;
+    sslh_i_scratch_end(c, all);
+    used = gone - below;
+    for (k = at = 0; (w = sslh_i_next_product(&t, &k, &at)) != NULL;)
+        for (i = 0; i < w->count; i++) {
+            const sslh_real v = sslh_i_magnitude(w->data[i]);
+            if (v < most || (!(v > most) && used && used--)) w->data[i] = 0;
+        }
+    return (int64_t)gone;
+}
+
+SSLH_DEF int64_t sslh_net_bytes(sslh_net *net) {
+    sslh_i_tree t;
+    int64_t bytes = 0;
+    int i, j;
+    sslh_i_tree_of(&t, net);
+    for (i = 0; i < t.n; i++)
+        for (j = 0; j < t.net[i]->entries; j++) {
+            const sslh_tensor *e = &t.net[i]->entry[j]->t;
+            bytes += (int64_t)(e->count * sslh_i_type_size(e->type));
+        }
+    return bytes;
+}
+#endif /* SSLH_WITH_QUANTIZE */
 
 /* ================================================================================================================== */
 /*  >>optim         optimisers and schedules                                                                          */
@@ -30333,6 +30631,7 @@ SSLH_I_LEAN_END
      >>products     matrix products, the linear layer
      >>loss-rows    the inner loops of the losses of part I
      >>conv         convolution, pooling, resizing
+     >>eight        linear layers and convolutions with weights of 8 bits
      >>norms        batch, group, layer and RMS norm, unit rows, dropout
      >>shapes       reshape, permute, concat, slice, pad, broadcast, gather, scatter, windows
      >>sequences    attention, GRU and LSTM
@@ -35175,17 +35474,12 @@ SSLH_I_FN int sslh_i_conv_sizes(sslh_ctx *c, const char *op, sslh_i_conv *s, int
     s->ow = transposed ? in_w : (int)ow;
     return 1;
 }
-/* All four public functions. dims: 1 or 2 axes of places. */
-SSLH_I_FN sslh_tensor *sslh_i_conv_op(sslh_ctx *c, const char *op, sslh_tensor *x, sslh_tensor *weight,
-                                      sslh_tensor *bias, sslh_conv_desc desc, int dims, int transposed) {
-    sslh_tensor *in[3];
-    sslh_i_conv s;
+/* The sizes of a convolution, all checked; 0 after an error. dims: 1 or 2 axes of places. The type of the weight does
+   not matter here. */
+SSLH_I_FN int sslh_i_conv_check(sslh_ctx *c, const char *op, const sslh_tensor *x, const sslh_tensor *weight,
+                                const sslh_tensor *bias, sslh_conv_desc desc, int dims, int transposed,
+                                sslh_i_conv *s) {
     char sx[96], sw[96], sb[96];
-    const int nin = bias ? 3 : 2;
-    in[0] = x;
-    in[1] = weight;
-    in[2] = bias;
-    if (!sslh_i_begin(c, op, in, nin, 1)) return sslh_i_dummy(c);
     sslh_i_str(sx, sizeof sx, sslh_shape_of(x));
     sslh_i_str(sw, sizeof sw, sslh_shape_of(weight));
     if (x->ndim != dims + 2 || weight->ndim != dims + 2) {
@@ -35193,7 +35487,7 @@ SSLH_I_FN sslh_tensor *sslh_i_conv_op(sslh_ctx *c, const char *op, sslh_tensor *
                   dims == 2 ? "(N,H,W,C)" : "(N,T,C)",
                   transposed ? (dims == 2 ? "(I,Kh,Kw,O/groups)" : "(I,K,O/groups)")
                              : (dims == 2 ? "(O,Kh,Kw,I/groups)" : "(O,K,I/groups)"));
-        return sslh_i_dummy(c);
+        return 0;
     }
     if (!sslh_i_option_ok(c, op, "stride", desc.stride, 1, INT_MAX) ||
         !sslh_i_option_ok(c, op, "stride_w", desc.stride_w, 1, INT_MAX) ||
@@ -35203,44 +35497,56 @@ SSLH_I_FN sslh_tensor *sslh_i_conv_op(sslh_ctx *c, const char *op, sslh_tensor *
         !sslh_i_option_ok(c, op, "dilation_w", desc.dilation_w, 1, INT_MAX) ||
         !sslh_i_option_ok(c, op, "groups", desc.groups, 1, weight->shape[0]) ||
         !sslh_i_within(c, op, "activation", (int)desc.activation, (int)SSLH_LINEAR, (int)SSLH_TANH))
-        return sslh_i_dummy(c);
+        return 0;
     const int in_h = dims == 2 ? x->shape[1] : 1, in_w = x->shape[dims], in_c = x->shape[dims + 1];
-    s.n = x->shape[0];
-    s.kh = dims == 2 ? weight->shape[1] : 1;
-    s.kw = weight->shape[dims];
-    s.sh = dims == 2 ? sslh_i_axis_value(desc.stride, 1, 1) : 1;
-    s.sw = sslh_i_axis_value(desc.stride_w, sslh_i_axis_value(desc.stride, 1, 1), 1);
-    const int least_stride = SSLH_I_MIN(s.sw, dims == 2 ? s.sh : s.sw), extra = desc.output_pad;
-    if (!sslh_i_within(c, op, "output_pad", extra, 0, transposed ? least_stride - 1 : INT_MAX)) return sslh_i_dummy(c);
-    s.ph = dims == 2 ? sslh_i_axis_value(desc.pad, 0, 0) : 0;
-    s.pw = sslh_i_axis_value(desc.pad_w, desc.pad, 0);
-    s.dh = dims == 2 ? sslh_i_axis_value(desc.dilation, 1, 1) : 1;
-    s.dw = sslh_i_axis_value(desc.dilation_w, sslh_i_axis_value(desc.dilation, 1, 1), 1);
-    s.groups = sslh_i_axis_value(desc.groups, 1, 1);
-    s.co = weight->shape[0]; /* of the convolution that is transposed, too */
-    s.ci = weight->shape[dims + 1];
-    const int overflow = s.ci > INT_MAX / s.groups;
-    if (!overflow) s.ci *= s.groups;
-    if (overflow || in_c != (transposed ? s.co : s.ci) || s.co % s.groups) {
+    s->n = x->shape[0];
+    s->kh = dims == 2 ? weight->shape[1] : 1;
+    s->kw = weight->shape[dims];
+    s->sh = dims == 2 ? sslh_i_axis_value(desc.stride, 1, 1) : 1;
+    s->sw = sslh_i_axis_value(desc.stride_w, sslh_i_axis_value(desc.stride, 1, 1), 1);
+    const int least_stride = SSLH_I_MIN(s->sw, dims == 2 ? s->sh : s->sw), extra = desc.output_pad;
+    if (!sslh_i_within(c, op, "output_pad", extra, 0, transposed ? least_stride - 1 : INT_MAX)) return 0;
+    s->ph = dims == 2 ? sslh_i_axis_value(desc.pad, 0, 0) : 0;
+    s->pw = sslh_i_axis_value(desc.pad_w, desc.pad, 0);
+    s->dh = dims == 2 ? sslh_i_axis_value(desc.dilation, 1, 1) : 1;
+    s->dw = sslh_i_axis_value(desc.dilation_w, sslh_i_axis_value(desc.dilation, 1, 1), 1);
+    s->groups = sslh_i_axis_value(desc.groups, 1, 1);
+    s->co = weight->shape[0]; /* of the convolution that is transposed, too */
+    s->ci = weight->shape[dims + 1];
+    const int overflow = s->ci > INT_MAX / s->groups;
+    if (!overflow) s->ci *= s->groups;
+    if (overflow || in_c != (transposed ? s->co : s->ci) || s->co % s->groups) {
         sslh_fail(c, SSLH_E_SHAPE, "%s: x %s, weight %s, groups %d: the channels do not fit: groups must divide both, "
-                  "and the weight have those of one group", op, sx, sw, s.groups);
-        return sslh_i_dummy(c);
+                  "and the weight have those of one group", op, sx, sw, s->groups);
+        return 0;
     }
-    if (!sslh_i_conv_sizes(c, op, &s, in_h, in_w, transposed, dims == 2 ? extra : 0, extra, sx, sw))
-        return sslh_i_dummy(c);
-    const int oh = transposed ? s.h : s.oh, ow = transposed ? s.w : s.ow;
-    sslh_i_conv_limit_strides(&s);
-    const int out_c = transposed ? s.ci : s.co;
+    if (!sslh_i_conv_sizes(c, op, s, in_h, in_w, transposed, dims == 2 ? extra : 0, extra, sx, sw)) return 0;
+    sslh_i_conv_limit_strides(s);
+    const int oh = transposed ? s->h : s->oh, ow = transposed ? s->w : s->ow, out_c = transposed ? s->ci : s->co;
     if (bias && (bias->ndim != 1 || bias->shape[0] != out_c)) {
         sslh_fail(c, SSLH_E_SHAPE, "%s: weight %s, bias %s: the bias must be (%d)", op, sw,
                   sslh_i_str(sb, sizeof sb, sslh_shape_of(bias)), out_c);
-        return sslh_i_dummy(c);
+        return 0;
     }
-    if ((int64_t)oh * ow > INT_MAX / s.n || (int64_t)in_h * in_w > INT_MAX / s.n ||
-        (int64_t)s.kh * s.kw > INT_MAX / 4 / SSLH_I_MAX(s.ci, s.co)) {
+    if ((int64_t)oh * ow > INT_MAX / s->n || (int64_t)in_h * in_w > INT_MAX / s->n ||
+        (int64_t)s->kh * s->kw > INT_MAX / 4 / SSLH_I_MAX(s->ci, s->co)) {
         sslh_fail(c, SSLH_E_SHAPE, "%s: x %s, weight %s: too many pixels", op, sx, sw);
-        return sslh_i_dummy(c);
+        return 0;
     }
+    return 1;
+}
+/* All four public functions. */
+SSLH_I_FN sslh_tensor *sslh_i_conv_op(sslh_ctx *c, const char *op, sslh_tensor *x, sslh_tensor *weight,
+                                      sslh_tensor *bias, sslh_conv_desc desc, int dims, int transposed) {
+    sslh_tensor *in[3];
+    sslh_i_conv s;
+    const int nin = bias ? 3 : 2;
+    in[0] = x;
+    in[1] = weight;
+    in[2] = bias;
+    if (!sslh_i_begin(c, op, in, nin, 1) ||
+        !sslh_i_conv_check(c, op, x, weight, bias, desc, dims, transposed, &s)) return sslh_i_dummy(c);
+    const int oh = transposed ? s.h : s.oh, ow = transposed ? s.w : s.ow, out_c = transposed ? s.ci : s.co;
     sslh_tensor *out = sslh_i_new(c, op, SSLH_F32,
                                   dims == 2 ? sslh_dim4(s.n, oh, ow, out_c) : sslh_dim3(s.n, ow, out_c));
     if (!out) return sslh_i_dummy(c);
@@ -35906,6 +36212,224 @@ SSLH_DEF sslh_tensor *sslh_resize_nearest(sslh_ctx *c, sslh_tensor *x, int heigh
 SSLH_DEF sslh_tensor *sslh_resize_bilinear(sslh_ctx *c, sslh_tensor *x, int height, int width) {
     return sslh_i_resize_op(c, "sslh_resize_bilinear", x, height, width, sslh_i_resize_plain(SSLH_BILINEAR));
 }
+
+/* ================================================================================================================== */
+/*  >>eight  products with weights of 8 bits                                                                          */
+/* ================================================================================================================== */
+
+#if SSLH_WITH_QUANTIZE
+/* Equations (2) and (3) of >>quantize, for a linear layer row by row and for a convolution image by image. A task takes
+   up to SSLH_I_EIGHT_ROWS rows: the rows of x, or the patches (Kh Kw I) under the filter at neighbouring pixels, as
+   16-bit integers p, which the kernel `eight` multiplies with all of q (O,K). Forward only. */
+
+#define SSLH_I_EIGHT_ROWS 8
+
+typedef struct sslh_i_eight {
+    sslh_i_conv      s;       /* of a convolution; of a linear layer all zeros */
+    const sslh_real *x;       /* (M,K) of a linear layer, (N,H,W,I) of a convolution */
+    const uint8_t   *q;       /* (O,K), 128 + q */
+    const sslh_real *scales, *bias; /* (O); bias may be NULL */
+    sslh_real       *y;       /* (M,O) or (N,H',W',O) */
+    size_t           rows, O, K;
+    int16_t         *p;       /* convolution: all images in integers (N,H,W,I) */
+    sslh_real       *t;       /* (N): their scales; of a linear layer a worker's own, in its piece of patches */
+    size_t           ld;      /* SSLH_I_EIGHT_LD(K) */
+    int16_t         *patches; /* threads x (SSLH_I_EIGHT_ROWS,ld) */
+    int32_t         *sums;    /* threads x (SSLH_I_EIGHT_ROWS,O) */
+    void           (*kernel)(const int16_t *p, int rows, const uint8_t *q, size_t O, size_t K, int32_t *y);
+    int              relu;
+} sslh_i_eight;
+
+/* The kernel's sums in plain loops: y (rows,O) = sum over k of p[r][k] q[o][k]. */
+SSLH_I_FN void sslh_i_plain_eight(const int16_t *p, int rows, const uint8_t *q, size_t O, size_t K, int32_t *y) {
+    int r;
+    size_t o, k;
+    for (r = 0; r < rows; r++)
+        for (o = 0; o < O; o++) {
+            int32_t sum = 0;
+            for (k = 0; k < K; k++)
+                sum += (int32_t)p[(size_t)r * SSLH_I_EIGHT_LD(K) + k] * ((int32_t)q[o * K + k] - 128);
+            y[(size_t)r * O + o] = sum;
+        }
+}
+
+/* Equation (2): x (n) -> p (n); returns t. Where x holds NaN or Inf, t is NaN, and so is all that follows from it. */
+SSLH_I_FN sslh_real sslh_i_eight_round(const sslh_real *x, size_t n, int16_t *p) {
+    sslh_real most = 0, wrong = 0, inverse;
+    size_t k;
+    for (k = 0; k < n; k++) {
+        const sslh_real v = x[k] < 0 ? -x[k] : x[k];
+        most = v > most ? v : most;
+        wrong += v - v; /* 0, and NaN from the first NaN or Inf on */
+    }
+    if (!(wrong == 0)) most = 0;
+    inverse = most > SSLH_I_R(1e-30) ? 127 / most : 0;
+    for (k = 0; k < n; k++) {
+        const sslh_real v = inverse > 0 ? x[k] * inverse : 0;
+        p[k] = (int16_t)(v < 0 ? v - SSLH_I_R(0.5) : v + SSLH_I_R(0.5));
+    }
+    return !(wrong == 0) ? wrong : inverse > 0 ? most / 127 : 0;
+}
+
+/* Equation (3) for the sums of rows with scales t, step apart (0: one for all). */
+SSLH_I_FN void sslh_i_eight_finish(const sslh_i_eight *j, const int32_t *sums, int rows, const sslh_real *t, int step,
+                                   sslh_real *y) {
+    int r;
+    size_t o;
+    for (r = 0; r < rows; r++)
+        for (o = 0; o < j->O; o++, sums++, y++) {
+            const sslh_real scale = t[r * step] * j->scales[o];
+            sslh_real v = (sslh_real)*sums * scale;
+            if (j->bias) v = v + j->bias[o];
+            *y = j->relu && v < 0 ? 0 : v;
+        }
+}
+
+SSLH_I_FN void sslh_i_eight_linear_task(void *arg, int task, int worker) {
+    const sslh_i_eight *j = (const sslh_i_eight *)arg;
+    const size_t first = (size_t)task * SSLH_I_EIGHT_ROWS;
+    const int rows = (int)SSLH_I_MIN((size_t)SSLH_I_EIGHT_ROWS, j->rows - first);
+    int16_t *p = j->patches + (size_t)worker * SSLH_I_EIGHT_ROWS * j->ld;
+    int32_t *sums = j->sums + (size_t)worker * SSLH_I_EIGHT_ROWS * j->O;
+    sslh_real t[SSLH_I_EIGHT_ROWS];
+    int r;
+    for (r = 0; r < rows; r++)
+        t[r] = sslh_i_eight_round(j->x + (first + (size_t)r) * j->K, j->K, p + (size_t)r * j->ld);
+    j->kernel(p, rows, j->q, j->O, j->K, sums);
+    sslh_i_eight_finish(j, sums, rows, t, 1, j->y + first * j->O);
+}
+
+/* One image in integers. */
+SSLH_I_FN void sslh_i_eight_image_task(void *arg, int task, int worker) {
+    const sslh_i_eight *j = (const sslh_i_eight *)arg;
+    const size_t n = (size_t)j->s.h * (size_t)j->s.w * (size_t)j->s.ci;
+    (void)worker;
+    j->t[task] = sslh_i_eight_round(j->x + (size_t)task * n, n, j->p + (size_t)task * n);
+}
+
+/* The patch (Kh,Kw,I) under the filter at output pixel (y,x) of image n; zeros beyond the border. */
+SSLH_I_FN void sslh_i_eight_patch(const sslh_i_eight *j, int n, int y, int x, int16_t *patch) {
+    const sslh_i_conv *s = &j->s;
+    const size_t bytes = (size_t)s->ci * sizeof *patch;
+    int a, b;
+    for (a = 0; a < s->kh; a++)
+        for (b = 0; b < s->kw; b++, patch += s->ci) {
+            const int64_t row = (int64_t)y * s->sh + (int64_t)a * s->dh - s->ph;
+            const int64_t column = (int64_t)x * s->sw + (int64_t)b * s->dw - s->pw;
+            if (row < 0 || row >= s->h || column < 0 || column >= s->w) memset(patch, 0, bytes);
+            else memcpy(patch, j->p + sslh_i_place(n, (int)row, (int)column, s->h, s->w, s->ci), bytes);
+        }
+}
+
+/* One row of output pixels. */
+SSLH_I_FN void sslh_i_eight_conv_task(void *arg, int task, int worker) {
+    const sslh_i_eight *j = (const sslh_i_eight *)arg;
+    const int n = task / j->s.oh, y = task % j->s.oh;
+    int16_t *patches = j->patches + (size_t)worker * SSLH_I_EIGHT_ROWS * j->ld;
+    int32_t *sums = j->sums + (size_t)worker * SSLH_I_EIGHT_ROWS * j->O;
+    int x, r;
+    for (x = 0; x < j->s.ow; x += SSLH_I_EIGHT_ROWS) {
+        const int rows = SSLH_I_MIN(SSLH_I_EIGHT_ROWS, j->s.ow - x);
+        for (r = 0; r < rows; r++) sslh_i_eight_patch(j, n, y, x + r, patches + (size_t)r * j->ld);
+        j->kernel(patches, rows, j->q, j->O, j->K, sums);
+        sslh_i_eight_finish(j, sums, rows, j->t + n, 0,
+                            j->y + sslh_i_place(n, y, x, j->s.oh, j->s.ow, (int)j->O));
+    }
+}
+
+/* What both operations check before they look at shapes; q must be there, and no gradient wanted. */
+SSLH_I_FN int sslh_i_eight_begin(sslh_ctx *c, const char *op, sslh_tensor **in, int nin, const sslh_tensor *q) {
+    int i;
+    if (!sslh_i_begin(c, op, in, nin, 1)) return 0;
+    for (i = 0; i < nin && !c->no_grad; i++)
+        if (sslh_i_needs_grad(c, in[i])) {
+            sslh_fail(c, SSLH_E_USAGE, "%s: a layer of 8-bit weights passes no gradient on: train the float net, or "
+                      "call sslh_no_grad", op);
+            return 0;
+        }
+    return q && q->bytes != NULL;
+}
+
+/* Runs the job; the number of tasks and the images are those of s for a convolution (s.n > 0). */
+SSLH_I_FN void sslh_i_eight_run(sslh_ctx *c, sslh_i_eight *j) {
+    const size_t each = SSLH_I_EIGHT_ROWS * (size_t)c->threads;
+    const size_t values = (size_t)j->s.n * (size_t)j->s.h * (size_t)j->s.w * (size_t)j->s.ci;
+    j->kernel = c->desc.plain ? sslh_i_plain_eight : c->k->eight;
+    j->ld = SSLH_I_EIGHT_LD(j->K);
+    j->patches = (int16_t *)sslh_i_scratch(c, each * j->ld * sizeof *j->patches);
+    if (j->patches) memset(j->patches, 0, each * j->ld * sizeof *j->patches); /* what follows K stays 0 */
+    j->sums = (int32_t *)sslh_i_scratch(c, each * j->O * sizeof *j->sums);
+    if (j->s.n) {
+        j->p = (int16_t *)sslh_i_scratch(c, values * sizeof *j->p);
+        j->t = (sslh_real *)sslh_i_scratch(c, (size_t)j->s.n * sizeof *j->t);
+    }
+    if (!SSLH_I_BAD(c) && j->s.n) {
+        sslh_i_parallel(c, j->s.n, sslh_i_eight_image_task, j);
+        sslh_i_parallel(c, j->s.n * j->s.oh, sslh_i_eight_conv_task, j);
+    } else if (!SSLH_I_BAD(c)) {
+        sslh_i_parallel(c, sslh_i_tasks(j->rows, SSLH_I_EIGHT_ROWS), sslh_i_eight_linear_task, j);
+    }
+    sslh_i_scratch_end(c, j->t);
+    sslh_i_scratch_end(c, j->p);
+    sslh_i_scratch_end(c, j->sums);
+    sslh_i_scratch_end(c, j->patches);
+}
+
+/* x (..,I), q (O,I), scales (O), bias (O) or NULL -> (..,O) */
+SSLH_I_FN sslh_tensor *sslh_i_linear_eight(sslh_ctx *c, sslh_tensor *x, sslh_tensor *q, sslh_tensor *scales,
+                                           sslh_tensor *bias, sslh_activation activation) {
+    const char *const op = "sslh_linear";
+    sslh_tensor *in[3], *out;
+    sslh_i_eight j;
+    sslh_shape shape;
+    char sx[96], sw[96];
+    const int nin = bias ? 3 : 2;
+    in[0] = x, in[1] = scales, in[2] = bias;
+    if (!sslh_i_eight_begin(c, op, in, nin, q)) return sslh_i_dummy(c);
+    if (q->ndim != 2 || x->ndim < 1 || x->shape[x->ndim - 1] != q->shape[1]) {
+        sslh_fail(c, SSLH_E_SHAPE, "%s: x %s, weight %s: the weight must be (O,I) with I the last size of x", op,
+                  sslh_i_str(sx, sizeof sx, sslh_shape_of(x)), sslh_i_str(sw, sizeof sw, sslh_shape_of(q)));
+        return sslh_i_dummy(c);
+    }
+    shape = sslh_shape_of(x);
+    shape.size[shape.ndim - 1] = q->shape[0];
+    out = sslh_i_new(c, op, SSLH_F32, shape);
+    if (!out) return sslh_i_dummy(c);
+    memset(&j, 0, sizeof j);
+    j.x = x->data, j.q = q->bytes, j.scales = scales->data, j.bias = bias ? bias->data : NULL, j.y = out->data;
+    j.O = (size_t)q->shape[0], j.K = (size_t)q->shape[1], j.rows = x->count / j.K;
+    j.relu = activation == SSLH_RELU;
+    sslh_i_eight_run(c, &j);
+    out = sslh_i_end(c, op, in, nin, out);
+    return activation == SSLH_LINEAR || j.relu ? out : sslh_activate(c, out, activation);
+}
+
+/* x (N,H,W,I), q (O,Kh,Kw,I), scales (O), bias (O) or NULL -> (N,H',W',O) */
+SSLH_I_FN sslh_tensor *sslh_i_conv_eight(sslh_ctx *c, sslh_tensor *x, sslh_tensor *q, sslh_tensor *scales,
+                                         sslh_tensor *bias, sslh_conv_desc desc) {
+    const char *const op = "sslh_conv2d";
+    sslh_tensor *in[3], *out;
+    sslh_i_eight j;
+    const int nin = bias ? 3 : 2;
+    in[0] = x, in[1] = scales, in[2] = bias;
+    memset(&j, 0, sizeof j);
+    if (!sslh_i_eight_begin(c, op, in, nin, q) || !sslh_i_conv_check(c, op, x, q, bias, desc, 2, 0, &j.s))
+        return sslh_i_dummy(c);
+    if (j.s.groups != 1) {
+        sslh_fail(c, SSLH_E_USAGE, "%s: .groups is %d, and a weight of 8 bits has none: keep this layer in float by "
+                  ".keep of sslh_quantize", op, j.s.groups);
+        return sslh_i_dummy(c);
+    }
+    out = sslh_i_new(c, op, SSLH_F32, sslh_dim4(j.s.n, j.s.oh, j.s.ow, j.s.co));
+    if (!out) return sslh_i_dummy(c);
+    j.x = x->data, j.q = q->bytes, j.scales = scales->data, j.bias = bias ? bias->data : NULL, j.y = out->data;
+    j.O = (size_t)j.s.co, j.K = q->count / j.O;
+    j.relu = desc.activation == SSLH_RELU;
+    sslh_i_eight_run(c, &j);
+    out = sslh_i_end(c, op, in, nin, out);
+    return desc.activation == SSLH_LINEAR || j.relu ? out : sslh_activate(c, out, desc.activation);
+}
+#endif /* SSLH_WITH_QUANTIZE */
 
 /* ================================================================================================================== */
 /*  >>norms         batch, layer, RMS, group norm, l2, dropout                                                        */
@@ -38996,6 +39520,8 @@ SSLH_I_PRAGMA(GCC target(SSLH_I_TARGET))
      N NM NI     the types of registers of numbers, masks and 32-bit integers; N..() are their operations
      QUAD(i)     a register with numbers 0 .. 3 of rows i, 4 + i, .. of p, which are ld apart
      ZIP PAIR(a, b, high)   of each four lanes: a0 b0 a1 b1, high: a2 b2 a3 b3; a0 a1 b0 b1, high: a2 a3 b2 b3
+     NP NPLOAD NQLOAD NPAIRS(a, b)   the type of a register of 2 W 16-bit integers; loads 16-bit integers; loads bytes
+                 less 128; the products as 32-bit integers, summed in pairs
      nimul       a function: the low halves of the 64-bit products of unsigned 32-bit lanes, and in *high the high ones
    and some of these, where they are faster than what the kernels do without them:
      FEW_REGISTERS   V takes up many of the few registers: large functions are called, not inlined
@@ -39048,6 +39574,12 @@ SSLH_I_PRAGMA(GCC target(SSLH_I_TARGET))
 #define SSLH_I_NALONG(x, z) _mm512_castsi512_ps((__m512i)_mm512_cvtne2ps_pbh(z, x))
 #define SSLH_I_NHALF(x) _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(x))
 #endif
+#define SSLH_I_NP __m512i
+#define SSLH_I_NPLOAD(p) _mm512_loadu_si512((const void *)(p))
+#define SSLH_I_NQLOAD(q) \
+    _mm512_sub_epi16(_mm512_cvtepu8_epi16(_mm256_loadu_si256((const __m256i *)(const void *)(q))), \
+                     _mm512_set1_epi16(128))
+#define SSLH_I_NPAIRS(a, b) _mm512_madd_epi16(a, b)
 SSLH_I_INLINE SSLH_I_NI sslh_i_nimul(SSLH_I_NI a, SSLH_I_NI b, SSLH_I_NI *high) {
     __m512i even = _mm512_mul_epu32(a, b), odd = _mm512_mul_epu32(_mm512_srli_epi64(a, 32), b);
     *high = _mm512_mask_blend_epi32(0xaaaa, _mm512_srli_epi64(even, 32), odd);
@@ -39088,6 +39620,12 @@ SSLH_I_INLINE SSLH_I_NI sslh_i_nimul(SSLH_I_NI a, SSLH_I_NI b, SSLH_I_NI *high) 
 #define SSLH_I_ZIP(a, b, hi) ((hi) ? _mm256_unpackhi_ps(a, b) : _mm256_unpacklo_ps(a, b))
 #define SSLH_I_PAIR(a, b, hi) ((hi) ? _mm256_shuffle_ps(a, b, 0xee) : _mm256_shuffle_ps(a, b, 0x44))
 #define SSLH_I_FLUSHED(call) SSLH_I_X86_FLUSHED(call)
+#define SSLH_I_NP __m256i
+#define SSLH_I_NPLOAD(p) _mm256_loadu_si256((const __m256i *)(const void *)(p))
+#define SSLH_I_NQLOAD(q) \
+    _mm256_sub_epi16(_mm256_cvtepu8_epi16(_mm_loadu_si128((const __m128i *)(const void *)(q))), \
+                     _mm256_set1_epi16(128))
+#define SSLH_I_NPAIRS(a, b) _mm256_madd_epi16(a, b)
 SSLH_I_INLINE SSLH_I_NI sslh_i_nimul(SSLH_I_NI a, SSLH_I_NI b, SSLH_I_NI *high) {
     __m256i even = _mm256_mul_epu32(a, b), odd = _mm256_mul_epu32(_mm256_srli_epi64(a, 32), b);
     *high = _mm256_blend_epi32(_mm256_srli_epi64(even, 32), odd, 0xaa);
@@ -39124,6 +39662,12 @@ SSLH_I_INLINE SSLH_I_NI sslh_i_nimul(SSLH_I_NI a, SSLH_I_NI b, SSLH_I_NI *high) 
 #define SSLH_I_QUAD(i) _mm_loadu_ps(p + (i)*ld)
 #define SSLH_I_ZIP(a, b, hi) ((hi) ? _mm_unpackhi_ps(a, b) : _mm_unpacklo_ps(a, b))
 #define SSLH_I_PAIR(a, b, hi) ((hi) ? _mm_shuffle_ps(a, b, 0xee) : _mm_shuffle_ps(a, b, 0x44))
+#define SSLH_I_NP __m128i
+#define SSLH_I_NPLOAD(p) _mm_loadu_si128((const __m128i *)(const void *)(p))
+#define SSLH_I_NQLOAD(q) \
+    _mm_sub_epi16(_mm_unpacklo_epi8(_mm_loadl_epi64((const __m128i *)(const void *)(q)), _mm_setzero_si128()), \
+                  _mm_set1_epi16(128))
+#define SSLH_I_NPAIRS(a, b) _mm_madd_epi16(a, b)
 SSLH_I_INLINE SSLH_I_NI sslh_i_nimul(SSLH_I_NI a, SSLH_I_NI b, SSLH_I_NI *high) {
     __m128i low = _mm_set_epi32(0, -1, 0, -1), even = _mm_mul_epu32(a, b),
             odd = _mm_mul_epu32(_mm_srli_epi64(a, 32), b);
@@ -39178,6 +39722,11 @@ SSLH_I_INLINE SSLH_I_NI sslh_i_nimul(SSLH_I_NI a, SSLH_I_NI b, SSLH_I_NI *high) 
 #define SSLH_I_ZIP(a, b, hi) ((hi) ? vzip2q_f32(a, b) : vzip1q_f32(a, b))
 #define SSLH_I_PAIR(a, b, hi) \
     ((hi) ? vcombine_f32(vget_high_f32(a), vget_high_f32(b)) : vcombine_f32(vget_low_f32(a), vget_low_f32(b)))
+#define SSLH_I_NP int16x8_t
+#define SSLH_I_NPLOAD(p) vld1q_s16(p)
+#define SSLH_I_NQLOAD(q) vsubq_s16(vreinterpretq_s16_u16(vmovl_u8(vld1_u8(q))), vdupq_n_s16(128))
+#define SSLH_I_NPAIRS(a, b) /* these pairs are k and k + 4 */ \
+    vmlal_s16(vmull_s16(vget_low_s16(a), vget_low_s16(b)), vget_high_s16(a), vget_high_s16(b))
 SSLH_I_INLINE SSLH_I_NI sslh_i_nimul(SSLH_I_NI a, SSLH_I_NI b, SSLH_I_NI *high) {
     uint32x4_t u = vreinterpretq_u32_s32(a), v = vreinterpretq_u32_s32(b);
     uint32x4_t s = vreinterpretq_u32_u64(vmull_u32(vget_low_u32(u), vget_low_u32(v)));
@@ -39232,6 +39781,10 @@ SSLH_I_INLINE SSLH_I_NI sslh_i_nimul(SSLH_I_NI a, SSLH_I_NI b, SSLH_I_NI *high) 
 #define SSLH_I_QUAD(i) wasm_v128_load(p + (i)*ld)
 #define SSLH_I_ZIP(a, b, hi) ((hi) ? wasm_i32x4_shuffle(a, b, 2, 6, 3, 7) : wasm_i32x4_shuffle(a, b, 0, 4, 1, 5))
 #define SSLH_I_PAIR(a, b, hi) ((hi) ? wasm_i32x4_shuffle(a, b, 2, 3, 6, 7) : wasm_i32x4_shuffle(a, b, 0, 1, 4, 5))
+#define SSLH_I_NP v128_t
+#define SSLH_I_NPLOAD(p) wasm_v128_load(p)
+#define SSLH_I_NQLOAD(q) wasm_i16x8_sub(wasm_u16x8_load8x8(q), wasm_i16x8_splat(128))
+#define SSLH_I_NPAIRS(a, b) wasm_i32x4_dot_i16x8(a, b)
 SSLH_I_INLINE SSLH_I_NI sslh_i_nimul(SSLH_I_NI a, SSLH_I_NI b, SSLH_I_NI *high) {
     v128_t s = wasm_u64x2_extmul_low_u32x4(a, b), t = wasm_u64x2_extmul_high_u32x4(a, b);
     *high = wasm_i32x4_shuffle(s, t, 1, 3, 5, 7);
@@ -41798,6 +42351,79 @@ SSLH_I_FN void SSLH_I_P(sslh_i_solarize_)(sslh_real *p, size_t n, sslh_real thre
     }
 }
 
+/* --- kernels: sums of 8-bit products ---
+   No sum is rounded, so that their order is free. Products are summed in pairs of 32 bits, at most 2 x 127 x 128: in
+   16 bits, as x86 has it for bytes, they would saturate. Eight rows at a time share the widened weights of a column. */
+#ifdef SSLH_I_NPAIRS
+/* The weights from k on, followed by what stands for 0, so that the last register of a row is whole: tail (32). */
+SSLH_I_INLINE void SSLH_I_P(sslh_i_eight_tail_)(const uint8_t *w, size_t k, size_t K, uint8_t tail[32]) {
+    memset(tail, 128, 32);
+    memcpy(tail, w + k, K - k);
+}
+SSLH_I_INLINE int32_t SSLH_I_P(sslh_i_eight_lanes_)(SSLH_I_NI x) {
+    int32_t lane[SSLH_I_W], sum = 0;
+    memcpy(lane, &x, sizeof lane);
+    for (int i = 0; i < SSLH_I_W; i++) sum += lane[i];
+    return sum;
+}
+/* One column for eight rows; y: the results, ld apart. */
+SSLH_I_FN void SSLH_I_P(sslh_i_eight_column_)(const int16_t *p, const uint8_t *w, size_t K, int32_t *y, size_t ld) {
+    const size_t whole = K - K % (2 * SSLH_I_W), each = SSLH_I_EIGHT_LD(K);
+    uint8_t tail[32];
+#define SSLH_I_EIGHT(OP) OP(0) OP(1) OP(2) OP(3) OP(4) OP(5) OP(6) OP(7)
+#define SSLH_I_EIGHT_NEW(r) SSLH_I_NI s##r = SSLH_I_NISET(0);
+#define SSLH_I_EIGHT_ADD(r) s##r = SSLH_I_NIADD(s##r, SSLH_I_NPAIRS(SSLH_I_NPLOAD(p + (size_t)(r) * each + k), q));
+#define SSLH_I_EIGHT_END(r) y[(size_t)(r) * ld] = SSLH_I_P(sslh_i_eight_lanes_)(s##r);
+    SSLH_I_EIGHT(SSLH_I_EIGHT_NEW)
+    size_t k = 0;
+    for (; k < whole; k += 2 * SSLH_I_W) {
+        const SSLH_I_NP q = SSLH_I_NQLOAD(w + k);
+        SSLH_I_EIGHT(SSLH_I_EIGHT_ADD)
+    }
+    if (k < K) {
+        SSLH_I_P(sslh_i_eight_tail_)(w, k, K, tail);
+        const SSLH_I_NP q = SSLH_I_NQLOAD(tail);
+        SSLH_I_EIGHT(SSLH_I_EIGHT_ADD)
+    }
+    SSLH_I_EIGHT(SSLH_I_EIGHT_END)
+#undef SSLH_I_EIGHT
+#undef SSLH_I_EIGHT_NEW
+#undef SSLH_I_EIGHT_ADD
+#undef SSLH_I_EIGHT_END
+}
+SSLH_I_INLINE int32_t SSLH_I_P(sslh_i_eight_dot_)(const int16_t *x, const uint8_t *w, size_t K) {
+    SSLH_I_NI s = SSLH_I_NISET(0);
+    uint8_t tail[32];
+    size_t k = 0;
+    for (; k + 2 * SSLH_I_W <= K; k += 2 * SSLH_I_W)
+        s = SSLH_I_NIADD(s, SSLH_I_NPAIRS(SSLH_I_NPLOAD(x + k), SSLH_I_NQLOAD(w + k)));
+    if (k < K) {
+        SSLH_I_P(sslh_i_eight_tail_)(w, k, K, tail);
+        s = SSLH_I_NIADD(s, SSLH_I_NPAIRS(SSLH_I_NPLOAD(x + k), SSLH_I_NQLOAD(tail)));
+    }
+    return SSLH_I_P(sslh_i_eight_lanes_)(s);
+}
+#else
+SSLH_I_INLINE int32_t SSLH_I_P(sslh_i_eight_dot_)(const int16_t *x, const uint8_t *w, size_t K) {
+    int32_t sum = 0;
+    for (size_t k = 0; k < K; k++) sum += (int32_t)x[k] * ((int32_t)w[k] - 128);
+    return sum;
+}
+#endif
+SSLH_I_FN void SSLH_I_P(sslh_i_eight_)(const int16_t *p, int rows, const uint8_t *q, size_t O, size_t K, int32_t *y) {
+    for (size_t o = 0; o < O; o++) {
+        const uint8_t *w = q + o * K;
+#ifdef SSLH_I_NPAIRS
+        if (rows == 8) {
+            SSLH_I_P(sslh_i_eight_column_)(p, w, K, y + o, O);
+            continue;
+        }
+#endif
+        for (int r = 0; r < rows; r++)
+            y[(size_t)r * O + o] = SSLH_I_P(sslh_i_eight_dot_)(p + (size_t)r * SSLH_I_EIGHT_LD(K), w, K);
+    }
+}
+
 /* --- the table of this pass --- */
 #if SSLH_I_W > 1 || SSLH_I_PORTABLE
 #define SSLH_I_ENTRY(result, name, arguments) SSLH_I_P(sslh_i_##name##_),
@@ -41838,6 +42464,10 @@ static const struct sslh_i_kernels SSLH_I_P(sslh_i_table_) = {
 #undef SSLH_I_NABS
 #undef SSLH_I_NBITS
 #undef SSLH_I_NDOT
+#undef SSLH_I_NP
+#undef SSLH_I_NPAIRS
+#undef SSLH_I_NPLOAD
+#undef SSLH_I_NQLOAD
 #undef SSLH_I_NEQ
 #undef SSLH_I_NFMA
 #undef SSLH_I_NGE
@@ -56052,6 +56682,41 @@ SSLH_I_FN sslh_net *sslh_i_net_from_arch(sslh_ctx *c, const char *a) {
     return NULL;
 }
 
+#if SSLH_WITH_QUANTIZE
+/* Whether the file holds scales of entry number at of net number i of the tree. */
+SSLH_I_FN int sslh_i_eight_in_file(const sslh_i_st *s, const sslh_i_tree *t, int i, int at) {
+    char full[272], scale[280];
+    sslh_quantize_desc d;
+    memset(&d, 0, sizeof d);
+    d.min_count = SSLH_OFF;
+    sslh_i_full_name(t, i, t->net[i]->entry[at]->name, full, sizeof full);
+    snprintf(scale, sizeof scale, "%s_scale", full);
+    return sslh_i_st_find(s, "", scale) >= 0 && sslh_i_eight_wanted(t->net[i]->entry[at], full, &d);
+}
+/* The net as the file has it: where the file holds scales of a weight, that weight has 8 bits. The net has not been
+   used yet; after an error NULL. Only nets of the library get here, and the same text describes their children. */
+SSLH_I_FN sslh_net *sslh_i_eight_of_file(const sslh_i_st *s, sslh_net *net) {
+    sslh_i_tree t;
+    sslh_net *copy[SSLH_I_MAX_NETS];
+    int i, j, found = 0;
+    if (sslh_i_net_bad(net)) return NULL;
+    sslh_i_tree_of(&t, net);
+    for (i = 0; i < t.n; i++)
+        for (j = 0; j < t.net[i]->entries; j++) found += sslh_i_eight_in_file(s, &t, i, j);
+    if (!found) return net;
+    for (i = 0; i < t.n; i++) {
+        char *wanted = (char *)sslh_i_alloc(s->c, (size_t)t.net[i]->entries + 1);
+        if (!wanted) return NULL;
+        for (j = 0; j < t.net[i]->entries; j++) wanted[j] = (char)sslh_i_eight_in_file(s, &t, i, j);
+        copy[i] = sslh_i_eight_shell(s->c, t.net[i], wanted);
+        sslh_i_free(s->c, wanted);
+        if (!copy[i]) return NULL;
+    }
+    sslh_i_link_copies(&t, copy);
+    return SSLH_I_BAD(s->c) ? NULL : copy[0];
+}
+#endif
+
 /* Builds the net that the file's "sslh.arch" describes and fills it. After an error there is no net, and the random
    streams that its initial values took are free again. */
 SSLH_I_FN sslh_net *sslh_i_load_net_bytes(sslh_ctx *c, const char *fn, const char *file, const uint8_t *bytes,
@@ -56068,6 +56733,9 @@ SSLH_I_FN sslh_net *sslh_i_load_net_bytes(sslh_ctx *c, const char *fn, const cha
         if (!net)
             sslh_fail(c, SSLH_E_FORMAT, "%s: %s names no architecture that this program has: build the net and use "
                       "sslh_load_weights", fn, file);
+#if SSLH_WITH_QUANTIZE
+        if (!SSLH_I_BAD(c)) net = sslh_i_eight_of_file(&s, net);
+#endif
         if (!SSLH_I_BAD(c)) sslh_i_st_fill(&s, net, d);
         if (!SSLH_I_BAD(c)) sslh_train_mode(net, 0); /* it is loaded to be used; sslh_train switches it back */
     }
