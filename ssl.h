@@ -583,7 +583,7 @@
                       >>classifiers >>segment >>inside >>robust >>losses >>nets >>encoders >>structure >>quantize
                       >>optim >>views >>settings
      II   tensors     >>core-impl >>scalar >>random >>tape >>elementwise >>reductions >>products >>loss-rows >>conv
-                      >>eight >>norms >>shapes >>sequences >>audio
+                       >>eight >>norms >>ranks >>shapes >>sequences >>audio
      III  the engine  >>kernels >>products-plan >>conv-plan >>sequences-plan >>loops >>copies >>pool >>views-make
                       >>views-ahead >>state
      IV   files       >>files >>inflate >>images >>jpeg >>wav >>arrays >>data >>readers >>sheets >>folders >>streams
@@ -702,6 +702,21 @@ typedef struct sslh_loader sslh_loader;       /* shuffled mini-batches */
 /* A task of a parallel loop; worker is below the number of threads and names a scratch area. */
 typedef void (*sslh_task_fn)(void *arg, int task, int worker);
 
+/* Several processes, on one machine or many, that train one net together (docs/ranks.md): this one is number rank of
+   0 .. ranks - 1. The callbacks move memory between the ranks by what the caller's cluster has and return 0, or another
+   number when they fail, which is an error of the context. All ranks call the same ones in the same order, from the
+   thread of the context, so each may wait for the others: a rank that ends with an error must end them all. */
+typedef struct sslh_comm {
+    int   rank, ranks; /* ranks 0 or 1: this process is alone, and no callback is called */
+    void *user;        /* first argument of the callbacks */
+    /* values, count numbers of `size` bytes (4: float, 8: double), become their sums over all ranks, in place and with
+       the same bits in every rank */
+    int (*all_reduce)(void *user, void *values, size_t count, size_t size);
+    /* all receives the `bytes` bytes of each rank, in the order of the ranks: (ranks,bytes) */
+    int (*all_gather)(void *user, const void *mine, size_t bytes, void *all);
+    int (*broadcast)(void *user, void *data, size_t bytes, int root); /* data becomes that of rank root */
+} sslh_comm;
+
 typedef struct sslh_desc {
     uint64_t    seed;          /* used as given, 0 included */
     int         threads;       /* 0: one per processor that the process may use (manual, 8); 1: no pool; at most 256 */
@@ -724,6 +739,7 @@ typedef struct sslh_desc {
     int     plain;             /* 1: operations, losses and optimisers by their plain versions: the equations in loops,
                                   beside the operation, to be read and walked through with a debugger (.threads = 1).
                                   Slow, and outside the promise of equal bits (manual, 9) */
+    sslh_comm   comm;          /* this process is one of several ranks; zeros: it is alone */
 } sslh_desc;
 
 /* Makes a context. Never NULL: without memory it returns a constant dead context whose sslh_error says so and on which
@@ -1125,6 +1141,11 @@ typedef struct sslh_batch_norm_desc {
 SSLH_API sslh_tensor *sslh_batch_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *gamma, sslh_tensor *beta,
                                       sslh_tensor *running_mean, sslh_tensor *running_var, sslh_tensor *residual,
                                       sslh_batch_norm_desc desc);
+/* The rows of all ranks in the order of the ranks (sslh_comm): x (n,..) of this rank, as many rows in each ->
+   (ranks n,..); x itself when there is one rank. For losses whose negatives are the whole batch. Its derivative belongs
+   to a loss that every rank computes alike from the result: each rank's own rows, times the number of ranks, because
+   sslh_optimizer_step averages gradients. */
+SSLH_API sslh_tensor *sslh_gather_ranks(sslh_ctx *c, sslh_tensor *x);
 /* gamma (x - mean) / sqrt(var + eps) + beta over the last axis of (..,D), biased variance; gamma, beta (D) or NULL. Ba
    et al. 2016. eps default 1e-5 when 0. */
 SSLH_API sslh_tensor *sslh_layer_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *gamma, sslh_tensor *beta, float eps);
@@ -2019,7 +2040,9 @@ SSLH_API void sslh_data_image(sslh_data d, int64_t index, uint8_t *out);
 
 typedef struct sslh_loader_desc {
     int batch;        /* default 256; never more than the number of samples */
-    int in_order;     /* 1: no shuffling, and the smaller last batch too; 0: shuffled by (seed, epoch), full batches */
+    int in_order;     /* 1: no shuffling, and the smaller last batch too; 0: shuffled by (seed, epoch), full batches.
+                         Several ranks (sslh_comm) receive equal shares of a shuffled batch, in their order, but the
+                         whole of one in order */
     int epochs;       /* sslh_next_batch returns 0 after this many; default 1; SSLH_OFF: never */
     int keep_last;    /* 1: shuffled, but with the smaller last batch too */
     int no_ahead;     /* 1: idle threads do not make the next batch's views early (for pixels that change meanwhile) */
@@ -2550,6 +2573,8 @@ struct sslh_method {
     void         (*grads)(sslh_method *m, int phase);   /* after backward, before the update; NULL: nothing */
     void         (*after)(sslh_method *m);              /* after the update; NULL: nothing */
     const sslh_method_info *info; /* its row of sslh_methods; NULL for a method of your own */
+    int          over_ranks;  /* 1: may be trained by several ranks (sslh_comm): the mean over the ranks of what loss
+                                 returns is the loss of the whole batch. 0: sslh_train and sslh_method_step refuse */
 };
 /* A method without callbacks but with a container that already holds the encoder (as "encoder"; it may be NULL) and a
    copy of self. name must stay valid; it is written into checkpoints. */
@@ -5351,6 +5376,7 @@ struct sslh_ctx {
     int       depth;
     int       no_grad;
     int       no_grad_ended; /* calls of sslh_no_grad(c, 1) that sslh_clear_error has ended and no 0 has closed yet */
+    int       dealt;       /* 1 while a method's step draws: tensors have this rank's rows of a dealt batch */
     int       dirty;       /* an operation ran since the step began */
     unsigned  groups;      /* parameter groups that collect gradients; all bits by default */
     /* states as they were before this step changed them, see sslh_i_note_state */
@@ -5439,6 +5465,7 @@ struct sslh_loader {
     sslh_data        data;
     sslh_loader_desc desc;
     int64_t          per_epoch; /* batches */
+    int64_t          whole, first; /* samples that all ranks take in a step; the first of this rank among them */
     int64_t          step;      /* of the next batch */
     int64_t          epoch;     /* that order belongs to; -1: none yet */
     int32_t         *order;     /* (data.count) permutation of the samples; NULL with .in_order */
@@ -6197,6 +6224,8 @@ SSLH_I_FN int sslh_i_optimizer_ok(const sslh_optimizer *o);
 SSLH_I_FN int64_t sslh_i_optimizer_steps(const sslh_optimizer *o, int group);
 SSLH_I_FN void sslh_i_optimizer_decay_by(sslh_optimizer *o, float factor);
 SSLH_I_FN void sslh_i_forget_grads(sslh_net *net);
+SSLH_I_FN uint32_t sslh_i_net_crc(sslh_net *net);
+SSLH_I_FN uint32_t sslh_i_crc32(uint32_t crc, const void *bytes, size_t size); /* part IV */
 SSLH_I_FN void sslh_i_override_norm_groups(sslh_net *net, int groups);
 SSLH_I_FN double sslh_i_dot(const sslh_real *a, const sslh_real *b, size_t n);
 SSLH_I_FN void sslh_i_warn_not_updated(sslh_optimizer *o, const char *method);
@@ -6304,6 +6333,19 @@ SSLH_I_FN size_t sslh_i_right_rows(const sslh_real *x, const int32_t *labels, si
 SSLH_I_FN void sslh_i_decorrelation_rows(sslh_ctx *c, sslh_i_decorrelation *p);
 SSLH_I_FN void sslh_i_word_step(sslh_ctx *c, sslh_i_word_batch *b);
 SSLH_I_FN sslh_real sslh_i_row_dot(sslh_ctx *c, const sslh_real *x, const sslh_real *y, size_t n);
+
+/* --- part II: several ranks (>>ranks) --- */
+SSLH_I_FN int sslh_i_rank_count(const sslh_ctx *c); /* 1 when this process is alone */
+SSLH_I_FN int sslh_i_rank_alone(sslh_ctx *c, const char *op, const char *why);
+SSLH_I_FN uint64_t sslh_i_rank_first(const sslh_ctx *c, size_t count);
+SSLH_I_FN int sslh_i_rank_sum(sslh_ctx *c, sslh_real *values, size_t count);
+SSLH_I_FN int sslh_i_rank_mean(sslh_ctx *c, sslh_real *values, size_t count);
+SSLH_I_FN int sslh_i_rank_gather(sslh_ctx *c, const void *mine, size_t bytes, void *all);
+SSLH_I_FN int sslh_i_rank_broadcast(sslh_ctx *c, void *data, size_t bytes);
+SSLH_I_FN sslh_tensor *sslh_i_own_rows(sslh_ctx *c, sslh_tensor *x);
+SSLH_I_FN sslh_tensor *sslh_i_rank_weighted(sslh_ctx *c, sslh_tensor *loss, size_t count, sslh_real *mean);
+SSLH_I_FN int sslh_i_rank_agree(sslh_ctx *c, const char *op, int *any);
+SSLH_I_FN int sslh_i_rank_equal(sslh_ctx *c, uint32_t value);
 
 /* --- part II: axes and what is picked along them (>>shapes) --- */
 SSLH_I_FN int sslh_i_shape_axis(sslh_ctx *c, const char *op, int axis, int ndim);
@@ -7204,6 +7246,13 @@ SSLH_I_FN sslh_tensor *sslh_i_text_rows(sslh_ctx *c, const char *op, const sslh_
         (*lengths)->ints[n] = T + more;
     }
     return x ? x : sslh_i_dummy(c);
+}
+
+/* How many of the targets are not -1. */
+SSLH_I_FN size_t sslh_i_target_count(const sslh_tensor *targets) {
+    size_t i, n = 0;
+    for (i = 0; targets && targets->ints && i < targets->count; i++) n += targets->ints[i] != -1;
+    return n;
 }
 
 /* The mean over the targets that are not -1 of -log softmax(W h + bias)[target]; rows h (..,D), W (V,D). A batch
@@ -10570,6 +10619,7 @@ SSLH_I_FN sslh_method sslh_i_vae_new(sslh_ctx *c, const char *op, int given, ssl
     m.prepare = sslh_i_vae_prepare;
     m.views = sslh_i_vae_views;
     m.loss = sslh_i_vae_loss;
+    m.over_ranks = 1;
     return sslh_i_method_end(m);
 }
 SSLH_DEF sslh_method sslh_vae(sslh_ctx *c, sslh_vae_desc d) { return sslh_i_vae_new(c, "sslh_vae", 0, NULL, d); }
@@ -11276,9 +11326,10 @@ SSLH_I_FN sslh_tensor *sslh_i_simclr_loss(sslh_method *m, const sslh_view_set *v
     z = sslh_i_project(c, m->encoder, s->head, sslh_view_get(v, "views"));
     if (SSLH_I_BAD(c)) return z;
     n = z->shape[0] / 2;
-    z0 = sslh_slice(c, z, 0, 0, n);     /* (N,head_out) */
-    z1 = sslh_slice(c, z, 0, n, 2 * n); /* (N,head_out) */
-    m->guessing = sslh_i_ln(2 * n - 1 - s->d.decoupled);
+    z0 = sslh_gather_ranks(c, sslh_slice(c, z, 0, 0, n));     /* (N,head_out), of all ranks */
+    z1 = sslh_gather_ranks(c, sslh_slice(c, z, 0, n, 2 * n)); /* (N,head_out) */
+    if (SSLH_I_BAD(c)) return z;
+    m->guessing = sslh_i_ln(2 * z0->shape[0] - 1 - s->d.decoupled);
     return sslh_i_nt_xent(c, z0, z1, s->d.temperature, s->d.decoupled, &m->numbers[0].value); /* (2), (3), (4) */
 }
 
@@ -11309,6 +11360,7 @@ SSLH_DEF sslh_method sslh_simclr(sslh_ctx *c, sslh_net *encoder, sslh_simclr_des
     m.views = sslh_i_simclr_views;
     m.loss = sslh_i_simclr_loss;
     m.min_batch = 2;
+    m.over_ranks = 1;
     return sslh_i_method_end(m);
 }
 /* For sslh_method_make. */
@@ -11399,7 +11451,8 @@ SSLH_I_FN void sslh_i_moco_prepare(sslh_method *m, sslh_data data) {
     sslh_i_two_views_prepare(&((sslh_i_moco *)m->self)->views, m->encoder, data);
 }
 
-/* The number of groups into which batch norm splits n images: by default up to 8, of at least two images each. */
+/* The number of groups into which batch norm splits a batch of n images, those of all ranks: by default up to 8,
+   of at least two images each. */
 SSLH_I_FN int sslh_i_moco_groups(const sslh_i_moco *s, int n) {
     int groups = s->d.version == 3 ? 1 : s->d.split ? s->d.split : SSLH_I_MAX(SSLH_I_MIN(8, n / 2), 1);
     while (!s->d.split && n % groups) groups--;
@@ -11410,11 +11463,12 @@ SSLH_I_FN void sslh_i_moco_views(sslh_method *m, const sslh_batch *batch, sslh_v
     sslh_ctx *c = m->ctx;
     const sslh_i_moco *s = (const sslh_i_moco *)m->self;
     sslh_i_two_views_add(c, &s->views, batch, out);
-    if (!SSLH_I_BAD(c) && sslh_i_moco_groups(s, batch->count) > 1) { /* order of the images for the key encoder */
-        sslh_tensor *order = sslh_i_new(c, "sslh_moco", SSLH_I32, sslh_dim1(batch->count)); /* (N) */
-        if (!order) return;
-        sslh_random_permutation(c->desc.seed, sslh_i_sample_stream('K', 0, batch->epoch, batch->index[0]), order->ints,
-                                batch->count);
+    const int N = batch->count * sslh_i_rank_count(c);
+    if (!SSLH_I_BAD(c) && sslh_i_moco_groups(s, N) > 1) { /* order of the images for the key encoder */
+        sslh_tensor *order = sslh_i_new(c, "sslh_moco", SSLH_I32, sslh_dim1(N)); /* (N) */
+        int32_t first = batch->index[0]; /* of the whole batch: that of rank 0 */
+        if (!order || !sslh_i_rank_broadcast(c, &first, sizeof first)) return;
+        sslh_random_permutation(c->desc.seed, sslh_i_sample_stream('K', 0, batch->epoch, first), order->ints, N);
         sslh_view_add(out, "order", order);
     }
 }
@@ -11438,22 +11492,23 @@ SSLH_I_FN sslh_tensor *sslh_i_moco_query(sslh_method *m, sslh_tensor *x) {
     sslh_ctx *c = m->ctx;
     const sslh_i_moco *s = (const sslh_i_moco *)m->self;
     if (SSLH_I_BAD(c)) return x;
-    sslh_i_override_norm_groups(m->encoder, sslh_i_moco_groups(s, x->shape[0]));
+    sslh_i_override_norm_groups(m->encoder, sslh_i_moco_groups(s, x->shape[0] * sslh_i_rank_count(c)));
     x = sslh_i_project(c, m->encoder, s->head, x); /* (N,D) */
     sslh_i_override_norm_groups(m->encoder, 0); /* the encoder is the caller's again */
     if (s->predictor) x = sslh_forward(s->predictor, x); /* (N,D) */
     return sslh_l2_normalize(c, x, 0);
 }
 
-/* (2): keys (N,D) of images x (N,H,W,C) */
+/* (2): keys (N,D) of images x (N,H,W,C). Of several ranks each has a share of the images and receives the keys of all;
+   in another order they first have to reach the rank whose batch norm has their group. */
 SSLH_I_FN sslh_tensor *sslh_i_moco_key(sslh_method *m, sslh_tensor *x, sslh_tensor *order) {
     sslh_ctx *c = m->ctx;
     const sslh_i_moco *s = (const sslh_i_moco *)m->self;
     if (SSLH_I_BAD(c)) return x;
-    sslh_split_batch_norm(s->key_encoder, sslh_i_moco_groups(s, x->shape[0]));
+    sslh_split_batch_norm(s->key_encoder, sslh_i_moco_groups(s, x->shape[0] * sslh_i_rank_count(c)));
     sslh_no_grad(c, 1);
-    x = sslh_i_moco_reorder(c, x, order, 0);
-    x = sslh_i_project(c, s->key_encoder, s->key_head, x); /* (N,D) */
+    if (order) x = sslh_i_own_rows(c, sslh_i_moco_reorder(c, sslh_gather_ranks(c, x), order, 0));
+    x = sslh_gather_ranks(c, sslh_i_project(c, s->key_encoder, s->key_head, x)); /* (N,D) */
     x = sslh_l2_normalize(c, sslh_i_moco_reorder(c, x, order, 1), 0);
     sslh_no_grad(c, 0);
     return x;
@@ -11469,7 +11524,7 @@ SSLH_I_FN sslh_tensor *sslh_i_moco_loss(sslh_method *m, const sslh_view_set *v, 
     x[0] = sslh_view_get(v, "view0"); /* (N,H,W,C) */
     x[1] = sslh_view_get(v, "view1"); /* (N,H,W,C) */
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
-    n = x[0]->shape[0];
+    n = x[0]->shape[0] * sslh_i_rank_count(c);
     made = both ? 2 * n : n;
     if (s->d.version < 3) {
         queue = sslh_state(m->net, s->queue.rows); /* (K,D) */
@@ -11482,8 +11537,11 @@ SSLH_I_FN sslh_tensor *sslh_i_moco_loss(sslh_method *m, const sslh_view_set *v, 
         if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
     }
     for (i = 0; i < 2; i++) keys[i] = both || i == 0 ? sslh_i_moco_key(m, x[1 - i], order) : NULL;
-    for (i = 0; i < (both ? 2 : 1); i++) /* (3): view i is the query */
-        loss[i] = sslh_i_info_nce(c, sslh_i_moco_query(m, x[i]), keys[i], queue, s->d.temperature, &top1[i]);
+    for (i = 0; i < (both ? 2 : 1); i++) { /* (3): view i is the query. Without a queue the whole batch is needed */
+        sslh_tensor *q = sslh_i_moco_query(m, x[i]);
+        loss[i] = sslh_i_info_nce(c, queue ? q : sslh_gather_ranks(c, q), queue ? sslh_i_own_rows(c, keys[i]) : keys[i],
+                                  queue, s->d.temperature, &top1[i]);
+    }
     m->numbers[0].value = both ? 0.5f * (top1[0] + top1[1]) : top1[0];
     if (queue) m->guessing = (both ? 2.0f : 1.0f) * sslh_i_ln(s->d.queue + 1);
     else m->guessing = 4 * s->d.temperature * sslh_i_ln(n); /* (7) when both means are ln N */
@@ -11585,6 +11643,7 @@ SSLH_DEF sslh_method sslh_moco(sslh_ctx *c, sslh_net *encoder, sslh_moco_desc d)
     m.prepare = sslh_i_moco_prepare;
     m.views = sslh_i_moco_views;
     m.loss = sslh_i_moco_loss;
+    m.over_ranks = 1;
     m.after = sslh_i_moco_after;
     m.min_batch = d.version == 3 ? 2 : 1;
     return sslh_i_method_end(m);
@@ -15494,13 +15553,15 @@ SSLH_I_FN sslh_tensor *sslh_i_bert_loss(sslh_method *m, const sslh_view_set *v, 
     sslh_ctx *c = m->ctx;
     const sslh_i_bert *s = (const sslh_i_bert *)m->self;
     sslh_tensor *pooled = NULL, *u, *loss, *answers = sslh_view_get(v, "answers");
+    sslh_real nats;
     (void)phase;
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
     u = sslh_i_bert_features(m, sslh_view_get(v, "tokens"), sslh_i_bert_segments(m, sslh_view_get(v, "segments")),
                              sslh_view_get(v, "padding"), sslh_view_get(v, "places"), s->d.next ? &pooled : NULL);
     loss = sslh_i_bert_nats(m, u, sslh_view_get(v, "targets")); /* (5) */
+    loss = sslh_i_rank_weighted(c, loss, sslh_i_target_count(sslh_view_get(v, "targets")), &nats);
     m->guessing = (float)sslh_i_log((sslh_real)s->vocabulary);
-    m->numbers[0].value = (float)sslh_i_exp((sslh_real)sslh_item(loss));
+    m->numbers[0].value = (float)sslh_i_exp(nats);
     m->numbers[1].value = 0;
     if (s->d.next && !SSLH_I_BAD(c)) { /* (6) */
         sslh_tensor *logits = sslh_layer_linear(s->head, 5, pooled, 0, SSLH_LINEAR); /* (N,2) */
@@ -15642,6 +15703,7 @@ SSLH_DEF sslh_method sslh_bert(sslh_ctx *c, sslh_net *encoder, sslh_bert_desc d)
     m.prepare = sslh_i_bert_prepare;
     m.views = sslh_i_bert_views;
     m.loss = sslh_i_bert_loss;
+    m.over_ranks = d.next != 1; /* the wrong text may be a sample of another rank */
     return sslh_i_method_end(m);
 }
 /* For sslh_method_make. */
@@ -17650,6 +17712,21 @@ SSLH_I_FN const sslh_method_info *sslh_i_method_find(const char *name) {
 /* As many phases as .groups has room for. */
 #define SSLH_I_PHASES ((int)(sizeof((sslh_method *)0)->groups / sizeof(unsigned)))
 
+/* The loss of the step; with several ranks its mean over them, and m->numbers become their means. A rank whose loss is
+   NaN makes all of them fail alike. */
+SSLH_I_FN float sslh_i_step_loss(sslh_method *m, sslh_tensor *loss) {
+    sslh_real values[1 + SSLH_I_NUMBERS];
+    int i;
+    if (sslh_i_rank_count(m->ctx) == 1 || SSLH_I_BAD(m->ctx)) return sslh_item(loss);
+    values[0] = loss->data[0];
+    for (i = 0; i < SSLH_I_NUMBERS; i++) values[1 + i] = (sslh_real)m->numbers[i].value;
+    if (!sslh_i_rank_mean(m->ctx, values, 1 + SSLH_I_NUMBERS)) return 0;
+    for (i = 0; i < SSLH_I_NUMBERS; i++) m->numbers[i].value = (float)values[1 + i];
+    if (!(values[0] - values[0] == 0) && loss->data[0] - loss->data[0] == 0)
+        sslh_fail(m->ctx, SSLH_E_NAN, "%s: the loss is NaN or Inf in another rank", m->name);
+    return (float)values[0];
+}
+
 /* Views, then for each phase: loss, backward, gradients callback, update of that phase's groups. Gradients of
    parameters outside the phase's groups are not computed. The batch's views are made once for all phases. With update 0
    the gradients only accumulate (.accumulate). */
@@ -17672,7 +17749,9 @@ SSLH_I_FN float sslh_i_method_step(sslh_method *m, sslh_optimizer *o, const sslh
         sslh_fail(c, SSLH_E_USAGE, "%s: a method needs .views and .loss", m->name);
         return 0.0f;
     }
-    if (batch->count < m->min_batch) {
+    if (!m->over_ranks &&
+        !sslh_i_rank_alone(c, m->name, m->info ? " with these settings" : " (.over_ranks of the method)")) return 0.0f;
+    if (batch->count * sslh_i_rank_count(c) < m->min_batch) {
         const char *family = m->info ? m->info->family : "";
         sslh_fail(c, SSLH_E_USAGE, "%s: a batch of %d; at least %d are needed%s", m->name, batch->count, m->min_batch,
                   !m->info ? " (.min_batch)" : strcmp(family, "contrastive") == 0
@@ -17690,6 +17769,7 @@ SSLH_I_FN float sslh_i_method_step(sslh_method *m, sslh_optimizer *o, const sslh
     m->lr = lr;
     m->optimizer = o;
     c->step_open = 1; /* what views and loss change is restored if the step fails */
+    c->dealt = sslh_i_rank_count(c) > 1;
     m->views(m, batch, &v);
     for (phase = 0; phase < SSLH_I_MAX(m->phases, 1) && !SSLH_I_BAD(c); phase++) {
         unsigned groups = m->groups[phase] ? m->groups[phase] : ~0u;
@@ -17698,12 +17778,13 @@ SSLH_I_FN float sslh_i_method_step(sslh_method *m, sslh_optimizer *o, const sslh
         c->groups = groups; /* other parameters pass gradients on and collect none */
         loss = m->loss(m, &v, phase);
         sslh_i_warn_not_updated(o, m->name);
+        total += sslh_i_step_loss(m, loss);
         sslh_backward(c, loss);
-        total += sslh_item(loss);
         if (m->grads && !SSLH_I_BAD(c)) m->grads(m, phase);
         if (update) sslh_optimizer_step_groups(o, lr, groups);
         c->groups = ~0u;
     }
+    c->dealt = 0;
     if (!SSLH_I_BAD(c)) sslh_i_close_step(c);
     else sslh_i_forget_grads(m->net); /* a NaN that is added to would make every later step fail */
     if (update && m->after && !SSLH_I_BAD(c)) m->after(m);
@@ -17886,6 +17967,7 @@ SSLH_I_FN void sslh_i_train_begin(sslh_i_train_run *r, sslh_method *m, sslh_data
     memset(r, 0, sizeof *r);
     r->m = m;
     r->d = *d;
+    if (m->ctx->desc.comm.rank > 0) r->d.quiet = 1; /* one progress line for all */
     memset(&ld, 0, sizeof ld);
     ld.batch = d->batch; /* full batches only: batch norm and negatives need one size */
     ld.epochs = d->epochs;
@@ -17917,6 +17999,17 @@ SSLH_I_FN void sslh_i_train_begin(sslh_i_train_run *r, sslh_method *m, sslh_data
 #endif
 }
 
+/* With several ranks: none has failed so far, and all begin with the same weights at the same step. */
+SSLH_I_FN void sslh_i_train_join(sslh_i_train_run *r) {
+    sslh_ctx *c = r->m->ctx;
+    int none = 0;
+    if (sslh_i_rank_count(c) == 1 || !sslh_i_rank_agree(c, "sslh_train", &none)) return;
+    if (!sslh_i_rank_equal(c, sslh_i_net_crc(r->m->net) + (uint32_t)r->step) && !SSLH_I_BAD(c))
+        sslh_fail(c, SSLH_E_USAGE, "sslh_train: the %d ranks begin with different weights or steps: give all of them "
+                  "the same .seed, make the same nets in the same order, and resume from the same file",
+                  sslh_i_rank_count(c));
+}
+
 /* One batch: learning rate, step, meters. 0 after an error. */
 SSLH_I_FN int sslh_i_train_batch(sslh_i_train_run *r, const sslh_batch *batch) {
     sslh_ctx *c = r->m->ctx;
@@ -17942,7 +18035,7 @@ SSLH_I_FN int sslh_i_train_batch(sslh_i_train_run *r, const sslh_batch *batch) {
         return 0;
     }
     r->step++;
-    r->images += batch->count; /* samples, however many views each has */
+    r->images += (double)batch->count * sslh_i_rank_count(c); /* samples, however many views each has */
     meter->loss += (double)t->loss;
     for (i = 0; i < sslh_i_count_numbers(r->t.numbers); i++)
         meter->numbers[i] += (double)(t->numbers[i].value = r->m->numbers[i].value);
@@ -17985,7 +18078,7 @@ SSLH_I_FN int sslh_i_train_epoch_end(sslh_i_train_run *r) {
 SSLH_I_FN int sslh_i_train_after(sslh_i_train_run *r) {
     const int64_t every = r->d.checkpoint_steps ? r->d.checkpoint_steps : r->saved.per_epoch * r->d.checkpoint_every;
     const int last = r->step == r->t.steps;
-    int stop = sslh_i_train_callback(&r->d, &r->t);
+    int stop = sslh_i_train_callback(&r->d, &r->t), none = 0;
 #if SSLH_WITH_STDIO
     if (r->terminal && r->t.seconds - r->shown > 0.1) {
         r->shown = r->t.seconds;
@@ -17993,8 +18086,13 @@ SSLH_I_FN int sslh_i_train_after(sslh_i_train_run *r) {
     }
 #endif
     if (r->step % r->saved.per_epoch == 0 || last) stop |= sslh_i_train_epoch_end(r);
-    if (r->d.checkpoint && !SSLH_I_BAD(r->m->ctx) && (stop || last || r->step % every == 0))
-        sslh_i_checkpoint_save(r->m, r->o, r->step, r->d.checkpoint, &r->saved);
+    /* A callback may stop one rank by its clock: then all stop. */
+    if (r->d.callback && sslh_i_rank_count(r->m->ctx) > 1) sslh_i_rank_agree(r->m->ctx, "sslh_train", &stop);
+    if (r->d.checkpoint && !SSLH_I_BAD(r->m->ctx) && (stop || last || r->step % every == 0)) {
+        if (r->m->ctx->desc.comm.rank == 0) /* all have the same values */
+            sslh_i_checkpoint_save(r->m, r->o, r->step, r->d.checkpoint, &r->saved);
+        sslh_i_rank_agree(r->m->ctx, "sslh_train", &none);
+    }
     return stop;
 }
 
@@ -18012,6 +18110,7 @@ SSLH_DEF float sslh_train(sslh_ctx *c, sslh_method m, sslh_data data, sslh_train
     if (m.prepare) m.prepare(&m, data);
     mark = sslh_mark(c); /* loader and optimiser are freed at the end */
     sslh_i_train_begin(&r, &m, data, &d);
+    sslh_i_train_join(&r);
     if (SSLH_I_BAD(c)) { /* nothing has been trained: restore everything */
         sslh_i_free_blocks(c, mark);
         sslh_i_preprocess_put(m.encoder, before);
@@ -19238,7 +19337,7 @@ SSLH_DEF float sslh_finetune(sslh_ctx *c, sslh_net *encoder, sslh_data train, ss
     sslh_preprocess p;
     int64_t mark;
     float result;
-    if (!sslh_i_check_labels(c, "sslh_finetune", train, test) ||
+    if (!sslh_i_check_labels(c, "sslh_finetune", train, test) || !sslh_i_rank_alone(c, "sslh_finetune", "") ||
         !sslh_i_check_encoder(c, "sslh_finetune", encoder, -1) ||
         !sslh_i_desc_ok(c, "sslh_finetune", SSLH_I_D_FINETUNE, &d)) return 0.0f;
     mark = sslh_mark(c);
@@ -26254,6 +26353,16 @@ SSLH_DEF void sslh_copy_values(sslh_net *target, sslh_net *source) {
 /* --- gradients --------------------------------------------------------------------------------------------------- */
 
 /* Clears the gradients; nets that never had any need nothing. */
+/* A CRC-32 of all parameters of a net and of those below it, as they are in memory. */
+SSLH_I_FN uint32_t sslh_i_net_crc(sslh_net *net) {
+    sslh_i_tree t;
+    uint32_t crc = 0;
+    int i;
+    if (!sslh_i_tree_ready(&t, net)) return 0;
+    for (i = 0; i < t.n; i++)
+        crc = sslh_i_crc32(crc, (const uint8_t *)t.net[i]->values, t.net[i]->nvalues * sizeof(sslh_real));
+    return crc;
+}
 SSLH_I_FN void sslh_i_forget_grads(sslh_net *net) { /* after an error too */
     sslh_i_tree t;
     int i;
@@ -28994,6 +29103,9 @@ SSLH_I_FN void sslh_i_optim_step(sslh_optimizer *o, float lr, unsigned groups) {
     if (!sslh_i_optimizer_ok(o) || !sslh_i_rate_ok(o, "sslh_optimizer_step", lr)) return;
     /* Nets that have no gradients so far get no moments. */
     for (i = 0; i < o->nets; i++) if (o->net[i].net->grads && !sslh_i_optim_ready(o, i)) return;
+    for (i = 0; i < o->nets; i++)
+        if (sslh_i_rank_count(o->ctx) > 1 && sslh_i_optim_updates_net(o->net[i].net))
+            sslh_i_rank_mean(o->ctx, o->net[i].net->grads, o->net[i].net->nvalues);
     norm = sslh_i_optim_norm(o, groups);
     if (SSLH_I_BAD(o->ctx)) return;
     if (groups & ~o->groups_checked) sslh_i_optim_unreached(o, groups);
@@ -30633,6 +30745,7 @@ SSLH_I_LEAN_END
      >>conv         convolution, pooling, resizing
      >>eight        linear layers and convolutions with weights of 8 bits
      >>norms        batch, group, layer and RMS norm, unit rows, dropout
+     >>ranks        several processes that train one net: sums, means and rows of all of them
      >>shapes       reshape, permute, concat, slice, pad, broadcast, gather, scatter, windows
      >>sequences    attention, GRU and LSTM
      >>audio        spectrograms, cepstral coefficients, views of sound
@@ -31366,6 +31479,12 @@ SSLH_DEF sslh_ctx *sslh_create(sslh_desc desc) {
     if (c->threads < 1 || !(SSLH_I_THREADS || desc.parallel_for)) c->threads = 1;
     if (c->threads > 256) c->threads = 256; /* a machine may have more processors */
     sslh_i_option_ok(c, "sslh_create", "threads", desc.threads, 1, 256);
+    if (desc.comm.ranks < 0 || (desc.comm.ranks > 1 && (desc.comm.rank < 0 || desc.comm.rank >= desc.comm.ranks ||
+        !desc.comm.all_reduce || !desc.comm.all_gather || !desc.comm.broadcast))) {
+        sslh_fail(c, SSLH_E_USAGE, "sslh_create: .comm has rank %d of %d: ranks count from 0, and .all_reduce, "
+                  ".all_gather and .broadcast are needed", desc.comm.rank, desc.comm.ranks);
+        c->desc.comm.ranks = 0;
+    }
     sslh_i_kernels_choose(c);
     if (desc.plain) sslh_i_plain_choose(c);
     if (desc.bfloat16) sslh_i_pairs_choose(c);
@@ -31865,8 +31984,10 @@ SSLH_DEF uint64_t sslh_next_stream(sslh_ctx *c) {
     return c->stream++;
 }
 
-/* Bulk fills, threaded; value i is sslh_random_uniform / sslh_random_normal (seed, stream, i) scaled and shifted. */
-typedef struct sslh_i_fill { uint64_t seed, stream; sslh_real *out; size_t n; float a, b; int normal; } sslh_i_fill;
+/* Bulk fills, threaded; value i is sslh_random_uniform / sslh_random_normal (seed, stream, first + i) scaled and
+   shifted. */
+typedef struct sslh_i_fill { uint64_t seed, stream, first; sslh_real *out; size_t n; float a, b; int normal;
+    } sslh_i_fill;
 #define SSLH_I_FILL_TASK 256 /* about 10 us of normal values */
 SSLH_I_FN void sslh_i_fill_task(void *arg, int task, int worker) {
     const sslh_i_fill *f = (const sslh_i_fill *)arg;
@@ -31874,13 +31995,14 @@ SSLH_I_FN void sslh_i_fill_task(void *arg, int task, int worker) {
     uint32_t x[4];
     (void)worker;
     for (i = begin; i < end; i++) {
+        const uint64_t at = f->first + i;
         float v;
         if (f->normal) {
-            if (i == begin || (i & 1) == 0) sslh_i_philox_at(f->seed, f->stream, i >> 1, x);
-            v = sslh_i_box_muller(x[(i & 1) * 2], x[(i & 1) * 2 + 1]);
+            if (i == begin || (at & 1) == 0) sslh_i_philox_at(f->seed, f->stream, at >> 1, x);
+            v = sslh_i_box_muller(x[(at & 1) * 2], x[(at & 1) * 2 + 1]);
         } else {
-            if (i == begin || (i & 3) == 0) sslh_i_philox_at(f->seed, f->stream, i >> 2, x);
-            v = sslh_i_uniform(x[i & 3]);
+            if (i == begin || (at & 3) == 0) sslh_i_philox_at(f->seed, f->stream, at >> 2, x);
+            v = sslh_i_uniform(x[at & 3]);
         }
         v = v * f->b;
         v = v + f->a;
@@ -31888,10 +32010,11 @@ SSLH_I_FN void sslh_i_fill_task(void *arg, int task, int worker) {
     }
 }
 
-/* out = a + b * draw */
-SSLH_I_FN void sslh_i_random_fill(sslh_ctx *c, uint64_t stream, sslh_real *out, size_t n, int normal, float a,
-                                  float b) {
+/* out = a + b * draw, draws first .. first + n - 1 of the stream */
+SSLH_I_FN void sslh_i_random_fill_from(sslh_ctx *c, uint64_t stream, uint64_t first, sslh_real *out, size_t n,
+                                       int normal, float a, float b) {
     sslh_i_fill f;
+    f.first = first;
     f.seed = c->desc.seed;
     f.stream = stream;
     f.out = out;
@@ -31900,6 +32023,10 @@ SSLH_I_FN void sslh_i_random_fill(sslh_ctx *c, uint64_t stream, sslh_real *out, 
     f.b = b;
     f.normal = normal;
     sslh_i_parallel(c, (int)((n + SSLH_I_FILL_TASK - 1) / SSLH_I_FILL_TASK), sslh_i_fill_task, &f);
+}
+SSLH_I_FN void sslh_i_random_fill(sslh_ctx *c, uint64_t stream, sslh_real *out, size_t n, int normal, float a,
+                                  float b) {
+    sslh_i_random_fill_from(c, stream, 0, out, n, normal, a, b);
 }
 
 /* ================================================================================================================== */
@@ -31983,7 +32110,8 @@ SSLH_I_FN sslh_tensor *sslh_i_drawn(sslh_ctx *c, const char *op, sslh_shape shap
     }
     t = sslh_i_new(c, op, SSLH_F32, shape);
     if (!t) return sslh_i_dummy(c);
-    sslh_i_random_fill(c, sslh_next_stream(c), t->data, t->count, normal, a, normal ? b : b - a);
+    sslh_i_random_fill_from(c, sslh_next_stream(c), sslh_i_rank_first(c, t->count), t->data, t->count, normal, a,
+                            normal ? b : b - a);
     for (i = 0; i < t->count && !normal; i++)
         if (t->data[i] >= (sslh_real)b) t->data[i] = (sslh_real)a; /* the sum was rounded up, once in some 2^24 draws */
     return t;
@@ -32544,6 +32672,7 @@ typedef struct sslh_i_flat { /* arguments of a flat pass; each pass uses some of
     sslh_real        a, b; /* constants of op */
     int              op, fresh;
     uint64_t         seed, stream;
+    size_t           drawn; /* of the stream: numbers before the first that is drawn here */
     sslh_i_sgd       sgd;
     sslh_i_adam      adam;
 } sslh_i_flat;
@@ -36518,7 +36647,7 @@ typedef struct sslh_i_norm_job {
     /* In the pass for the sums, or NULL: each block first writes dz, which is dy where mask > 0; all have x's shape. */
     const sslh_real *mask, *unmasked;
     sslh_real *dz;
-    int relu, fresh;
+    int relu, fresh, over_ranks; /* over_ranks: the statistics are those of all ranks' rows */
     const sslh_tensor *running[2]; /* mean and variance of batch norm, and eps: for >>onnx */
     sslh_real eps;
 } sslh_i_norm_job;
@@ -36692,6 +36821,7 @@ SSLH_I_FN void sslh_i_norm_op_back(sslh_ctx *c, sslh_i_node *n) {
     size_t G = (size_t)n->i[0], M = (size_t)n->i[1], C = (size_t)n->i[2], span = (size_t)n->i[3], g;
     const sslh_real *table = n->saved[0]->data, *gamma = n->in[1] ? n->in[1]->data : NULL;
     sslh_real *work, *sums, *pqr, *dgamma, *dbeta, *dz = out->grad, *copy = NULL;
+    const int ranks = n->i[6] ? sslh_i_rank_count(c) : 1; /* whose rows the statistics are of */
     sslh_i_norm_job f = sslh_i_norm_job_of(c, x->data, G, M, C);
     int statistics = n->i[4], need_x = sslh_i_needs_grad(c, x), fresh;
     f.table = table;
@@ -36705,8 +36835,8 @@ SSLH_I_FN void sslh_i_norm_op_back(sslh_ctx *c, sslh_i_node *n) {
         f.relu = 0;
     }
     f.dy = dz;
-    /* sums (G,2,C) | p, q, r (G,3,C) | dgamma (C) | dbeta (C) */
-    work = (sslh_real *)sslh_i_scratch(c, (5 * G + 2) * C * sizeof *work);
+    /* sums (G,2,C) | p, q, r (G,3,C) | dgamma (C) | dbeta (C) | with ranks, twice C that nobody reads */
+    work = (sslh_real *)sslh_i_scratch(c, (5 * G + 4) * C * sizeof *work);
     if (!work) {
         sslh_i_scratch_end(c, copy);
         return;
@@ -36725,10 +36855,15 @@ SSLH_I_FN void sslh_i_norm_op_back(sslh_ctx *c, sslh_i_node *n) {
         memset(sums, 0, G * 2 * C * sizeof *sums);
         if (f.mask) sslh_i_unary_back(c, SSLH_I_U_RELU, NULL, f.mask, f.unmasked, dz, out->count, 0, 0, 1);
     }
-    memset(dgamma, 0, 2 * C * sizeof *dgamma);
+    memset(dgamma, 0, 4 * C * sizeof *dgamma);
     for (g = 0; g < G; g++)
         sslh_i_norm_slopes(table + g * 4 * C, gamma, sums + g * 2 * C, C, span, (sslh_real)(M * span), statistics,
                            pqr + g * 3 * C, dgamma, dbeta);
+    if (ranks > 1) { /* dgamma and dbeta are those of the own rows; p, q and r need the sums over all of them */
+        sslh_i_rank_sum(c, sums, 2 * C);
+        sslh_i_norm_slopes(table, gamma, sums, C, span, (sslh_real)(M * span * (size_t)ranks), statistics, pqr,
+                           dbeta + C, dbeta + 2 * C);
+    }
     sslh_i_add_to_grad(c, n->in[1], dgamma);
     sslh_i_add_to_grad(c, n->in[2], dbeta);
     /* dx may take over dy's memory when dy is not read afterwards. */
@@ -36777,6 +36912,50 @@ SSLH_I_FN void sslh_i_norm_running(sslh_tensor *running, const sslh_real *values
     }
 }
 
+/* The statistics of batch norm in training: from the own moments in table (G,4,C), mean and m2 (in the place of inv),
+   to mean and biased variance there, and the running statistics. With several ranks, whose moments are gathered, either
+   all rows of all ranks are one part, or each rank has G parts of its own. */
+SSLH_I_FN int sslh_i_norm_statistics(sslh_ctx *c, sslh_i_norm_job *f, sslh_real *table, sslh_tensor *running_mean,
+                                     sslh_tensor *running_var, sslh_real momentum) {
+    const size_t G = f->G, C = f->C, ranks = (size_t)sslh_i_rank_count(c), rows = f->over_ranks ? f->M * ranks : f->M;
+    sslh_real *m2 = table + SSLH_I_N_INV * C, *all = NULL, biased = SSLH_I_R(1) / (sslh_real)rows;
+    const sslh_real *means = table, *squares = m2; /* of all parts, for the running statistics */
+    size_t g, j, parts = G, stride = 4 * C;
+    sslh_i_fpenv before;
+    if (ranks > 1) {
+        all = (sslh_real *)sslh_i_scratch(c, ranks * G * 4 * C * sizeof *all); /* (ranks,G,4,C) */
+        if (!all || !sslh_i_rank_gather(c, table, G * 4 * C * sizeof *all, all)) {
+            sslh_i_scratch_end(c, all);
+            return 0;
+        }
+    }
+    sslh_i_note_state(c, running_mean);
+    sslh_i_note_state(c, running_var);
+    if (SSLH_I_BAD(c)) {
+        sslh_i_scratch_end(c, all);
+        return 0;
+    }
+    before = sslh_i_fp_enter();
+    if (f->over_ranks) {
+        for (g = 0; g < ranks; g++)
+            for (j = 0; j < C; j++) {
+                const sslh_real mean = all[g * 4 * C + j], square = all[g * 4 * C + SSLH_I_N_INV * C + j];
+                if (g == 0) table[j] = mean, m2[j] = square;
+                else sslh_i_combine(&table[j], &m2[j], (sslh_real)(g * f->M), mean, square, (sslh_real)f->M);
+            }
+    } else if (ranks > 1) {
+        means = all;
+        squares = all + SSLH_I_N_INV * C;
+        parts = ranks * G;
+    }
+    sslh_i_norm_running(running_mean, means, parts, stride, 1, momentum);
+    sslh_i_norm_running(running_var, squares, parts, stride, SSLH_I_R(1) / (sslh_real)(rows - 1), momentum);
+    for (g = 0; g < G; g++) for (j = 0; j < C; j++) m2[g * 4 * C + j] = m2[g * 4 * C + j] * biased;
+    sslh_i_fp_leave(before);
+    sslh_i_scratch_end(c, all);
+    return 1;
+}
+
 /* The common end of batch and group norm: applies the table, records the operation and saves the table. Of the tensors
    of x's size only x itself is kept for the backward pass; the ReLU's mask is computed again from x and the table. */
 SSLH_I_FN sslh_tensor *sslh_i_norm_finish(sslh_ctx *c, const char *op, sslh_i_norm_job *f, sslh_tensor *out,
@@ -36795,6 +36974,7 @@ SSLH_I_FN sslh_tensor *sslh_i_norm_finish(sslh_ctx *c, const char *op, sslh_i_no
         node->i[3] = span;
         node->i[4] = statistics;
         node->i[5] = f->relu;
+        node->i[6] = f->over_ranks;
         node->f[0] = f->eps;
         node->p[0] = f->running[0];
         node->p[1] = f->running[1];
@@ -36813,6 +36993,8 @@ SSLH_DEF sslh_tensor *sslh_batch_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *
     sslh_real eps = sslh_i_default_real(d.eps, SSLH_I_R(1e-5));
     sslh_real momentum = (sslh_real)sslh_i_default(d.momentum, 0.1f);
     size_t G = d.virtual_groups > 0 ? (size_t)d.virtual_groups : 1, M, C, g, j;
+    const size_t ranks = (size_t)sslh_i_rank_count(c);
+    const int over_ranks = d.training && ranks > 1 && G == 1;
     sslh_i_fpenv before;
     int n;
     char a[96], b[96];
@@ -36834,8 +37016,12 @@ SSLH_DEF sslh_tensor *sslh_batch_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *
         }
     }
     C = (size_t)x->shape[x->ndim - 1];
+    if (d.training && G > 1 && G % ranks == 0) G /= ranks; /* the groups of this rank */
     if (d.activation != SSLH_LINEAR && d.activation != SSLH_RELU)
         sslh_i_out_of_range(c, op, "activation", (double)(int)d.activation, 0, "SSLH_LINEAR or SSLH_RELU");
+    else if (d.training && d.virtual_groups > 1 && (size_t)d.virtual_groups % ranks)
+        sslh_fail(c, SSLH_E_USAGE, "%s: %d virtual groups cannot be dealt to %d ranks: choose a multiple of %d, or 1",
+                  op, d.virtual_groups, (int)ranks, (int)ranks);
     else if (!d.training && (!running_mean || !running_var))
         sslh_fail(c, SSLH_E_USAGE, "%s: without .training running_mean and running_var are needed", op);
     else if (d.training && x->ndim < 2)
@@ -36844,7 +37030,7 @@ SSLH_DEF sslh_tensor *sslh_batch_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *
     else if (d.training && (size_t)x->shape[0] % G != 0)
         sslh_fail(c, SSLH_E_SHAPE, "%s: %d virtual groups do not divide the batch of %s: choose a divisor", op, (int)G,
                   sslh_i_str(a, sizeof a, sslh_shape_of(x)));
-    else if (d.training && x->count / C / G < 2)
+    else if (d.training && x->count / C / G * (over_ranks ? ranks : 1) < 2)
         sslh_fail(c, SSLH_E_SHAPE, "%s: %s has one value per channel%s, no statistics can be taken in training: give a "
                   "larger batch or map, or turn the training mode off", op, sslh_i_str(a, sizeof a, sslh_shape_of(x)),
                   G > 1 ? " and group" : "");
@@ -36857,21 +37043,15 @@ SSLH_DEF sslh_tensor *sslh_batch_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *
     table = out ? sslh_i_new(c, op, SSLH_F32, sslh_dim3((int)G, 4, (int)C)) : NULL;
     if (!table) return sslh_i_dummy(c);
     if (d.training) { /* m2, in the place of inv, becomes the biased variance */
-        sslh_real *m2 = table->data + SSLH_I_N_INV * C, biased = SSLH_I_R(1) / (sslh_real)M;
-        if (!sslh_i_norm_moments(c, &f, table->data, m2, 4 * C)) return sslh_i_dummy(c);
-        sslh_i_note_state(c, running_mean);
-        sslh_i_note_state(c, running_var);
-        if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
-        before = sslh_i_fp_enter();
-        sslh_i_norm_running(running_mean, table->data, G, 4 * C, 1, momentum);
-        sslh_i_norm_running(running_var, m2, G, 4 * C, SSLH_I_R(1) / (sslh_real)(M - 1), momentum); /* unbiased */
-        for (g = 0; g < G; g++) for (j = 0; j < C; j++) m2[g * 4 * C + j] = m2[g * 4 * C + j] * biased;
+        f.over_ranks = over_ranks;
+        if (!sslh_i_norm_moments(c, &f, table->data, table->data + SSLH_I_N_INV * C, 4 * C) ||
+            !sslh_i_norm_statistics(c, &f, table->data, running_mean, running_var, momentum)) return sslh_i_dummy(c);
     } else {
         /* Evaluation: one part, and the table comes from the running statistics. */
         memcpy(table->data, running_mean->data, C * sizeof(sslh_real));
         memcpy(table->data + SSLH_I_N_INV * C, running_var->data, C * sizeof(sslh_real));
-        before = sslh_i_fp_enter();
     }
+    before = sslh_i_fp_enter();
     for (g = 0; g < G; g++)
         sslh_i_norm_table(table->data + g * 4 * C, C, gamma ? gamma->data : NULL, beta ? beta->data : NULL, eps);
     sslh_i_fp_leave(before);
@@ -37169,20 +37349,22 @@ SSLH_I_FN void sslh_i_plain_dropout(uint64_t seed, uint64_t stream, size_t first
         y[i] = (fresh ? 0 : y[i]) + (sslh_i_uniform(word[at / 16 % 4]) < p ? 0 : x[i] * factor);
     }
 }
-/* The draw of element i is number at + i of the stream, whichever thread computes it. */
+/* The draw of element i is number drawn + at + i of the stream, whichever thread computes it. */
 SSLH_I_FN void sslh_i_dropout_task(void *arg, int task, int worker) {
     const sslh_i_flat *f = (const sslh_i_flat *)arg;
     size_t at = sslh_i_flat_begin(task);
     (void)worker;
-    f->k->dropout(f->seed, f->stream, at, f->x + at, f->out + at, sslh_i_flat_size(f, task), (float)f->a, f->b,
-                  f->fresh);
+    f->k->dropout(f->seed, f->stream, f->drawn + at, f->x + at, f->out + at, sslh_i_flat_size(f, task), (float)f->a,
+                  f->b, f->fresh);
 }
 /* y (+)= mask x / (1-p); the same call with dy gives the gradient. */
 SSLH_I_FN void sslh_i_dropout_run(sslh_ctx *c, uint64_t stream, const sslh_real *x, sslh_real *y, size_t n, sslh_real p,
-                                  int fresh) {
+                                  int fresh, int dealt) {
     sslh_i_flat f = sslh_i_flat_of(c, n);
     f.seed = c->desc.seed;
     f.stream = stream;
+    /* Kernels draw in blocks of 64: the ranks draw what one rank draws for the whole batch if n is a multiple of 64. */
+    f.drawn = dealt ? (size_t)c->desc.comm.rank * ((n + 63) / 64 * 64) : 0;
     f.x = x;
     f.out = y;
     f.a = p;
@@ -37197,7 +37379,7 @@ SSLH_I_FN void sslh_i_dropout_back(sslh_ctx *c, sslh_i_node *n) {
     const sslh_real *dy;
     sslh_real *dx = sslh_i_grad_reuse(c, n->out, n->in[0], &dy, &fresh);
     memcpy(&stream, n->i, sizeof stream);
-    if (dx) sslh_i_dropout_run(c, stream, dy, dx, n->out->count, n->f[0], fresh);
+    if (dx) sslh_i_dropout_run(c, stream, dy, dx, n->out->count, n->f[0], fresh, n->i[2]);
 }
 /* An error for p outside [0,1); p = 1 would divide by 0. */
 SSLH_I_FN int sslh_i_probability_ok(sslh_ctx *c, const char *op, float p) {
@@ -37216,10 +37398,11 @@ SSLH_DEF sslh_tensor *sslh_dropout(sslh_ctx *c, sslh_tensor *x, float p) {
     out = sslh_i_new(c, "sslh_dropout", SSLH_F32, sslh_shape_of(x));
     if (!out) return sslh_i_dummy(c);
     stream = sslh_next_stream(c);
-    sslh_i_dropout_run(c, stream, x->data, out->data, x->count, (sslh_real)p, 1);
+    sslh_i_dropout_run(c, stream, x->data, out->data, x->count, (sslh_real)p, 1, c->dealt);
     node = sslh_i_record(c, "sslh_dropout", sslh_i_dropout_back, out, &x, 1);
     if (node) {
         memcpy(node->i, &stream, sizeof stream);
+        node->i[2] = c->dealt;
         node->f[0] = (sslh_real)p;
     }
     return sslh_i_end(c, "sslh_dropout", &x, 1, out);
@@ -37228,7 +37411,7 @@ SSLH_DEF sslh_tensor *sslh_dropout(sslh_ctx *c, sslh_tensor *x, float p) {
 SSLH_DEF sslh_tensor *sslh_drop_path(sslh_ctx *c, sslh_tensor *x, float p) {
     sslh_tensor *mask; /* (N,1,..): 0 or 1 / (1-p) */
     sslh_shape shape;
-    uint64_t stream;
+    uint64_t stream, first;
     int i;
     if (!sslh_i_begin(c, "sslh_drop_path", &x, 1, 1) || !sslh_i_probability_ok(c, "sslh_drop_path", p))
         return sslh_i_dummy(c);
@@ -37238,10 +37421,154 @@ SSLH_DEF sslh_tensor *sslh_drop_path(sslh_ctx *c, sslh_tensor *x, float p) {
     mask = sslh_i_new(c, "sslh_drop_path", SSLH_F32, shape);
     if (!mask) return sslh_i_dummy(c);
     stream = sslh_next_stream(c);
+    first = sslh_i_rank_first(c, mask->count);
     for (i = 0; i < (int)mask->count; i++)
         mask->data[i] =
-            sslh_random_uniform(c->desc.seed, stream, (uint64_t)i) < p ? 0 : SSLH_I_R(1) / (1 - (sslh_real)p);
+            sslh_random_uniform(c->desc.seed, stream, first + (uint64_t)i) < p ? 0 : SSLH_I_R(1) / (1 - (sslh_real)p);
     return sslh_i_map2(c, "sslh_drop_path", SSLH_I_B_MUL, x, mask);
+}
+
+/* ================================================================================================================== */
+/*  >>ranks         several processes that train one net: sums, means and rows of all of them                         */
+/* ================================================================================================================== */
+
+/* R ranks compute what one process computes with the whole batch, of which each has N rows (sslh_comm). The convention
+   from which everything follows: rank r has a loss L_r, and the loss of the whole batch is their mean,
+     L = 1/R sum over r of L_r                                                                                       (1)
+   Its gradient with respect to a parameter is the mean of the gradients of the L_r, which sslh_optimizer_step
+   takes (2). The gradient that reaches a tensor of activations in rank r is therefore that of the sum of all L_r, which
+   is R L:
+     batch norm   its sums over rows, forward and backward, are over the rows of all ranks; dgamma and dbeta are sums
+                  over the own rows, because (2) adds up the rest
+     gather       every rank computes the same L_r = L from the rows of all, so that the gradient of R L with respect to
+                  the own rows is R times the own rows of dL                                                         (3)
+   Draws of an operation (noise, dropout) are those of the place in the whole batch, those of a sample (views, hidden
+   tokens) depend on the sample's number anyway. */
+
+SSLH_I_FN int sslh_i_rank_count(const sslh_ctx *c) { return c && c->desc.comm.ranks > 1 ? c->desc.comm.ranks : 1; }
+
+/* The one error for what would compute something else with several ranks; 1 when there is one. */
+SSLH_I_FN int sslh_i_rank_alone(sslh_ctx *c, const char *op, const char *why) {
+    if (sslh_i_rank_count(c) == 1) return 1;
+    sslh_fail(c, SSLH_E_USAGE, "%s: not yet right on %d ranks%s: run it in a context without .comm (sslh_clone_into "
+              "copies a net there)", op, sslh_i_rank_count(c), why);
+    return 0;
+}
+
+/* Where the draws of this rank's `count` values begin among those of the whole batch; 0 outside of a method's step. */
+SSLH_I_FN uint64_t sslh_i_rank_first(const sslh_ctx *c, size_t count) {
+    return c->dealt ? (uint64_t)c->desc.comm.rank * count : 0;
+}
+
+/* The error of a callback that did not return 0. */
+SSLH_I_FN int sslh_i_rank_ok(sslh_ctx *c, const char *callback, int code) {
+    if (code)
+        sslh_fail(c, SSLH_E_USAGE, "rank %d of %d: .%s of .comm returned %d: the connection to the other ranks is "
+                  "broken; end all of them and continue from the checkpoint", c->desc.comm.rank, c->desc.comm.ranks,
+                  callback, code);
+    return !code;
+}
+
+/* values (count) become their sums over all ranks; 0 after an error. */
+SSLH_I_FN int sslh_i_rank_sum(sslh_ctx *c, sslh_real *values, size_t count) {
+    const sslh_comm *m = &c->desc.comm;
+    if (SSLH_I_BAD(c) || m->ranks < 2) return !SSLH_I_BAD(c);
+    return sslh_i_rank_ok(c, "all_reduce", m->all_reduce(m->user, values, count, sizeof *values));
+}
+/* The same, divided by the number of ranks. */
+SSLH_I_FN int sslh_i_rank_mean(sslh_ctx *c, sslh_real *values, size_t count) {
+    const sslh_real share = SSLH_I_R(1) / (sslh_real)sslh_i_rank_count(c);
+    size_t i;
+    if (!sslh_i_rank_sum(c, values, count)) return 0;
+    for (i = 0; i < count && sslh_i_rank_count(c) > 1; i++) values[i] = values[i] * share;
+    return 1;
+}
+/* all (ranks,bytes) receives what each rank has in mine (bytes). */
+SSLH_I_FN int sslh_i_rank_gather(sslh_ctx *c, const void *mine, size_t bytes, void *all) {
+    const sslh_comm *m = &c->desc.comm;
+    if (SSLH_I_BAD(c)) return 0;
+    return sslh_i_rank_ok(c, "all_gather", m->all_gather(m->user, mine, bytes, all));
+}
+
+/* data (bytes) becomes that of rank 0; 0 after an error. */
+SSLH_I_FN int sslh_i_rank_broadcast(sslh_ctx *c, void *data, size_t bytes) {
+    const sslh_comm *m = &c->desc.comm;
+    if (SSLH_I_BAD(c) || m->ranks < 2) return !SSLH_I_BAD(c);
+    return sslh_i_rank_ok(c, "broadcast", m->broadcast(m->user, data, bytes, 0));
+}
+
+/* Called where ranks may have come to different ends, after an error too: 1 when none of them has an error; the others
+   receive one when there is. *any becomes 1 in all of them when it was not 0 in one (a callback that stops). */
+SSLH_I_FN int sslh_i_rank_agree(sslh_ctx *c, const char *op, int *any) {
+    const sslh_comm *m = &c->desc.comm;
+    sslh_real sums[2];
+    if (m->ranks < 2) return !SSLH_I_BAD(c);
+    sums[0] = SSLH_I_BAD(c) ? 1 : 0;
+    sums[1] = *any ? 1 : 0;
+    if (!sslh_i_rank_ok(c, "all_reduce", m->all_reduce(m->user, sums, 2, sizeof *sums))) return 0;
+    *any = sums[1] > 0;
+    if (sums[0] > 0 && !SSLH_I_BAD(c))
+        sslh_fail(c, SSLH_E_USAGE, "%s: another of the %d ranks has failed: its message says why", op, m->ranks);
+    return !SSLH_I_BAD(c);
+}
+/* 1 when all ranks have the same value as rank 0. */
+SSLH_I_FN int sslh_i_rank_equal(sslh_ctx *c, uint32_t value) {
+    uint32_t first = value;
+    sslh_real differ;
+    if (!sslh_i_rank_broadcast(c, &first, sizeof first)) return 0;
+    differ = first != value;
+    return sslh_i_rank_sum(c, &differ, 1) && !(differ > 0);
+}
+
+/* A loss that is a mean over `count` terms of this rank, of which other ranks have other numbers, weighted so that the
+   mean over the ranks is the mean over all terms, which *mean receives. */
+SSLH_I_FN sslh_tensor *sslh_i_rank_weighted(sslh_ctx *c, sslh_tensor *loss, size_t count, sslh_real *mean) {
+    sslh_real sums[2];
+    *mean = (sslh_real)sslh_item(loss);
+    if (SSLH_I_BAD(c) || sslh_i_rank_count(c) == 1) return loss;
+    sums[0] = (sslh_real)count;
+    sums[1] = (sslh_real)count * loss->data[0];
+    if (!sslh_i_rank_sum(c, sums, 2) || !(sums[0] > 0)) return loss;
+    *mean = sums[1] / sums[0];
+    return sslh_scale(c, loss, (sslh_real)count * (sslh_real)sslh_i_rank_count(c) / sums[0]);
+}
+
+/* Of rows of all ranks (ranks n,..) those of this one (n,..). */
+SSLH_I_FN sslh_tensor *sslh_i_own_rows(sslh_ctx *c, sslh_tensor *x) {
+    int n;
+    if (SSLH_I_BAD(c) || sslh_i_rank_count(c) == 1) return x;
+    n = x->shape[0] / sslh_i_rank_count(c);
+    return sslh_slice(c, x, 0, c->desc.comm.rank * n, (c->desc.comm.rank + 1) * n);
+}
+
+/* (3) */
+SSLH_I_FN void sslh_i_gather_ranks_back(sslh_ctx *c, sslh_i_node *n) {
+    int fresh;
+    sslh_real *dx = sslh_i_grad(c, n->in[0], &fresh);
+    const size_t count = n->in[0]->count;
+    const sslh_real *own = n->out->grad + (size_t)c->desc.comm.rank * count, ranks = (sslh_real)sslh_i_rank_count(c);
+    for (size_t i = 0; dx && i < count; i++) {
+        const sslh_real g = own[i] * ranks;
+        dx[i] = fresh ? g : dx[i] + g;
+    }
+}
+SSLH_DEF sslh_tensor *sslh_gather_ranks(sslh_ctx *c, sslh_tensor *x) {
+    const char *op = "sslh_gather_ranks";
+    sslh_shape shape;
+    sslh_tensor *out;
+    if (!sslh_i_begin(c, op, &x, 1, 1)) return sslh_i_dummy(c);
+    if (sslh_i_rank_count(c) == 1) return x;
+    if (x->ndim < 1 || x->shape[0] > INT_MAX / sslh_i_rank_count(c)) {
+        sslh_fail(c, SSLH_E_SHAPE, x->ndim < 1 ? "%s: one number has no rows: reshape it to (1)"
+                  : "%s: too many rows for one tensor: choose a smaller batch", op);
+        return sslh_i_dummy(c);
+    }
+    shape = sslh_shape_of(x);
+    shape.size[0] *= sslh_i_rank_count(c);
+    out = sslh_i_new(c, op, SSLH_F32, shape);
+    if (!out || !sslh_i_rank_gather(c, x->data, x->count * sizeof *x->data, out->data)) return sslh_i_dummy(c);
+    sslh_i_record(c, op, sslh_i_gather_ranks_back, out, &x, 1);
+    return sslh_i_end(c, op, &x, 1, out);
 }
 
 /* ================================================================================================================== */
@@ -52203,13 +52530,30 @@ SSLH_DEF sslh_loader *sslh_loader_new(sslh_ctx *c, sslh_data data, sslh_loader_d
     if (!desc.batch) desc.batch = 256;
     if (desc.batch > data.count) desc.batch = (int)data.count;
     if (!desc.epochs) desc.epochs = 1;
+    const int whole = desc.batch, ranks = sslh_i_rank_count(c);
+    if (ranks > 1 && !desc.in_order) { /* deals the batch: this rank's rows are those of its place */
+        const sslh_field *streamed = sslh_i_field_of(&data, SSLH_FIELD_IMAGE);
+        if (desc.batch % ranks || desc.keep_last || (streamed && sslh_i_stream_of(streamed))) {
+            if (desc.batch % ranks)
+                sslh_fail(c, SSLH_E_USAGE, "sslh_loader_new: a batch of %d cannot be dealt to %d ranks: choose a "
+                          "multiple of %d as .batch", desc.batch, ranks, ranks);
+            else sslh_fail(c, SSLH_E_USAGE, "sslh_loader_new: %s with %d ranks: %s", desc.keep_last ? ".keep_last"
+                           : "a stream of images", ranks, desc.keep_last
+                           ? "the smaller last batch cannot be dealt evenly; leave it out"
+                           : "it is not dealt; load the images into memory");
+            return NULL;
+        }
+        desc.batch /= ranks;
+    }
     size_t batch = (size_t)desc.batch, n = desc.in_order ? 0 : (size_t)data.count;
     sslh_loader *l = (sslh_loader *)sslh_i_alloc(c, sizeof *l + (n + 2 * batch) * sizeof(int32_t));
     if (!l) return NULL;
     l->c = c;
     l->data = data;
     l->desc = desc;
-    l->per_epoch = (data.count + (desc.in_order || desc.keep_last ? desc.batch - 1 : 0)) / desc.batch;
+    l->whole = whole;
+    l->first = desc.batch < whole ? (int64_t)c->desc.comm.rank * desc.batch : 0;
+    l->per_epoch = (data.count + (desc.in_order || desc.keep_last ? whole - 1 : 0)) / whole;
     l->epoch = -1;
     l->index = (int32_t *)(l + 1);
     l->labels = data.labels ? l->index + batch : NULL;
@@ -52222,7 +52566,7 @@ SSLH_DEF sslh_loader *sslh_loader_new(sslh_ctx *c, sslh_data data, sslh_loader_d
 /* The next batch, without moving on to it: its sample numbers, labels (labels may be NULL) and epoch. Returns its size,
    or 0 at the end. */
 SSLH_I_FN int sslh_i_loader_peek(sslh_loader *l, int32_t *index, int32_t *labels, int *epoch) {
-    int64_t e = l->step / l->per_epoch, first = l->step % l->per_epoch * l->desc.batch;
+    int64_t e = l->step / l->per_epoch, first = l->step % l->per_epoch * l->whole + l->first;
     if (l->desc.epochs != SSLH_OFF && e >= l->desc.epochs) return 0;
     if (l->order && l->epoch != e) { /* depends only on seed and epoch: seeking costs one permutation */
         sslh_random_permutation(l->c->desc.seed, SSLH_I_STREAM_SHUFFLE + (uint64_t)e, l->order, (int32_t)l->data.count);

@@ -815,6 +815,7 @@ static int call_row(world *w, int row, const char **names) {
     ROW(sslh_backward, sslh_backward(c, T(0)))
     ROW(sslh_backward_keep, sslh_backward_keep(c, T(0)))
     ROW(sslh_detach, K(sslh_detach(c, T(0))))
+    ROW(sslh_gather_ranks, K(sslh_gather_ranks(c, T(0))))
     ROW(sslh_custom_op, EMPTY(sslh_op_desc, e); e.name = text[0]; if (dice(4)) e.forward = op_forward;
         if (dice(2)) e.backward = op_backward;
         K(sslh_custom_op(c, e, dice(5) ? t : NULL, dice(4) ? 1 + dice(3) : -dice(2), s)))
@@ -1920,6 +1921,7 @@ static sslh_tensor *graph_row(graph *g, int row, sslh_tensor *x, const char **na
     SAME(sslh_pow, sslh_pow(c, positive(g, sslh_tanh(c, x)), 2 * f - 1))
     SAME(sslh_clamp, sslh_clamp(c, x, -f, f))
     SAME(sslh_relu, sslh_relu(c, x))
+    SAME(sslh_gather_ranks, sslh_gather_ranks(c, x))
     SAME(sslh_leaky_relu, sslh_leaky_relu(c, x, f))
     SAME(sslh_elu, sslh_elu(c, x, f))
     SAME(sslh_gelu, sslh_gelu(c, x))

@@ -1,0 +1,471 @@
+/* Several ranks, sslh_comm: R contexts in R threads of this program, whose callbacks meet at a barrier. They must
+   compute what one context computes with the whole batch. The same file in double: ranks_double. */
+#include "../ssl.h"
+#include "harness.h"
+
+#if SSLH_WITH_THREADS
+#include <pthread.h>
+
+/* --- the ranks: callbacks that meet ------------------------------------------------------------------------------- */
+
+enum { MOST = 4, STEPS = 20, VALUES = 64 };
+
+typedef struct meeting {
+    pthread_mutex_t lock;
+    pthread_cond_t  all_here;
+    int ranks, here;
+    long round;
+    const void *mine[MOST];
+    long calls;     /* of rank 0 */
+    double bytes;   /* that rank 0 has handed over */
+    long fail_at;   /* the call of rank 0 and all others that fails; 0: none */
+} meeting;
+
+typedef struct seat { meeting *m; int rank; long calls; } seat;
+
+static void wait_for_all(meeting *m) {
+    long round;
+    pthread_mutex_lock(&m->lock);
+    round = m->round;
+    if (++m->here == m->ranks) {
+        m->here = 0;
+        m->round++;
+        pthread_cond_broadcast(&m->all_here);
+    }
+    while (m->round == round) pthread_cond_wait(&m->all_here, &m->lock);
+    pthread_mutex_unlock(&m->lock);
+}
+
+/* Whether this call is the one that fails; counts it. */
+static int fails(seat *s, double bytes) {
+    if (s->rank == 0) s->m->calls++, s->m->bytes += bytes;
+    return ++s->calls == s->m->fail_at;
+}
+
+static int all_reduce(void *user, void *values, size_t count, size_t size) {
+    seat *s = (seat *)user;
+    meeting *m = s->m;
+    void *sum = malloc(count * size + 1);
+    size_t i;
+    int r;
+    if (!sum || fails(s, (double)(count * size))) {
+        free(sum);
+        return 7;
+    }
+    m->mine[s->rank] = values;
+    wait_for_all(m);
+    for (i = 0; i < count; i++) {
+        double d = 0;
+        float f = 0;
+        for (r = 0; r < m->ranks; r++) {
+            if (size == 8) d += ((const double *)m->mine[r])[i];
+            else f += ((const float *)m->mine[r])[i];
+        }
+        if (size == 8) ((double *)sum)[i] = d;
+        else ((float *)sum)[i] = f;
+    }
+    wait_for_all(m);
+    memcpy(values, sum, count * size);
+    free(sum);
+    return 0;
+}
+
+static int all_gather(void *user, const void *mine, size_t bytes, void *all) {
+    seat *s = (seat *)user;
+    meeting *m = s->m;
+    int r;
+    if (fails(s, (double)bytes)) return 7;
+    m->mine[s->rank] = mine;
+    wait_for_all(m);
+    for (r = 0; r < m->ranks; r++) memcpy((char *)all + (size_t)r * bytes, m->mine[r], bytes);
+    wait_for_all(m);
+    return 0;
+}
+
+static int broadcast(void *user, void *data, size_t bytes, int root) {
+    seat *s = (seat *)user;
+    meeting *m = s->m;
+    if (fails(s, (double)bytes)) return 7;
+    m->mine[s->rank] = data;
+    wait_for_all(m);
+    if (s->rank != root) memcpy(data, m->mine[root], bytes);
+    wait_for_all(m);
+    return 0;
+}
+
+/* --- a run: the same function in every rank ----------------------------------------------------------------------- */
+
+typedef struct run {
+    void (*program)(struct run *r, sslh_ctx *c);
+    seat seat;
+    int ranks, rank, variant;
+    uint64_t seed;
+    double losses[STEPS];
+    int n;
+    double features[VALUES]; /* of the trained encoder */
+    uint8_t *pixels;
+    char error[512];
+    const char *path;
+    int poison;  /* 1: the callback reports an error */
+    int stop_at; /* the callback of the last rank stops the run at this step; 0: never */
+} run;
+
+static void say_nothing(void *user, const char *text) { (void)user, (void)text; }
+
+static void *start(void *arg) {
+    run *r = (run *)arg;
+    sslh_desc d;
+    sslh_ctx *c;
+    memset(&d, 0, sizeof d);
+    d.seed = r->seed;
+    d.threads = 1;
+    d.warn = say_nothing;
+    if (r->ranks > 1) {
+        d.comm.rank = r->rank;
+        d.comm.ranks = r->ranks;
+        d.comm.user = &r->seat;
+        d.comm.all_reduce = all_reduce;
+        d.comm.all_gather = all_gather;
+        d.comm.broadcast = broadcast;
+    }
+    c = sslh_create(d);
+    r->program(r, c);
+    snprintf(r->error, sizeof r->error, "%s", sslh_error(c) ? sslh_error(c) : "");
+    sslh_destroy(c);
+    free(r->pixels);
+    return NULL;
+}
+
+/* Runs program in R threads; out[R] */
+static meeting run_ranks(run *out, int R, void (*program)(run *, sslh_ctx *), int variant, long fail_at) {
+    meeting m;
+    pthread_t thread[MOST];
+    int r;
+    memset(&m, 0, sizeof m);
+    memset(out, 0, (size_t)R * sizeof *out);
+    pthread_mutex_init(&m.lock, NULL);
+    pthread_cond_init(&m.all_here, NULL);
+    m.ranks = R;
+    m.fail_at = fail_at;
+    for (r = 0; r < R; r++) {
+        out[r].program = program;
+        out[r].seat.m = &m;
+        out[r].seat.rank = out[r].rank = r;
+        out[r].ranks = R;
+        out[r].variant = variant;
+        out[r].seed = 5;
+        pthread_create(&thread[r], NULL, start, &out[r]);
+    }
+    for (r = 0; r < R; r++) pthread_join(thread[r], NULL);
+    pthread_mutex_destroy(&m.lock);
+    pthread_cond_destroy(&m.all_here);
+    return m;
+}
+
+static int note_loss(const sslh_train_info *t, void *user) {
+    run *r = (run *)user;
+    if (!t->epoch_end && r->n < STEPS) r->losses[r->n++] = (double)t->loss;
+    if (r->poison && t->step == 2) sslh_fail(t->ctx, SSLH_E_USAGE, "mine: another of the 2 ranks has failed: this one");
+    return r->stop_at && r->rank == r->ranks - 1 && t->step == r->stop_at;
+}
+
+/* What the encoder makes of the first 8 samples in evaluation mode: of its weights and running statistics. */
+static void note_features(run *r, sslh_ctx *c, sslh_net *encoder, sslh_data data) {
+    sslh_feature_desc d;
+    sslh_tensor *f;
+    size_t i;
+    memset(&d, 0, sizeof d);
+    f = sslh_features(c, encoder, sslh_data_range(data, 0, 8), d);
+    for (i = 0; i < f->count && i < VALUES && !sslh_error(c); i++) r->features[i] = (double)f->data[i];
+}
+
+/* n images of 16 x 16 x 3, smooth and different. */
+static sslh_data images(run *r, sslh_ctx *c, int n) {
+    int i;
+    r->pixels = (uint8_t *)malloc((size_t)n * 16 * 16 * 3);
+    for (i = 0; i < n * 16 * 16 * 3; i++) {
+        const int image = i / 768, y = i % 768 / 48, x = i % 48 / 3, k = i % 3;
+        r->pixels[i] = (uint8_t)(127.5 + 120 * sin(0.7 * image + (0.2 + 0.05 * (image % 5)) * x + 0.13 * k * y));
+    }
+    return sslh_data_from_images(c, r->pixels, n, 16, 16, 3, NULL);
+}
+static void train(run *r, sslh_ctx *c, sslh_method m, sslh_data data, int batch) {
+    sslh_train_desc t;
+    memset(&t, 0, sizeof t);
+    t.batch = batch;
+    t.epochs = 40;
+    t.max_steps = STEPS;
+    t.quiet = 1;
+    t.callback = note_loss;
+    t.user = r;
+    t.checkpoint = r->path;
+    t.resume = 1;
+    sslh_train(c, m, data, t);
+    if (!sslh_error(c)) note_features(r, c, m.encoder, data);
+}
+
+/* --- exact: what R ranks compute is what one computes ------------------------------------------------------------- */
+
+/* Runs program with one rank and with 2 and 4; losses and features agree. */
+static void same_as_one(const char *name, void (*program)(run *, sslh_ctx *), int variant) {
+    static run one[1], all[MOST];
+    const double tolerance = sizeof(sslh_real) == 8 ? 1e-9 : 1e-5;
+    int R, r, i;
+    run_ranks(one, 1, program, variant, 0);
+    CHECK(!one[0].error[0], "%s, one rank: %s", name, one[0].error);
+    CHECK(one[0].n == STEPS, "%d steps", one[0].n);
+    for (R = 2; R <= MOST; R *= 2) {
+        run_ranks(all, R, program, variant, 0);
+        for (r = 0; r < R; r++) {
+            CHECK(!all[r].error[0], "%s, rank %d of %d: %s", name, r, R, all[r].error);
+            /* In float the runs part with the rounding errors, so only their beginning is compared. */
+            for (i = 0; i < (sizeof(sslh_real) == 8 ? STEPS : 1) && !all[r].error[0]; i++)
+                CHECK(fabs(all[r].losses[i] - one[0].losses[i]) <= tolerance * (1 + fabs(one[0].losses[i])),
+                      "%s, rank %d of %d, step %d: loss %.12f, one rank %.12f", name, r, R, i + 1, all[r].losses[i],
+                      one[0].losses[i]);
+            for (i = 0; i < VALUES && !all[r].error[0]; i++) {
+                CHECK(all[r].features[i] == all[0].features[i], "%s: features of ranks 0 and %d of %d differ", name, r,
+                      R);
+                if (sizeof(sslh_real) == 8)
+                    CHECK(fabs(all[r].features[i] - one[0].features[i]) <= 1e-7 * (1 + fabs(one[0].features[i])),
+                          "%s, rank %d of %d: feature %d is %.12f, one rank %.12f", name, r, R, i, all[r].features[i],
+                          one[0].features[i]);
+            }
+        }
+    }
+}
+
+#if SSLH_WITH_SIMCLR || SSLH_WITH_MOCO
+static sslh_net *small_convnet(sslh_ctx *c) {
+    sslh_convnet_desc d;
+    memset(&d, 0, sizeof d);
+    d.widths[0] = 8;
+    d.widths[1] = 16;
+    return sslh_convnet(c, d);
+}
+#endif
+
+#if SSLH_WITH_SIMCLR
+static void simclr(run *r, sslh_ctx *c) {
+    sslh_simclr_desc d;
+    memset(&d, 0, sizeof d);
+    d.head_out = 16;
+    d.decoupled = r->variant;
+    train(r, c, sslh_simclr(c, small_convnet(c), d), images(r, c, 40), 16);
+}
+static void simclr_as_one_rank(void) {
+    same_as_one("simclr", simclr, 0);
+    same_as_one("simclr, decoupled", simclr, 1);
+}
+#endif
+
+#if SSLH_WITH_VAE
+static void vae(run *r, sslh_ctx *c) {
+    sslh_vae_desc d;
+    memset(&d, 0, sizeof d);
+    d.height = d.width = 16;
+    d.channels = 3;
+    d.hidden = 24;
+    d.latent = 5; /* with 4 rows of 5 in a rank, draws begin within a block of the generator */
+    d.binarize = r->variant == 1;
+    d.codes = r->variant == 2 ? 3 : 1;
+    train(r, c, sslh_vae(c, d), images(r, c, 40), 16);
+}
+static void vae_as_one_rank(void) {
+    same_as_one("vae", vae, 0);
+    same_as_one("vae, binarized", vae, 1);
+    same_as_one("vae, 3 codes", vae, 2);
+}
+#endif
+
+#if SSLH_WITH_MOCO
+static void moco(run *r, sslh_ctx *c) {
+    sslh_moco_desc d;
+    memset(&d, 0, sizeof d);
+    d.version = r->variant == 3 ? 3 : 2;
+    d.queue = 64;
+    d.head_out = 16;
+    d.head_hidden = 24;
+    d.split = r->variant == 1 ? 4 : r->variant == 2 ? 1 : 0;
+    d.symmetric = r->variant == 1;
+    train(r, c, sslh_moco(c, small_convnet(c), d), images(r, c, 40), 16);
+}
+static void moco_as_one_rank(void) {
+    same_as_one("moco, 8 groups", moco, 0);
+    same_as_one("moco, symmetric, 4 groups", moco, 1);
+    same_as_one("moco, one group", moco, 2);
+    same_as_one("moco v3", moco, 3);
+}
+#endif
+
+#if SSLH_WITH_BERT
+enum { WORDS = 11, TEXTS = 40 };
+static int32_t words[TEXTS * WORDS], lengths[TEXTS];
+/* Texts of 2 to 11 tokens, so that ranks predict different numbers of them. */
+static sslh_data texts(sslh_ctx *c) {
+    sslh_field f;
+    memset(&f, 0, sizeof f);
+    f.name = "text";
+    f.kind = SSLH_FIELD_TOKENS;
+    f.type = SSLH_I32;
+    f.shape = sslh_dim1(WORDS);
+    f.values = words;
+    f.lengths = lengths;
+    return sslh_data_from_fields(c, &f, 1, TEXTS);
+}
+static void bert(run *r, sslh_ctx *c) {
+    sslh_transformer_desc t;
+    sslh_bert_desc d;
+    memset(&t, 0, sizeof t);
+    memset(&d, 0, sizeof d);
+    t.kind = SSLH_BERT;
+    t.vocabulary = 40;
+    t.length = WORDS + 2;
+    t.width = 16; /* 4 rows of 13 tokens of 16 values are 13 blocks of 64 */
+    t.depth = 2;
+    t.heads = 4;
+    d.mask = 0.3f;
+    d.cls_token = 36, d.sep_token = 37, d.mask_token = 38, d.pad_token = 39;
+    d.dropout = r->variant ? SSLH_OFF : 0;
+    train(r, c, sslh_bert(c, sslh_transformer(c, t), d), texts(c), 16);
+}
+static void bert_as_one_rank(void) {
+    int i;
+    for (i = 0; i < TEXTS * WORDS; i++) words[i] = (i * 7 + i / WORDS * 5) % 36;
+    for (i = 0; i < TEXTS; i++) lengths[i] = 2 + i * 3 % 10;
+    same_as_one("bert, no dropout", bert, 1);
+    same_as_one("bert", bert, 0);
+}
+#endif
+
+#if SSLH_WITH_SIMCLR
+/* A run of 2 ranks, stopped by one of them, goes on with 4 and with 1 as if it had been one run. */
+static const char *checkpoint_path;
+static void simclr_stops(run *r, sslh_ctx *c) {
+    r->stop_at = 7;
+    r->path = checkpoint_path;
+    simclr(r, c);
+}
+static void simclr_resumes(run *r, sslh_ctx *c) {
+    r->path = checkpoint_path;
+    simclr(r, c);
+}
+static void checkpoints(void) {
+    static run one[1], all[MOST];
+    char path[400];
+    int i, r, R;
+    snprintf(path, sizeof path, "%s", test_temporary("ranks.safetensors"));
+    checkpoint_path = path;
+    run_ranks(one, 1, simclr, 0, 0);
+    for (R = 1; R <= 4; R += 3) {
+        run_ranks(all, 2, simclr_stops, 0, 0);
+        for (r = 0; r < 2; r++)
+            CHECK(!all[r].error[0] && all[r].n == 7, "rank %d: %d steps, %s", r, all[r].n, all[r].error);
+        run_ranks(all, R, simclr_resumes, 0, 0);
+        for (r = 0; r < R; r++)
+            CHECK(!all[r].error[0] && all[r].n == STEPS - 7, "rank %d: %d steps, %s", r, all[r].n, all[r].error);
+        for (i = 0; i < all[0].n && sizeof(sslh_real) == 8; i++)
+            CHECK_NEAR(all[0].losses[i], one[0].losses[7 + i], 1e-5); /* the file has float values */
+        remove(path);
+    }
+}
+#endif
+
+/* --- what is refused ---------------------------------------------------------------------------------------------- */
+
+#if SSLH_WITH_SIMCLR
+/* Every run of R ranks ends with an error that contains text, in all of them. */
+static void refused(void (*program)(run *, sslh_ctx *), int variant, long fail_at, const char *text) {
+    static run all[MOST];
+    int r;
+    run_ranks(all, 2, program, variant, fail_at);
+    for (r = 0; r < 2; r++)
+        CHECK(strstr(all[r].error, text), "rank %d: \"%s\", expected \"%s\"", r, all[r].error, text);
+}
+static void odd_batch(run *r, sslh_ctx *c) {
+    sslh_simclr_desc d;
+    memset(&d, 0, sizeof d);
+    train(r, c, sslh_simclr(c, small_convnet(c), d), images(r, c, 40), 15);
+}
+static void other_weights(run *r, sslh_ctx *c) {
+    sslh_simclr_desc d;
+    sslh_net *net = small_convnet(c);
+    memset(&d, 0, sizeof d);
+    if (r->rank == 1 && !sslh_error(c)) sslh_param(net, 0)->data[0] += 1;
+    train(r, c, sslh_simclr(c, net, d), images(r, c, 40), 16);
+}
+#if SSLH_WITH_BYOL
+static void byol(run *r, sslh_ctx *c) {
+    sslh_byol_desc d;
+    memset(&d, 0, sizeof d);
+    train(r, c, sslh_byol(c, small_convnet(c), d), images(r, c, 40), 16);
+}
+#endif
+#if SSLH_WITH_MOCO
+static void moco_split(run *r, sslh_ctx *c) {
+    sslh_moco_desc d;
+    memset(&d, 0, sizeof d);
+    d.queue = 60;
+    d.split = r->variant;
+    train(r, c, sslh_moco(c, small_convnet(c), d), images(r, c, 42), 6);
+}
+#endif
+/* The callback of one rank fails: all fail in the same step. */
+static void one_fails(run *r, sslh_ctx *c) {
+    sslh_simclr_desc d;
+    sslh_net *net = small_convnet(c);
+    memset(&d, 0, sizeof d);
+    d.no_head_norm = 1;
+    if (r->rank == 1 && !sslh_error(c)) r->poison = 1;
+    train(r, c, sslh_simclr(c, net, d), images(r, c, 40), 16);
+}
+static void no_callbacks(void) {
+    sslh_desc d;
+    sslh_ctx *c;
+    memset(&d, 0, sizeof d);
+    d.comm.ranks = 2;
+    c = sslh_create(d);
+    CHECK_ERROR(c, ".all_gather and .broadcast are needed");
+    sslh_destroy(c);
+    d.comm.all_reduce = all_reduce, d.comm.all_gather = all_gather, d.comm.broadcast = broadcast;
+    d.comm.rank = 2;
+    c = sslh_create(d);
+    CHECK_ERROR(c, "rank 2 of 2");
+    sslh_destroy(c);
+}
+static void refusals(void) {
+    long n;
+#if SSLH_WITH_BYOL
+    refused(byol, 0, 0, "byol: not yet right on 2 ranks");
+#endif
+#if SSLH_WITH_MOCO
+    refused(moco_split, 3, 0, "3 virtual groups cannot be dealt to 2 ranks");
+#endif
+    refused(one_fails, 0, 0, "another of the 2 ranks has failed");
+    refused(odd_batch, 0, 0, "a batch of 15 cannot be dealt to 2 ranks");
+    refused(other_weights, 0, 0, "different weights");
+    for (n = 1; n < 40; n++) refused(simclr, 0, n, "of .comm returned 7"); /* every call of the first step, and more */
+}
+#endif
+
+#endif /* SSLH_WITH_THREADS */
+
+TESTS_BEGIN
+#if SSLH_WITH_THREADS
+#if SSLH_WITH_SIMCLR
+    TEST(simclr_as_one_rank)
+    TEST(checkpoints)
+    TEST(no_callbacks)
+    TEST(refusals)
+#endif
+#if SSLH_WITH_MOCO
+    TEST(moco_as_one_rank)
+#endif
+#if SSLH_WITH_BERT
+    TEST(bert_as_one_rank)
+#endif
+#if SSLH_WITH_VAE
+    TEST(vae_as_one_rank)
+#endif
+#endif
+TESTS_END
