@@ -3958,10 +3958,10 @@ typedef struct sslh_fixmatch_desc {
 /* encoder: any output; maps and tokens are averaged. A linear classifier is made inside. labelled: images with labels,
    of the size of those that sslh_train is given, of whose labels none is looked at; it must live as long as the method.
    sslh_method_make takes .labels of each class of its data. A step has one labelled image for every .ratio of the
-   batch, all different ones, at most as many as there are. Other numbers: accuracy on the labelled images of the step,
-   kept, the share of the guesses that are learnt from. Training: batch=224 optimizer=sgd nesterov=1 lr=0.03
-   weight_decay=5e-4 schedule=cosine. Paper: batch=448 optimizer=sgd nesterov=1 lr=0.03 weight_decay=5e-4
-   schedule=cosine. */
+   batch, at most as many as there are; they go round and round, each time in another order. Other numbers: accuracy on
+   the labelled images of the step, kept, the share of the guesses that are learnt from. Training: batch=224
+   optimizer=sgd nesterov=1 lr=0.03 weight_decay=5e-4 schedule=cosine. Paper: batch=448 optimizer=sgd nesterov=1 lr=0.03
+   weight_decay=5e-4 schedule=cosine. */
 SSLH_API sslh_method  sslh_fixmatch(sslh_ctx *c, sslh_net *encoder, sslh_data labelled, sslh_fixmatch_desc desc);
 /* Probabilities (N,K) of the classes of images x (N,H,W,C) in [0,1]; a tensor of the step, without gradient. */
 SSLH_API sslh_tensor *sslh_fixmatch_classify(sslh_method *m, sslh_tensor *x);
@@ -5839,6 +5839,7 @@ typedef struct sslh_i_setting { const char *name; size_t at; int kind; } sslh_i_
 /* --- nets (>>nets) to those who run one in evaluation mode for a while (>>inside, >>robust) --- */
 
 #define SSLH_I_MAX_NETS 64 /* nets reachable from one */
+#define SSLH_I_OFFERED 1024 /* room for the names of a net's intermediate results, ", " between them */
 
 /* The mode of a net and of each net inside it. */
 typedef struct sslh_i_modes { char training[SSLH_I_MAX_NETS]; } sslh_i_modes;
@@ -6215,11 +6216,12 @@ SSLH_I_FN sslh_net *sslh_i_dummy_net(sslh_ctx *c);
 SSLH_I_FN int sslh_i_net_dead(const sslh_net *net);
 SSLH_I_FN void sslh_i_last_places(sslh_net *net, const sslh_tensor *like, char name[32]);
 #if SSLH_WITH_SEGMENT
-SSLH_I_FN void sslh_i_taps_of(sslh_net *net, char names[160]);
+SSLH_I_FN void sslh_i_taps_of(sslh_net *net, char names[SSLH_I_OFFERED]);
 #endif
 SSLH_I_FN void sslh_i_arch_write(sslh_net *net, const sslh_i_setting *s, const void *desc);
 SSLH_I_FN int sslh_i_children(const sslh_net *net);
 SSLH_I_FN int sslh_i_block_rates(sslh_net *net, int blocks, float decay, int freeze);
+SSLH_I_FN void sslh_i_rates_like(sslh_net *net, sslh_net *from);
 SSLH_I_FN int sslh_i_optimizer_ok(const sslh_optimizer *o);
 SSLH_I_FN int64_t sslh_i_optimizer_steps(const sslh_optimizer *o, int group);
 SSLH_I_FN void sslh_i_optimizer_decay_by(sslh_optimizer *o, float factor);
@@ -6266,6 +6268,9 @@ SSLH_I_FN sslh_tensor *sslh_i_vit_block(sslh_net *net, int at, sslh_tensor *x, i
 SSLH_I_FN int sslh_i_takes_tokens(const sslh_net *net);
 SSLH_I_FN void sslh_i_modes_evaluate(sslh_net *net, sslh_i_modes *m);
 SSLH_I_FN void sslh_i_modes_back(sslh_net *net, const sslh_i_modes *m);
+#if SSLH_WITH_TRANSFER
+SSLH_I_FN sslh_net *sslh_i_shared_net(sslh_net *a, sslh_net *b);
+#endif
 SSLH_I_FN sslh_net *sslh_i_tapped_net(sslh_net *net);
 SSLH_I_FN sslh_tensor *sslh_i_with_head_forward(sslh_net *net, sslh_tensor *x, const void *self);
 SSLH_I_FN sslh_tensor *sslh_i_normalised_op(sslh_ctx *c, sslh_tensor *x, const sslh_preprocess *p);
@@ -7271,7 +7276,7 @@ SSLH_I_FN sslh_tensor *sslh_i_text_nats(sslh_ctx *c, sslh_tensor *h, sslh_tensor
 typedef sslh_tensor *(*sslh_i_nats_of)(void *user, const sslh_batch *b, sslh_tensor **targets);
 SSLH_I_FN float sslh_i_mean_nats(const char *op, sslh_net *net, sslh_data data, sslh_i_nats_of nats, void *user) {
     sslh_ctx *c = sslh_net_ctx(net);
-    const int was_training = sslh_is_training(net);
+    sslh_i_modes modes;
     double sum = 0, count = 0;
     sslh_batch b;
     if (data.ctx != c || data.count < 1) {
@@ -7282,7 +7287,7 @@ SSLH_I_FN float sslh_i_mean_nats(const char *op, sslh_net *net, sslh_data data, 
     memset(&b, 0, sizeof b);
     b.data = sslh_i_whole_set(data);
     b.seed = c->desc.seed;
-    sslh_train_mode(net, 0);
+    sslh_i_modes_evaluate(net, &modes);
     for (int64_t at = 0; at < data.count && !SSLH_I_BAD(c); at += 32) {
         int32_t index[32];
         sslh_tensor *loss, *targets = NULL;
@@ -7299,7 +7304,7 @@ SSLH_I_FN float sslh_i_mean_nats(const char *op, sslh_net *net, sslh_data data, 
         sslh_no_grad(c, 0);
         sslh_pop(c);
     }
-    sslh_train_mode(net, was_training);
+    sslh_i_modes_back(net, &modes);
     if (!SSLH_I_BAD(c) && count < 1)
         sslh_fail(c, SSLH_E_USAGE, "%s: the texts are too short, so nothing is predicted: give longer ones", op);
     return SSLH_I_BAD(c) ? 0 : (float)(sum / count);
@@ -7410,7 +7415,8 @@ SSLH_I_FN void sslh_i_score_rows(sslh_method *m, const int32_t *const *history, 
                                  sslh_net *head, int items, float *scores) {
     sslh_ctx *c = m->ctx;
     const sslh_transformer_desc *d = sslh_i_transformer_of(c, m->name, m->encoder);
-    const int more = mask >= 0, was_training = sslh_is_training(m->net);
+    const int more = mask >= 0;
+    sslh_i_modes modes;
     sslh_tensor *tokens, *lengths, *places, *h, *table;
     int i, t, T = 0;
     if (!d) return;
@@ -7419,7 +7425,7 @@ SSLH_I_FN void sslh_i_score_rows(sslh_method *m, const int32_t *const *history, 
         if (count[i] < 1) sslh_fail(c, SSLH_E_USAGE, "%s: a history is empty, so there is nothing to go by: leave that "
                                     "user out", m->name);
     if (SSLH_I_BAD(c)) return;
-    sslh_train_mode(m->net, 0);
+    sslh_i_modes_evaluate(m->net, &modes);
     sslh_push(c);
     sslh_no_grad(c, 1);
     tokens = sslh_i_new(c, m->name, SSLH_I32, sslh_dim2(n, T));
@@ -7442,7 +7448,7 @@ SSLH_I_FN void sslh_i_score_rows(sslh_method *m, const int32_t *const *history, 
     }
     sslh_no_grad(c, 0);
     sslh_pop(c);
-    sslh_train_mode(m->net, was_training);
+    sslh_i_modes_back(m->net, &modes);
 }
 /* A recommender with a copy of the method; without items one that says that it was not made. */
 SSLH_I_FN sslh_recommender sslh_i_recommender_of(const sslh_method *m, sslh_score_fn score, int items) {
@@ -7511,6 +7517,7 @@ SSLH_I_FN void sslh_i_prefix_error(sslh_ctx *c, const char *op) {
 /* Shape of a tap, or of the output for NULL: found by running one blank image of H x W pixels. */
 SSLH_I_FN sslh_shape sslh_i_tap_shape(sslh_ctx *c, const char *op, sslh_net *encoder, const char *tap, int H, int W) {
     sslh_net_info info;
+    sslh_i_modes modes;
     sslh_forward_desc f;
     sslh_tensor *y;
     sslh_shape shape = sslh_dim1(1);
@@ -7518,7 +7525,7 @@ SSLH_I_FN sslh_shape sslh_i_tap_shape(sslh_ctx *c, const char *op, sslh_net *enc
     info = sslh_net_query(encoder);
     memset(&f, 0, sizeof f);
     f.tap = tap;
-    sslh_train_mode(encoder, 0); /* the batch statistics of a single image say little */
+    sslh_i_modes_evaluate(encoder, &modes); /* the batch statistics of a single image say little */
     sslh_push(c); /* the blank image leaves no tensors and no random numbers behind */
     sslh_no_grad(c, 1);
     y = sslh_forward_ex(encoder, sslh_zeros(c, sslh_dim4(1, H, W, info.channels ? info.channels : 3)), f);
@@ -7526,7 +7533,7 @@ SSLH_I_FN sslh_shape sslh_i_tap_shape(sslh_ctx *c, const char *op, sslh_net *enc
     else sslh_i_prefix_error(c, op);
     sslh_no_grad(c, 0);
     sslh_pop(c);
-    sslh_train_mode(encoder, info.training); /* as it was found */
+    sslh_i_modes_back(encoder, &modes); /* as it was found */
     return shape;
 }
 
@@ -8127,7 +8134,8 @@ SSLH_DEF void sslh_jigsaw_solve(sslh_method *m, sslh_tensor *x, uint64_t stream,
     const sslh_i_jigsaw *s = (const sslh_i_jigsaw *)sslh_i_self("sslh_jigsaw_solve", m, "sslh_jigsaw");
     sslh_tensor *label, *order, *logits;
     uint64_t *streams;
-    int cell, tile, n, k, was_training;
+    int cell, tile, n, k;
+    sslh_i_modes modes;
     if (puzzle) *puzzle = sslh_i_dummy(c);
     if (solved) *solved = sslh_i_dummy(c);
     if (right) *right = 0.0f;
@@ -8140,8 +8148,7 @@ SSLH_DEF void sslh_jigsaw_solve(sslh_method *m, sslh_tensor *x, uint64_t stream,
     streams = (uint64_t *)sslh_i_scratch(c, (size_t)x->shape[0] * sizeof *streams); /* (N) */
     if (!streams) return;
     for (n = 0; n < x->shape[0]; n++) streams[n] = sslh_i_sample_stream('J', 2, (int)(stream & 0xfffff), n);
-    was_training = sslh_is_training(m->net);
-    sslh_train_mode(m->net, 0);
+    sslh_i_modes_evaluate(m->net, &modes);
     sslh_no_grad(c, 1);
     x = sslh_i_jigsaw_cut(m, x, streams, cell, tile);
     sslh_i_jigsaw_orders(m, streams, SSLH_I_BAD(c) ? 0 : x->shape[0], &label, &order);
@@ -8159,7 +8166,7 @@ SSLH_DEF void sslh_jigsaw_solve(sslh_method *m, sslh_tensor *x, uint64_t stream,
         if (solved) *solved = sslh_i_jigsaw_lay(c, back ? sslh_gather(c, x, back) : x, s->d.grid, cell);
     }
     sslh_no_grad(c, 0);
-    sslh_train_mode(m->net, was_training);
+    sslh_i_modes_back(m->net, &modes);
 }
 
 SSLH_DEF sslh_method sslh_jigsaw(sslh_ctx *c, sslh_net *encoder, sslh_jigsaw_desc d) {
@@ -8791,7 +8798,8 @@ SSLH_I_FN sslh_tensor *sslh_i_inpaint_mask(sslh_ctx *c, const sslh_tensor *x, ss
 SSLH_DEF sslh_tensor *sslh_inpaint(sslh_method *m, sslh_tensor *x, sslh_tensor *mask) {
     sslh_ctx *c = m ? m->ctx : NULL;
     sslh_tensor *in[2], *y;
-    int was_training, channels;
+    int channels;
+    sslh_i_modes modes;
     in[0] = x;
     in[1] = mask;
     if (!sslh_i_self("sslh_inpaint", m, "sslh_inpainting") || !sslh_i_begin(c, "sslh_inpaint", in, 2, 0))
@@ -8803,13 +8811,12 @@ SSLH_DEF sslh_tensor *sslh_inpaint(sslh_method *m, sslh_tensor *x, sslh_tensor *
     }
     mask = sslh_i_inpaint_mask(c, x, mask);
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
-    was_training = sslh_is_training(m->net);
-    sslh_train_mode(m->net, 0);
+    sslh_i_modes_evaluate(m->net, &modes);
     sslh_no_grad(c, 1);
     y = sslh_i_inpainting_paint(m, x, mask); /* (N,H,W,C) */
     y = sslh_where(c, mask, sslh_scale(c, sslh_shift(c, y, 1), SSLH_I_R(0.5)), x); /* (7) */
     sslh_no_grad(c, 0);
-    sslh_train_mode(m->net, was_training);
+    sslh_i_modes_back(m->net, &modes);
     sslh_i_prefix_error(c, "sslh_inpaint");
     return y;
 }
@@ -9203,7 +9210,8 @@ SSLH_DEF sslh_tensor *sslh_colorize(sslh_method *m, sslh_tensor *x) {
     const sslh_i_colorization *s = (const sslh_i_colorization *)sslh_i_self("sslh_colorize", m, "sslh_colorization");
     const sslh_i_colour_branch *w;
     sslh_tensor *lab, *y, *part[2];
-    int H, W, h, width, was_training, cell;
+    int H, W, h, width, cell;
+    sslh_i_modes modes;
     if (!s || !sslh_i_begin(c, "sslh_colorize", &x, 1, 1)) return sslh_i_dummy(c);
     if (x->ndim != 4 || x->shape[3] > 4) {
         sslh_fail(c, SSLH_E_SHAPE, "sslh_colorize: images (N,H,W,C) of 1 to 4 channels are needed");
@@ -9214,8 +9222,7 @@ SSLH_DEF sslh_tensor *sslh_colorize(sslh_method *m, sslh_tensor *x) {
     H = x->shape[1], W = x->shape[2];
     h = width = sslh_net_query(w->encoder).image; /* the only size that it takes, or 0 */
     if (!h) h = SSLH_I_MAX((H + cell / 2) / cell, 1) * cell, width = SSLH_I_MAX((W + cell / 2) / cell, 1) * cell;
-    was_training = sslh_is_training(m->net);
-    sslh_train_mode(m->net, 0);
+    sslh_i_modes_evaluate(m->net, &modes);
     sslh_no_grad(c, 1);
     lab = sslh_i_to_lab(c, x);                                                        /* (1): (N,H,W,3) */
     y = h == H && width == W ? lab : sslh_resize_bilinear(c, lab, h, width);
@@ -9225,7 +9232,7 @@ SSLH_DEF sslh_tensor *sslh_colorize(sslh_method *m, sslh_tensor *x) {
     part[w->first != 0] = y;
     y = sslh_clamp(c, sslh_lab_to_rgb(c, sslh_concat(c, part, 2, 3)), 0, 1);
     sslh_no_grad(c, 0);
-    sslh_train_mode(m->net, was_training);
+    sslh_i_modes_back(m->net, &modes);
     return SSLH_I_BAD(c) ? sslh_i_dummy(c) : y;
 }
 
@@ -9520,7 +9527,8 @@ SSLH_DEF sslh_tensor *sslh_next_frames(sslh_method *m, sslh_tensor *x, int count
     sslh_ctx *c = m ? m->ctx : NULL;
     const sslh_i_next_frame *s = (const sslh_i_next_frame *)sslh_i_self("sslh_next_frames", m, "sslh_next_frame");
     sslh_tensor *both[2], *y;
-    int was_training, wanted, made, k;
+    int wanted, made, k;
+    sslh_i_modes modes;
     if (!s || !sslh_i_begin(c, "sslh_next_frames", &x, 1, 0)) return sslh_i_dummy(c);
     wanted = sslh_net_query(m->encoder).channels;
     k = s->d.frames;
@@ -9529,8 +9537,7 @@ SSLH_DEF sslh_tensor *sslh_next_frames(sslh_method *m, sslh_tensor *x, int count
                   "count of at least 1, are needed", wanted, k);
         return sslh_i_dummy(c);
     }
-    was_training = sslh_is_training(m->net);
-    sslh_train_mode(m->net, 0);
+    sslh_i_modes_evaluate(m->net, &modes);
     sslh_no_grad(c, 1);
     for (made = 0; made < count && !SSLH_I_BAD(c); made++) {
         int T = x->shape[1];
@@ -9543,7 +9550,7 @@ SSLH_DEF sslh_tensor *sslh_next_frames(sslh_method *m, sslh_tensor *x, int count
     }
     if (!SSLH_I_BAD(c)) x = sslh_slice(c, x, 1, x->shape[1] - count, x->shape[1]);
     sslh_no_grad(c, 0);
-    sslh_train_mode(m->net, was_training);
+    sslh_i_modes_back(m->net, &modes);
     sslh_i_prefix_error(c, "sslh_next_frames");
     return SSLH_I_BAD(c) ? sslh_i_dummy(c) : x;
 }
@@ -10647,7 +10654,8 @@ SSLH_DEF sslh_vae_score sslh_vae_evaluate(sslh_method *m, sslh_data data) {
     sslh_ctx *c;
     double r = 0, k = 0;
     int64_t at;
-    int j, was_training, batch = 200;
+    int j, batch = 200;
+    sslh_i_modes modes;
     double *sum, *sum2;
     memset(&score, 0, sizeof score);
     if (!s) return score;
@@ -10656,8 +10664,7 @@ SSLH_DEF sslh_vae_score sslh_vae_evaluate(sslh_method *m, sslh_data data) {
     sum = (double *)sslh_i_alloc(c, 2 * (size_t)s->d.latent * sizeof *sum); /* (latent) twice: of mu, of mu^2 */
     if (!sum) return score;
     sum2 = sum + s->d.latent;
-    was_training = sslh_is_training(m->net);
-    sslh_train_mode(m->net, 0);
+    sslh_i_modes_evaluate(m->net, &modes);
     for (at = 0; at < data.count && !SSLH_I_BAD(c); at += batch) {
         int n = (int)SSLH_I_MIN((int64_t)batch, data.count - at), i;
         sslh_tensor *x, *rt, *kt, *mu, *logvar;
@@ -10687,7 +10694,7 @@ SSLH_DEF sslh_vae_score sslh_vae_evaluate(sslh_method *m, sslh_data data) {
         sslh_no_grad(c, 0);
         sslh_pop(c);
     }
-    sslh_train_mode(m->net, was_training);
+    sslh_i_modes_back(m->net, &modes);
     for (j = 0; j < s->d.latent && !SSLH_I_BAD(c); j++) {
         double mean = sum[j] / (double)data.count;
         score.active_units += sum2[j] / (double)data.count - mean * mean > 0.01; /* Burda et al. 2016 */
@@ -10733,15 +10740,15 @@ SSLH_DEF sslh_vae_estimate sslh_vae_bound(sslh_method *m, sslh_data data, int co
     sslh_ctx *c = m ? m->ctx : NULL;
     double *bound, sum = 0, square = 0, count = (double)data.count;
     int64_t at;
-    int i, was_training, batch;
+    int i, batch;
+    sslh_i_modes modes;
     memset(&estimate, 0, sizeof estimate);
     if (!sslh_i_self(op, m, "sslh_vae") || !sslh_i_within(c, op, "codes", codes, 1, 1000000) ||
         !sslh_i_vae_data_ok(c, op, &data)) return estimate;
     batch = SSLH_I_MIN(SSLH_I_MAX(SSLH_I_VAE_ROWS / codes, 1), 200);
     bound = (double *)sslh_i_alloc(c, (size_t)batch * sizeof *bound); /* (batch) */
     if (!bound) return estimate;
-    was_training = sslh_is_training(m->net);
-    sslh_train_mode(m->net, 0);
+    sslh_i_modes_evaluate(m->net, &modes);
     for (at = 0; at < data.count && !SSLH_I_BAD(c); at += batch) {
         int n = (int)SSLH_I_MIN((int64_t)batch, data.count - at);
         sslh_push(c); /* memory of one batch at a time */
@@ -10759,7 +10766,7 @@ SSLH_DEF sslh_vae_estimate sslh_vae_bound(sslh_method *m, sslh_data data, int co
         sslh_no_grad(c, 0);
         sslh_pop(c);
     }
-    sslh_train_mode(m->net, was_training);
+    sslh_i_modes_back(m->net, &modes);
     sslh_i_free(c, bound);
     if (SSLH_I_BAD(c)) return estimate;
     sum = sum / count;
@@ -11217,15 +11224,16 @@ SSLH_DEF sslh_method sslh_gan(sslh_ctx *c, sslh_net *encoder, sslh_gan_desc d) {
 SSLH_DEF sslh_tensor *sslh_gan_generate(sslh_method *m, sslh_tensor *z) {
     sslh_ctx *c = m ? m->ctx : NULL;
     const sslh_i_gan *s = (const sslh_i_gan *)sslh_i_self("sslh_gan_generate", m, "sslh_gan");
+    sslh_i_modes modes;
     sslh_tensor *y;
     if (!s || !sslh_i_begin(c, "sslh_gan_generate", &z, 1, 1)) return sslh_i_dummy(c);
     if (z->ndim != 2 || z->shape[1] != s->d.latent) {
         sslh_fail(c, SSLH_E_SHAPE, "sslh_gan_generate: noise (N,%d) is needed", s->d.latent);
         return sslh_i_dummy(c);
     }
-    sslh_train_mode(s->average, 0);
+    sslh_i_modes_evaluate(s->average, &modes);
     y = sslh_forward(s->average, z); /* (N,H,W,C) in [-1,1] */
-    sslh_train_mode(s->average, sslh_is_training(m->net));
+    sslh_i_modes_back(s->average, &modes);
     return sslh_scale(c, sslh_shift(c, y, 1), SSLH_I_R(0.5));
 }
 
@@ -12553,12 +12561,10 @@ SSLH_I_FN void sslh_i_clip_after(sslh_method *m) {
     if (scale->data[0] < 0) scale->data[0] = 0;
 }
 
-/* The method's settings in evaluation; NULL after an error. *was receives the mode that sslh_i_clip_end sets again. */
-SSLH_I_FN const sslh_i_clip *sslh_i_clip_begin(const char *op, sslh_method *m, int *was) {
+/* The method's settings in evaluation; NULL after an error. *was receives the modes that sslh_i_modes_back restores. */
+SSLH_I_FN const sslh_i_clip *sslh_i_clip_begin(const char *op, sslh_method *m, sslh_i_modes *was) {
     const sslh_i_clip *s = (const sslh_i_clip *)sslh_i_self(op, m, "sslh_clip");
-    if (!s) return NULL;
-    *was = sslh_is_training(m->net);
-    sslh_train_mode(m->net, 0);
+    if (s) sslh_i_modes_evaluate(m->net, was);
     return s;
 }
 /* Copies unit rows of x into out, from row at on. */
@@ -12573,7 +12579,7 @@ SSLH_DEF sslh_tensor *sslh_clip_images(sslh_method *m, sslh_data data) {
     sslh_tensor *out, *f;
     sslh_feature_desc d;
     int64_t first, mark;
-    int was;
+    sslh_i_modes was;
     const sslh_i_clip *s = sslh_i_clip_begin(op, m, &was);
     if (!s) return sslh_i_dummy(c);
     memset(&d, 0, sizeof d);
@@ -12591,7 +12597,7 @@ SSLH_DEF sslh_tensor *sslh_clip_images(sslh_method *m, sslh_data data) {
         sslh_no_grad(c, 0);
         sslh_pop(c);
     }
-    sslh_train_mode(m->net, was);
+    sslh_i_modes_back(m->net, &was);
     if (SSLH_I_BAD(c)) return sslh_i_undo(c, first);
     sslh_i_free_blocks(c, mark);
     return out;
@@ -12603,7 +12609,7 @@ SSLH_DEF sslh_tensor *sslh_clip_texts(sslh_method *m, sslh_data data, int field)
     const sslh_field *f;
     sslh_tensor *out;
     int64_t mark;
-    int was;
+    sslh_i_modes was;
     const sslh_i_clip *s = sslh_i_clip_begin(op, m, &was);
     if (!s) return sslh_i_dummy(c);
     mark = sslh_mark(c);
@@ -12631,7 +12637,7 @@ SSLH_DEF sslh_tensor *sslh_clip_texts(sslh_method *m, sslh_data data, int field)
         sslh_no_grad(c, 0);
         sslh_pop(c);
     }
-    sslh_train_mode(m->net, was);
+    sslh_i_modes_back(m->net, &was);
     return SSLH_I_BAD(c) ? sslh_i_undo(c, mark) : out;
 }
 
@@ -12676,7 +12682,8 @@ SSLH_DEF sslh_tensor *sslh_clip_classes(sslh_method *m, sslh_tokenizer *t, const
     sslh_tensor *out, *v;
     sslh_i_clip_rows r;
     int64_t mark;
-    int was, i, k, ok = 1;
+    sslh_i_modes was;
+    int i, k, ok = 1;
     const sslh_i_clip *s = sslh_i_clip_begin(op, m, &was);
     if (!s) return sslh_i_dummy(c);
     if (!prompts) prompts = alone, count = 1;
@@ -12698,7 +12705,7 @@ SSLH_DEF sslh_tensor *sslh_clip_classes(sslh_method *m, sslh_tokenizer *t, const
         sslh_no_grad(c, 0);
         sslh_pop(c);
     }
-    sslh_train_mode(m->net, was);
+    sslh_i_modes_back(m->net, &was);
     return SSLH_I_BAD(c) ? sslh_i_undo(c, mark) : out;
 }
 #endif
@@ -13806,7 +13813,8 @@ SSLH_DEF void sslh_mae_reconstruct(sslh_method *m, sslh_tensor *x, uint64_t stre
     const sslh_i_mae *s = (const sslh_i_mae *)sslh_i_self("sslh_mae_reconstruct", m, "sslh_mae");
     sslh_tensor *keep, *restore, *hidden, *patches, *mean, *std, *y, *shown;
     uint64_t *streams;
-    int i, was_training;
+    int i;
+    sslh_i_modes modes;
     if (masked) *masked = sslh_i_dummy(c);
     if (filled) *filled = sslh_i_dummy(c);
     if (!s || !sslh_i_begin(c, "sslh_mae_reconstruct", &x, 1, 1)) return;
@@ -13819,8 +13827,7 @@ SSLH_DEF void sslh_mae_reconstruct(sslh_method *m, sslh_tensor *x, uint64_t stre
     for (i = 0; i < x->shape[0]; i++) streams[i] = sslh_i_sample_stream('P', 0, (int)(stream & 0xfffff), i);
     sslh_i_mae_mask(c, s, streams, x->shape[0], &keep, &restore, &hidden);
     sslh_i_scratch_end(c, streams);
-    was_training = sslh_is_training(m->net);
-    sslh_train_mode(m->net, 0);
+    sslh_i_modes_evaluate(m->net, &modes);
     sslh_no_grad(c, 1);
     y = sslh_i_mae_predict(m, x, keep, restore); /* (N,P,p p C) */
     patches = sslh_patchify(c, x, s->patch);     /* (N,P,p p C) */
@@ -13835,7 +13842,7 @@ SSLH_DEF void sslh_mae_reconstruct(sslh_method *m, sslh_tensor *x, uint64_t stre
         if (filled) *filled = sslh_unpatchify(c, shown, s->patch, x->shape[1], x->shape[2]);
     }
     sslh_no_grad(c, 0);
-    sslh_train_mode(m->net, was_training);
+    sslh_i_modes_back(m->net, &modes);
 }
 
 /* p and C are read off the encoder's projection (D,p,p,C), and P follows from its .image, so the caller need not
@@ -14187,7 +14194,8 @@ SSLH_DEF void sslh_jepa_show(sslh_method *m, sslh_tensor *x, uint64_t stream, ss
     const sslh_i_jepa *s = (const sslh_i_jepa *)sslh_i_self("sslh_jepa_show", m, "sslh_jepa");
     sslh_tensor *context, *targets, *all, *y, *t, *grey, *out[2];
     uint64_t *streams;
-    int N, patches, i, j, was_training;
+    int N, patches, i, j;
+    sslh_i_modes modes;
     if (masked) *masked = sslh_i_dummy(c);
     if (filled) *filled = sslh_i_dummy(c);
     if (!s || !sslh_i_begin(c, "sslh_jepa_show", &x, 1, 1)) return;
@@ -14207,8 +14215,7 @@ SSLH_DEF void sslh_jepa_show(sslh_method *m, sslh_tensor *x, uint64_t stream, ss
     for (i = 0; i < N * patches; i++) all->ints[i] = i % patches;
     sslh_i_jepa_mask(m, N, sslh_i_sample_stream('E', 3, (int)(stream & 0xfffff), 0), streams, &context, &targets);
     sslh_i_scratch_end(c, streams);
-    was_training = sslh_is_training(m->net);
-    sslh_train_mode(m->net, 0);
+    sslh_i_modes_evaluate(m->net, &modes);
     sslh_no_grad(c, 1);
     y = sslh_i_jepa_predict(m, x, context, targets);  /* (N,M T,D) */
     t = sslh_i_jepa_targets(m, s->target, x, all);    /* (N,P,D) */
@@ -14227,7 +14234,7 @@ SSLH_DEF void sslh_jepa_show(sslh_method *m, sslh_tensor *x, uint64_t stream, ss
         if (filled && !SSLH_I_BAD(c)) *filled = out[1];
     }
     sslh_no_grad(c, 0);
-    sslh_train_mode(m->net, was_training);
+    sslh_i_modes_back(m->net, &modes);
 }
 
 SSLH_I_FN void sslh_i_jepa_grads(sslh_method *m, int phase) {
@@ -15257,7 +15264,7 @@ SSLH_DEF int sslh_gpt_generate(sslh_net *net, const int32_t *prompt, int count, 
     const char *op = "sslh_gpt_generate";
     sslh_ctx *c = sslh_net_ctx(net);
     const sslh_transformer_desc *t = sslh_i_gpt_of(c, op, net);
-    const int was_training = sslh_is_training(net);
+    sslh_i_modes modes;
     sslh_forward_desc f;
     sslh_i_cache cache;
     uint64_t stream;
@@ -15286,7 +15293,7 @@ SSLH_DEF int sslh_gpt_generate(sslh_net *net, const int32_t *prompt, int count, 
     cache.v = cache.k ? cache.k + values : NULL;
     f.cache = cache.k ? &cache : NULL;
     memcpy(text, prompt, (size_t)count * sizeof *text);
-    sslh_train_mode(net, 0);
+    sslh_i_modes_evaluate(net, &modes);
     for (n = 0; n < room && !SSLH_I_BAD(c); n++) {
         const int all = count + n;
         sslh_tensor *x;
@@ -15310,7 +15317,7 @@ SSLH_DEF int sslh_gpt_generate(sslh_net *net, const int32_t *prompt, int count, 
             break;
         }
     }
-    sslh_train_mode(net, was_training);
+    sslh_i_modes_back(net, &modes);
     if (SSLH_I_BAD(c)) n = 0;
     if (n) memcpy(out, text + count, (size_t)n * sizeof *out);
     sslh_i_free(c, cache.k);
@@ -15615,7 +15622,8 @@ SSLH_DEF int sslh_fill_mask(sslh_method *m, const int32_t *text, int count, int 
     const sslh_i_bert *s = (const sslh_i_bert *)sslh_i_self(op, m, "sslh_bert");
     const sslh_transformer_desc *t;
     sslh_tensor *x, *u, *index;
-    int at = 0, i, was_training;
+    int at = 0, i;
+    sslh_i_modes modes;
     int32_t place;
     sslh_ctx *c;
     if (!s) return -1;
@@ -15635,8 +15643,7 @@ SSLH_DEF int sslh_fill_mask(sslh_method *m, const int32_t *text, int count, int 
         return -1;
     }
     place = 1 + at; /* after [CLS] */
-    was_training = sslh_is_training(m->net);
-    sslh_train_mode(m->net, 0);
+    sslh_i_modes_evaluate(m->net, &modes);
     sslh_push(c);
     sslh_no_grad(c, 1);
     x = sslh_i_new(c, op, SSLH_I32, sslh_dim2(1, count + 2));
@@ -15654,7 +15661,7 @@ SSLH_DEF int sslh_fill_mask(sslh_method *m, const int32_t *text, int count, int 
     }
     sslh_no_grad(c, 0);
     sslh_pop(c);
-    sslh_train_mode(m->net, was_training);
+    sslh_i_modes_back(m->net, &modes);
     return SSLH_I_BAD(c) ? -1 : at;
 }
 
@@ -16194,7 +16201,8 @@ SSLH_DEF float sslh_bart_evaluate(sslh_method *m, sslh_data data) {
 SSLH_DEF int sslh_bart_rebuild(sslh_method *m, const int32_t *text, int count, int32_t *out, int room) {
     const char *op = "sslh_bart_rebuild";
     const sslh_i_bart *s = (const sslh_i_bart *)sslh_i_self(op, m, "sslh_bart");
-    int n = 0, was_training;
+    int n = 0;
+    sslh_i_modes modes;
     sslh_tensor *x, *h;
     sslh_ctx *c;
     if (!s) return 0;
@@ -16204,8 +16212,7 @@ SSLH_DEF int sslh_bart_rebuild(sslh_method *m, const int32_t *text, int count, i
                   s->g.length - 2, text ? count : 0);
         return 0;
     }
-    was_training = sslh_is_training(m->net);
-    sslh_train_mode(m->net, 0);
+    sslh_i_modes_evaluate(m->net, &modes);
     sslh_push(c);
     sslh_no_grad(c, 1);
     x = sslh_i_new(c, op, SSLH_I32, sslh_dim2(1, count + 2));
@@ -16232,7 +16239,7 @@ SSLH_DEF int sslh_bart_rebuild(sslh_method *m, const int32_t *text, int count, i
     }
     sslh_no_grad(c, 0);
     sslh_pop(c);
-    sslh_train_mode(m->net, was_training);
+    sslh_i_modes_back(m->net, &modes);
     return SSLH_I_BAD(c) ? 0 : n;
 }
 
@@ -16998,9 +17005,8 @@ SSLH_I_FN void sslh_i_distill_mark_labels(sslh_method *m, sslh_data data) {
     s->labelled = NULL;
     if (s->d.fraction == 1.0f || SSLH_I_BAD(c)) return;
     part = sslh_data_fraction(data, (double)s->d.fraction, (uint64_t)s->d.fraction_seed);
-    s->labelled = (uint8_t *)sslh_i_alloc(c, (size_t)samples);
+    s->labelled = (uint8_t *)sslh_i_alloc_with(c, (size_t)samples, s); /* zeros; lives as long as the method */
     if (!s->labelled) return;
-    memset(s->labelled, 0, (size_t)samples);
     for (i = 0; i < part.count; i++) s->labelled[sslh_i_sample_id(&part, i)] = 1;
 }
 SSLH_I_FN void sslh_i_distill_prepare(sslh_method *m, sslh_data data) {
@@ -17027,7 +17033,7 @@ SSLH_I_FN void sslh_i_distill_views(sslh_method *m, const sslh_batch *batch, ssl
 /* t: what the teacher makes of images x (N,H,W,C) in [0,1], without gradient and in evaluation mode, whatever mode its
    owner has left it in. */
 SSLH_I_FN sslh_tensor *sslh_i_distill_ask(sslh_ctx *c, const sslh_i_distill *s, sslh_tensor *x) {
-    const int mode = sslh_is_training(s->teacher);
+    sslh_i_modes modes;
     sslh_preprocess p;
     sslh_forward_desc f;
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
@@ -17035,10 +17041,10 @@ SSLH_I_FN sslh_tensor *sslh_i_distill_ask(sslh_ctx *c, const sslh_i_distill *s, 
     f.tap = s->d.teacher_tap;
     p = sslh_get_preprocess(s->teacher);
     sslh_no_grad(c, 1);
-    sslh_train_mode(s->teacher, 0);
+    sslh_i_modes_evaluate(s->teacher, &modes);
     x = sslh_i_normalised(c, sslh_scale(c, x, 1), &p); /* a copy, because it is normalised in place */
     x = sslh_forward_ex(s->teacher, x, f);
-    sslh_train_mode(s->teacher, mode);
+    sslh_i_modes_back(s->teacher, &modes);
     sslh_no_grad(c, 0);
     return x;
 }
@@ -17164,11 +17170,17 @@ SSLH_I_FN int sslh_i_distill_teacher_ok(sslh_ctx *c, sslh_net *encoder, sslh_net
     else if (teacher == encoder)
         sslh_fail(c, SSLH_E_USAGE, "%s: student and teacher are one net: give the student a clone to learn from, or "
                   "sslh_byol, whose teacher follows the student", op);
+    else if (sslh_i_shared_net(encoder, teacher))
+        sslh_fail(c, SSLH_E_USAGE, "%s: student and teacher share the net \"%s\", and a teacher must not move with its "
+                  "student: give one of them a clone (sslh_clone)", op,
+                  sslh_net_query(sslh_i_shared_net(encoder, teacher)).name);
     else if (d->kind == SSLH_DISTILL_LOGITS && !d->teacher_tap && sslh_net_query(teacher).kind != SSLH_VECTOR)
         sslh_fail(c, SSLH_E_SHAPE, "%s: the teacher \"%s\" gives no logits (N,K): take sslh_classifier_net or "
                   "sslh_chain, or another .kind", op, sslh_net_query(teacher).name);
     else if (d->labels > 0 && d->kind != SSLH_DISTILL_LOGITS)
         sslh_fail(c, SSLH_E_USAGE, "%s: .labels is %g, which only .kind 1 (logits) has", op, (double)d->labels);
+    else if (d->kind == SSLH_DISTILL_RELATIONS && d->distance == 0 && d->angle == 0)
+        sslh_fail(c, SSLH_E_USAGE, "%s: .distance and .angle are both off: nothing is left to learn", op);
     return !SSLH_I_BAD(c);
 }
 
@@ -17240,8 +17252,8 @@ SSLH_DEF sslh_net *sslh_distill_classifier(const sslh_method *m) {
    The mean in (4) is over all unlabelled images of the step, so that the second term grows by itself as more guesses
    become sure; no schedule of w is needed. All views pass through the encoder as one batch, as in the authors' program,
    and batch norm sees them together. Here strong views are colour jitter, grey and cutout where the paper has
-   RandAugment or CTAugment with cutout, and the classifier at the end is the trained one, where the paper takes a
-   moving average of its parameters.
+   RandAugment or CTAugment with cutout, the rate falls to 0, where the paper's falls to a fifth, and the classifier at
+   the end is the trained one, where the paper takes a moving average of its parameters.
    Defaults: t = 0.95, w = 1, 7 unlabelled images for each labelled one, the paper's for CIFAR-10; there a step has 64
    labelled images and a run 2^20 steps.
    Traps: with few labels all depends on which: compare several seeds. With a low t wrong guesses confirm themselves,
@@ -17434,15 +17446,14 @@ SSLH_I_FN sslh_method sslh_i_fixmatch_make(sslh_ctx *c, sslh_net *encoder, sslh_
 SSLH_DEF sslh_tensor *sslh_fixmatch_classify(sslh_method *m, sslh_tensor *x) {
     const sslh_i_fixmatch *s = (const sslh_i_fixmatch *)sslh_i_self("sslh_fixmatch_classify", m, "sslh_fixmatch");
     sslh_ctx *c = m ? m->ctx : NULL;
-    int training;
+    sslh_i_modes modes;
     if (!s) return sslh_i_dummy(c);
-    training = sslh_is_training(m->net);
-    sslh_train_mode(m->net, 0);
+    sslh_i_modes_evaluate(m->net, &modes);
     sslh_no_grad(c, 1);
     x = sslh_i_project(c, m->encoder, s->head, sslh_i_apply_preprocess(c, x, m->encoder));
     x = sslh_softmax(c, x, 1);
     sslh_no_grad(c, 0);
-    sslh_train_mode(m->net, training);
+    sslh_i_modes_back(m->net, &modes);
     sslh_i_prefix_error(c, "sslh_fixmatch_classify");
     return SSLH_I_BAD(c) ? sslh_i_dummy(c) : x;
 }
@@ -18228,7 +18239,7 @@ SSLH_DEF sslh_tensor *sslh_features(sslh_ctx *c, sslh_net *encoder, sslh_data da
     sslh_preprocess p;
     int32_t *index;
     int64_t at, mark;
-    int training = 0;
+    sslh_i_modes modes;
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
     if (data.ctx == NULL || data.count < 1 || data.count > INT_MAX ||
         (data.height < 1 && !d.input && !sslh_i_field_of(&data, SSLH_FIELD_AUDIO) &&
@@ -18244,8 +18255,7 @@ SSLH_DEF sslh_tensor *sslh_features(sslh_ctx *c, sslh_net *encoder, sslh_data da
     memset(&p, 0, sizeof p);
     if (encoder) {
         p = sslh_get_preprocess(encoder);
-        training = sslh_is_training(encoder);
-        sslh_train_mode(encoder, 0);
+        sslh_i_modes_evaluate(encoder, &modes);
     }
     for (at = 0; at < data.count && !SSLH_I_BAD(c); at += d.batch) {
         int n = (int)SSLH_I_MIN((int64_t)d.batch, data.count - at);
@@ -18270,7 +18280,7 @@ SSLH_DEF sslh_tensor *sslh_features(sslh_ctx *c, sslh_net *encoder, sslh_data da
         sslh_no_grad(c, 0);
         sslh_pop(c);
     }
-    if (encoder) sslh_train_mode(encoder, training);
+    if (encoder) sslh_i_modes_back(encoder, &modes);
     return all && !SSLH_I_BAD(c) ? all : sslh_i_undo(c, mark);
 }
 
@@ -19328,6 +19338,7 @@ SSLH_I_FN sslh_net *sslh_i_finetune_copy(sslh_ctx *c, sslh_net *encoder, sslh_da
     o.lr_scale = d.head_lr;
     sslh_param_set_matching(*head, "", o);
     sslh_i_finetune_run(c, net, *head, train, &d);
+    sslh_i_rates_like(net, encoder); /* a net that is kept can be trained further, the frozen blocks too */
     return net;
 }
 
@@ -19358,18 +19369,17 @@ SSLH_DEF float sslh_net_accuracy(sslh_ctx *c, sslh_net *net, sslh_data data) {
     const char *const op = "sslh_net_accuracy";
     sslh_preprocess p;
     float result;
-    int mode;
+    sslh_i_modes modes;
     if (!sslh_i_check_labels(c, op, data, data) || !sslh_i_check_encoder(c, op, net, -1)) return 0.0f;
     if (sslh_net_query(net).width < data.classes) {
         sslh_fail(c, SSLH_E_SHAPE, "%s: the net \"%s\" gives %d values, and the data have %d classes", op,
                   sslh_net_query(net).name, sslh_net_query(net).width, data.classes);
         return 0.0f;
     }
-    mode = sslh_is_training(net);
     p = sslh_get_preprocess(net);
-    sslh_train_mode(net, 0);
+    sslh_i_modes_evaluate(net, &modes);
     result = sslh_i_finetune_accuracy(c, op, net, NULL, data, &p);
-    sslh_train_mode(net, mode);
+    sslh_i_modes_back(net, &modes);
     return SSLH_I_BAD(c) ? 0.0f : result;
 }
 
@@ -21120,8 +21130,8 @@ SSLH_DEF sslh_classifier *sslh_finetune_keep(sslh_ctx *c, sslh_net *encoder, ssl
     sslh_tensor *weight, *bias;
     const int64_t mark = SSLH_I_BAD(c) ? 0 : sslh_mark(c);
     size_t i, D;
-    if (!sslh_i_check_labels(c, fn, train, train) || !sslh_i_check_encoder(c, fn, encoder, -1) ||
-        !sslh_i_desc_ok(c, fn, SSLH_I_D_FINETUNE, &d)) return NULL;
+    if (!sslh_i_check_labels(c, fn, train, train) || !sslh_i_rank_alone(c, fn, "") ||
+        !sslh_i_check_encoder(c, fn, encoder, -1) || !sslh_i_desc_ok(c, fn, SSLH_I_D_FINETUNE, &d)) return NULL;
     if (!sslh_i_within(c, fn, "classes", train.classes, 2, 65536)) return NULL;
     net = sslh_i_finetune_copy(c, encoder, train, d, train.classes, &head);
     weight = SSLH_I_BAD(c) ? NULL : sslh_find(head, "fc1.weight");
@@ -21867,8 +21877,12 @@ SSLH_I_FN sslh_tensor *sslh_i_unet_forward(sslh_net *net, sslh_tensor *x, const 
 SSLH_I_FN int sslh_i_unet_maps(sslh_ctx *c, sslh_net *encoder, sslh_i_unet_level *level, int *whole) {
     const int side = sslh_net_query(encoder).image ? sslh_net_query(encoder).image : 64;
     int size[SSLH_I_UNET_LEVELS], n = 0;
-    char offered[160], *at = offered, *end;
+    char offered[SSLH_I_OFFERED], *at = offered, *end;
     sslh_i_taps_of(encoder, offered);
+    if (strlen(offered) + 1 == sizeof offered) /* a name is cut off, and further ones may be missing */
+        sslh_fail(c, SSLH_E_USAGE, "sslh_unet: the names of the intermediate results of \"%s\" have more than %d "
+                  "characters: offer fewer of them, or give them shorter names (sslh_tap)",
+                  sslh_net_query(encoder).name, SSLH_I_OFFERED - 2);
     for (; *at && !SSLH_I_BAD(c); at = end) {
         sslh_shape shape;
         end = at + strcspn(at, ",");
@@ -21949,10 +21963,12 @@ SSLH_DEF sslh_net *sslh_unet(sslh_ctx *c, sslh_net *encoder, sslh_unet_desc desc
 
 /* The field of maps of a data set, or NULL and an error of fn. */
 SSLH_I_FN const sslh_field *sslh_i_map_field(sslh_ctx *c, const char *fn, const sslh_data *d) {
-    const sslh_field *f = &d->field[1];
+    const sslh_field *image = &d->field[0], *f = &d->field[1];
     if (SSLH_I_BAD(c)) return NULL;
-    if (d->fields > 1 && d->field[0].kind == SSLH_FIELD_IMAGE && f->kind == SSLH_FIELD_IMAGE && f->name &&
-        strcmp(f->name, "map") == 0 && f->values && d->field[0].values) return f;
+    if (d->fields > 1 && image->kind == SSLH_FIELD_IMAGE && f->kind == SSLH_FIELD_IMAGE && f->name &&
+        strcmp(f->name, "map") == 0 && f->values && image->values && image->type == SSLH_U8 && f->type == SSLH_U8 &&
+        f->shape.size[0] == image->shape.size[0] && f->shape.size[1] == image->shape.size[1] &&
+        f->shape.size[2] == 1) return f; /* a field of the caller may have any type and shape */
     sslh_fail(c, SSLH_E_USAGE, "%s: the data have no maps; sslh_data_with_maps puts them beside the images", fn);
     return NULL;
 }
@@ -21971,7 +21987,7 @@ SSLH_I_FN void sslh_i_map_classes(uint8_t *map, size_t n, const int32_t *grey, i
 SSLH_I_FN int sslh_i_with_maps_ok(sslh_ctx *c, const sslh_data *images, const sslh_data *maps, const int32_t *grey,
                                   int classes) {
     const char *const fn = "sslh_data_with_maps";
-    int k;
+    int i, k;
     if (SSLH_I_BAD(c) || !sslh_i_within(c, fn, "classes", classes, 2, SSLH_MAP_CLASSES)) return 0;
     if (!images->height || !maps->height || images->count != maps->count || images->height != maps->height ||
         images->width != maps->width || maps->channels != 1)
@@ -21981,6 +21997,10 @@ SSLH_I_FN int sslh_i_with_maps_ok(sslh_ctx *c, const sslh_data *images, const ss
     for (k = 0; grey && k < classes && !SSLH_I_BAD(c); k++)
         if (grey[k] < 0 || grey[k] > 255)
             sslh_fail(c, SSLH_E_USAGE, "%s: the grey value %d of class %d (0 to 255)", fn, (int)grey[k], k);
+        else for (i = 0; i < k; i++)
+            if (grey[i] == grey[k])
+                sslh_fail(c, SSLH_E_USAGE, "%s: classes %d and %d both have the grey value %d: each needs its own", fn,
+                          i, k, (int)grey[k]);
     return !SSLH_I_BAD(c);
 }
 
@@ -22002,6 +22022,8 @@ SSLH_DEF sslh_data sslh_data_with_maps(sslh_data images, sslh_data maps, const i
         sslh_data_image(images, (int64_t)i, pixels + i * place * (size_t)images.channels);
         sslh_data_image(maps, (int64_t)i, map + i * place);
     }
+    if (SSLH_I_BAD(maps.ctx) && !SSLH_I_BAD(c)) /* of another context, which keeps its error to itself */
+        sslh_fail(c, SSLH_E_USAGE, "sslh_data_with_maps: the maps could not be read: %s", sslh_error(maps.ctx));
     if (grey) sslh_i_map_classes(map, n * place, grey, classes);
     for (i = 0; i < n * place && !SSLH_I_BAD(c); i++)
         if (map[i] >= classes && map[i] != SSLH_UNKNOWN)
@@ -22038,10 +22060,13 @@ typedef struct sslh_i_tile_job {
     int32_t *map;            /* (N,h,w) */
 } sslh_i_tile_job;
 
-/* Room of a worker, in floats: noise (h + 2 r, w + 2 r), smoothed along rows (h + 2 r, w), displacements (2,h,w). */
+/* Bytes that a worker needs: noise (h + 2 r, w + 2 r), smoothed along rows (h + 2 r, w), displacements (2,h,w). 0 when
+   they are more than a size_t holds. */
 SSLH_I_FN size_t sslh_i_tile_room(const sslh_i_tile_job *j) {
-    size_t h = (size_t)j->r.height, w = (size_t)j->r.width, both = 2 * (size_t)j->radius;
-    return j->r.elastic > 0 ? (h + both) * (w + both) + (h + both) * w + 2 * h * w : 0;
+    const uint64_t h = (uint64_t)j->r.height, w = (uint64_t)j->r.width, both = 2 * (uint64_t)j->radius;
+    uint64_t n = j->r.elastic > 0 ? (h + both) * (w + both) + (h + both) * w + 2 * h * w : 1;
+    n *= sizeof(float);
+    return (uint64_t)(size_t)n == n ? (size_t)n : 0;
 }
 
 /* n uniform numbers in [-1, 1) from words first, first + 1 .. of a stream; first is a multiple of 4. */
@@ -22240,8 +22265,9 @@ SSLH_I_FN void sslh_i_tiles_make(sslh_ctx *c, const char *fn, sslh_i_tile_job *j
     }
     *x = sslh_i_new(c, fn, SSLH_F32, sslh_dim4((int)n, j->r.height, j->r.width, j->C));
     *map = *x ? sslh_i_new(c, fn, SSLH_I32, sslh_dim3((int)n, j->r.height, j->r.width)) : NULL;
-    j->each = SSLH_I_MAX(sslh_i_tile_room(j), (size_t)1) * sizeof(float);
-    j->work = *map ? sslh_i_worker_scratch(c, &j->each) : NULL;
+    j->each = sslh_i_tile_room(j);
+    if (!j->each) sslh_fail(c, SSLH_E_MEMORY, "%s: out of memory: a size overflows: choose smaller tiles", fn);
+    j->work = *map && j->each ? sslh_i_worker_scratch(c, &j->each) : NULL;
     if (!j->work) return;
     j->x = (*x)->data;
     j->map = (*map)->ints;
@@ -22418,6 +22444,7 @@ SSLH_I_FN sslh_tensor *sslh_i_segment_loss(sslh_method *m, const sslh_view_set *
     sslh_tensor *x = sslh_view_get(v, "x"), *map = sslh_view_get(v, "map"), *logits, *loss;
     sslh_cross_entropy_desc d;
     size_t i;
+    int counts = 0; /* 1: a pixel has a class, and one of a weight above 0 */
     (void)phase;
     logits = sslh_forward(m->encoder, x); /* (N,h,w,K) */
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
@@ -22427,13 +22454,17 @@ SSLH_I_FN sslh_tensor *sslh_i_segment_loss(sslh_method *m, const sslh_view_set *
                   "needed", sslh_i_str(a, sizeof a, sslh_shape_of(logits)), map->shape[1], map->shape[2]);
         return sslh_i_dummy(c);
     }
-    for (i = 0; i < map->count; i++)
-        if (map->ints[i] >= s->classes) {
-            sslh_fail(c, SSLH_E_USAGE, "sslh_segment: the maps have the class %d, the net has %d classes",
-                      (int)map->ints[i], s->classes);
+    for (i = 0; i < map->count; i++) {
+        const int32_t k = map->ints[i];
+        if (k >= s->classes) {
+            sslh_fail(c, SSLH_E_USAGE, "sslh_segment: the maps have the class %d, the net has %d classes", (int)k,
+                      s->classes);
             return sslh_i_dummy(c);
         }
+        if (k >= 0 && (!s->weighted || s->weights[k] > 0)) counts = 1;
+    }
     memset(&d, 0, sizeof d);
+    if (!counts) d.reduction = SSLH_REDUCE_SUM; /* 0: of nothing there is no mean, and the run goes on */
     if (s->weighted) d.weight = sslh_from(c, sslh_dim1(s->classes), s->weights);
     loss = sslh_cross_entropy_full(c, logits, map, -1, d); /* (3) */
     if (s->d.dice > 0) loss = sslh_add(c, loss, sslh_scale(c, sslh_dice_loss(c, logits, map, -1), s->d.dice)); /* (4) */
@@ -22546,7 +22577,8 @@ SSLH_DEF sslh_tensor *sslh_segment_image(sslh_ctx *c, sslh_net *net, sslh_data d
     sslh_tensor *out;
     double *sum;
     size_t i, pixels;
-    int K, training;
+    int K;
+    sslh_i_modes modes;
     if (!sslh_i_check_encoder(c, fn, net, SSLH_MAP)) return sslh_i_dummy(c);
     sslh_i_resolve(c, fn, settings, SSLH_I_LENGTH(settings), &d);
     if (!SSLH_I_BAD(c)) {
@@ -22564,14 +22596,13 @@ SSLH_DEF sslh_tensor *sslh_segment_image(sslh_ctx *c, sslh_net *net, sslh_data d
     out = sslh_i_persistent(c, fn, SSLH_F32, sslh_dim3(data.height, data.width, K));
     sum = out ? (double *)sslh_i_alloc_table(c, pixels, (size_t)K + 1, sizeof *sum) : NULL; /* zeros; weights behind */
     if (!sum) return sslh_i_dummy(c);
-    training = sslh_is_training(net);
-    sslh_train_mode(net, 0);
+    sslh_i_modes_evaluate(net, &modes);
     sslh_push(c);
     sslh_no_grad(c, 1);
     sslh_i_segment_tiles(c, net, sslh_i_data_tensor(c, data, index, 1, &p), &d, K, sum, sum + pixels * (size_t)K);
     sslh_no_grad(c, 0);
     sslh_pop(c);
-    sslh_train_mode(net, training);
+    sslh_i_modes_back(net, &modes);
     for (i = 0; i < pixels * (size_t)K && !SSLH_I_BAD(c); i++)
         out->data[i] = (sslh_real)(sum[i] / sum[pixels * (size_t)K + i / (size_t)K]);
     sslh_i_free(c, sum);
@@ -25312,7 +25343,7 @@ typedef struct sslh_i_call {
     int  tapped;            /* the intermediate result asked for was offered */
     unsigned taps_offered;  /* bit i: number i of .taps was offered */
     char *places;           /* receives the name of the last one that has places, 32 characters; NULL: not asked */
-    char offered[160];      /* names of the others, for the message when it was not offered */
+    char offered[SSLH_I_OFFERED]; /* names of the others, for the message when it was not offered */
 } sslh_i_call;
 
 /* What the blocks hold, in elements of sslh_real:
@@ -25921,6 +25952,20 @@ SSLH_DEF void sslh_train_mode(sslh_net *net, int training) {
 
 SSLH_DEF int sslh_is_training(const sslh_net *net) { return net ? net->training : 0; }
 
+#if SSLH_WITH_TRANSFER
+/* The first net of the tree of a that is in the tree of b too, or NULL. */
+SSLH_I_FN sslh_net *sslh_i_shared_net(sslh_net *a, sslh_net *b) {
+    sslh_i_tree s, t;
+    int i, k;
+    sslh_i_tree_of(&s, a);
+    sslh_i_tree_of(&t, b);
+    for (i = 0; i < s.n; i++)
+        for (k = 0; k < t.n; k++)
+            if (s.net[i] == t.net[k]) return s.net[i];
+    return NULL;
+}
+#endif
+
 /* Evaluation mode for a net whose children may be in different modes, until sslh_i_modes_back restores each of them. */
 SSLH_I_FN void sslh_i_modes_evaluate(sslh_net *net, sslh_i_modes *m) {
     sslh_i_tree t;
@@ -26005,6 +26050,19 @@ SSLH_I_FN int sslh_i_block_rates(sslh_net *net, int blocks, float decay, int fre
             }
         }
     return block + 1;
+}
+
+/* The rates and decays of a clone become those of the net that it was made from. */
+SSLH_I_FN void sslh_i_rates_like(sslh_net *net, sslh_net *from) {
+    sslh_i_tree t, u;
+    int i, j;
+    sslh_i_tree_of(&t, net);
+    sslh_i_tree_of(&u, from);
+    for (i = 0; i < t.n && i < u.n; i++)
+        for (j = 0; j < t.net[i]->entries && j < u.net[i]->entries; j++) {
+            t.net[i]->entry[j]->lr_scale = u.net[i]->entry[j]->lr_scale;
+            t.net[i]->entry[j]->decay_scale = u.net[i]->entry[j]->decay_scale;
+        }
 }
 
 /* sslh_layer_batch_norm passes the number on. */
@@ -26174,16 +26232,15 @@ SSLH_I_FN sslh_net *sslh_i_tapped_net(sslh_net *net) {
 SSLH_I_FN void sslh_i_offer_all(sslh_net *net, const sslh_tensor *like, sslh_i_call *call) {
     sslh_ctx *c = sslh_net_ctx(net);
     sslh_i_call *outer;
+    sslh_i_modes modes;
     sslh_shape shape;
-    int training;
     if (SSLH_I_BAD(c) || !net->forward || !sslh_i_net_ready(net)) return;
     call->desc.tap = ""; /* no intermediate result has this name */
     shape = sslh_dim4(1, net->image ? net->image : 32, net->image ? net->image : 32, 3);
     if (like && like->ndim == 4) memcpy(shape.size + 1, like->shape + 1, 3 * sizeof(int));
     if (net->channels) shape.size[3] = net->channels;
     if (sslh_i_takes_tokens(net)) shape = sslh_dim2(1, 1);
-    training = net->training;
-    sslh_train_mode(net, 0);
+    sslh_i_modes_evaluate(net, &modes);
     sslh_push(c); /* the blank image leaves nothing behind */
     sslh_no_grad(c, 1);
     call->first = c->ntensors;
@@ -26193,7 +26250,7 @@ SSLH_I_FN void sslh_i_offer_all(sslh_net *net, const sslh_tensor *like, sslh_i_c
     net->call = outer;
     sslh_no_grad(c, 0);
     sslh_pop(c);
-    sslh_train_mode(net, training);
+    sslh_i_modes_back(net, &modes);
 }
 /* The name of the net's last intermediate result that is a map or tokens; "" when it has none. For methods that need
    places from an encoder whose output is a vector; like: see above. */
@@ -26206,7 +26263,7 @@ SSLH_I_FN void sslh_i_last_places(sslh_net *net, const sslh_tensor *like, char n
 }
 #if SSLH_WITH_SEGMENT
 /* The names of all its intermediate results, with ", " between them, in the order in which they are made. */
-SSLH_I_FN void sslh_i_taps_of(sslh_net *net, char names[160]) {
+SSLH_I_FN void sslh_i_taps_of(sslh_net *net, char names[SSLH_I_OFFERED]) {
     sslh_i_call call;
     memset(&call, 0, sizeof call);
     sslh_i_offer_all(net, NULL, &call);
@@ -28132,13 +28189,26 @@ typedef struct sslh_i_stack {
     sslh_i_layer layer[8];
 } sslh_i_stack;
 
+/* 0 and an error when the values of the net cannot be copied into another shape. */
+SSLH_I_FN int sslh_i_structure_ok(const char *op, sslh_net *net) {
+    sslh_ctx *c = sslh_net_ctx(net);
+    int i;
+    if (!sslh_i_net_ok(c, op, net) || !sslh_i_net_ready(net)) return 0;
+    for (i = 0; i < net->entries; i++)
+        if (net->entry[i]->scales) {
+            sslh_fail(c, SSLH_E_USAGE, "%s: the weights of the net \"%s\" have 8 bits (sslh_quantize): change the "
+                      "float net and quantize the result", op, net->name);
+            return 0;
+        }
+    return 1;
+}
 /* The layers of net; 0 and an error when it is no MLP or convnet. The widths point into *s, which must not move. */
 SSLH_I_FN int sslh_i_stack_of(const char *op, sslh_net *net, sslh_i_stack *s) {
     sslh_ctx *c = sslh_net_ctx(net);
     int at = 0, i;
     memset(s, 0, sizeof *s);
     s->net = net;
-    if (!sslh_i_net_ok(c, op, net) || !sslh_i_net_ready(net)) return 0;
+    if (!sslh_i_structure_ok(op, net)) return 0;
     if (net->forward == sslh_i_mlp_forward) memcpy(&s->mlp, net->self, sizeof s->mlp);
     else if (net->forward == sslh_i_convnet_forward) memcpy(&s->conv, net->self, sizeof s->conv);
     else {
@@ -28177,6 +28247,7 @@ SSLH_I_FN sslh_net *sslh_i_stack_build(const sslh_i_stack *s) {
 SSLH_I_FN sslh_net *sslh_i_structure_end(sslh_net *made, sslh_net *from) {
     if (sslh_i_net_bad(made)) return sslh_i_dummy_net(from->ctx);
     made->preprocess = from->preprocess;
+    made->norm_groups = from->norm_groups;
     sslh_train_mode(made, from->training);
     if (from->frozen) sslh_freeze(made, 1);
     return made;
@@ -28312,7 +28383,7 @@ SSLH_DEF sslh_net *sslh_net_widen(sslh_net *net, sslh_widen_desc d) {
    block or layer `layer` of the old net makes of sample, or 0 and 1. */
 SSLH_I_FN void sslh_i_undo_norm(sslh_net *net, int norm, sslh_net *from, int layer, int convnet, sslh_tensor *sample) {
     sslh_ctx *c = net->ctx;
-    const int mode = from->training, width = net->entry[norm]->t.shape[0];
+    const int width = net->entry[norm]->t.shape[0];
     sslh_real *gain = net->entry[norm]->t.data, *shift = net->entry[norm + 1]->t.data;
     sslh_real *mean = net->entry[norm + 2]->t.data, *variance = net->entry[norm + 3]->t.data;
     int k;
@@ -28322,12 +28393,14 @@ SSLH_I_FN void sslh_i_undo_norm(sslh_net *net, int norm, sslh_net *from, int lay
     }
     if (sample) {
         sslh_forward_desc f;
+        sslh_i_modes modes;
         sslh_tensor *x, *m, *v;
         char tap[24];
         snprintf(tap, sizeof tap, convnet ? "block%d" : "layer%d", layer);
         memset(&f, 0, sizeof f);
         f.tap = tap;
-        sslh_train_mode(from, 0); /* later batches are normalised like this on average, and nothing changes in `from` */
+        /* later batches are normalised like this on average, and nothing changes in `from` */
+        sslh_i_modes_evaluate(from, &modes);
         sslh_push(c);
         sslh_no_grad(c, 1);
         x = sslh_forward_ex(from, sample, f);
@@ -28342,7 +28415,7 @@ SSLH_I_FN void sslh_i_undo_norm(sslh_net *net, int norm, sslh_net *from, int lay
         }
         sslh_no_grad(c, 0);
         sslh_pop(c);
-        sslh_train_mode(from, mode);
+        sslh_i_modes_back(from, &modes);
     }
     for (k = 0; k < width; k++) {
         gain[k] = (sslh_real)sqrt((double)variance[k] + 1e-5);
@@ -28449,7 +28522,7 @@ SSLH_I_FN sslh_net *sslh_i_deepen_residual(sslh_net *made, sslh_net *net, int st
 SSLH_DEF sslh_net *sslh_net_deepen(sslh_net *net, sslh_deepen_desc d) {
     const char *const op = "sslh_net_deepen";
     sslh_ctx *c = sslh_net_ctx(net);
-    if (!sslh_i_net_ok(c, op, net)) return sslh_i_dummy_net(c);
+    if (!sslh_i_structure_ok(op, net)) return sslh_i_dummy_net(c);
     if (net->forward == sslh_i_vit_forward) {
         sslh_vit_desc v;
         memcpy(&v, net->self, sizeof v);
@@ -28501,6 +28574,14 @@ SSLH_I_FN int sslh_i_prune_choose(const sslh_i_stack *s, int layer, const sslh_p
                                                           (uint64_t)j);
         else if (d->kind == SSLH_PRUNE_GAMMA) scored[j].score = fabs((double)s->net->entry[norm]->t.data[j]);
         else for (i = 0; i < each; i++) scored[j].score += fabs((double)w->data[(size_t)j * each + i]);
+        if (scored[j].score - scored[j].score == 0) continue;
+        sslh_fail(c, SSLH_E_NAN, "sslh_net_prune_filters: unit %d of layer %d holds NaN or Inf: prune a net whose "
+                  "training has gone well", j + 1, layer + 1);
+        break;
+    }
+    if (SSLH_I_BAD(c)) {
+        sslh_i_scratch_end(c, scored);
+        return 0;
     }
     qsort(scored, (size_t)w->shape[0], sizeof *scored, sslh_i_rated_order);
     stays = (char *)sslh_i_scratch(c, (size_t)w->shape[0]);

@@ -257,6 +257,20 @@ static void guesses_carry_over(void) {
           (double)accuracy[0]);
 }
 
+/* A frozen encoder that was set to evaluation is in evaluation after the accuracy was asked for. */
+static void modes_stay(void) {
+    sslh_ctx *c = context(1, 1);
+    sslh_data data = stripes(c);
+    sslh_method m = sslh_fixmatch(c, convnet(c), sslh_data_range(data, 0, 9), plain());
+    sslh_train_mode(m.net, 1);
+    sslh_train_mode(m.encoder, 0);
+    sslh_fixmatch_evaluate(&m, data);
+    CHECK(sslh_is_training(m.net) && !sslh_is_training(m.encoder), "method %d, encoder %d", sslh_is_training(m.net),
+          sslh_is_training(m.encoder));
+    CHECK_OK(c);
+    sslh_destroy(c);
+}
+
 static void errors(void) {
     sslh_ctx *c = context(1, 1), *other = context(1, 1);
     sslh_data data = stripes(c), none = sslh_data_from_images(c, pixels, COUNT, SIDE, SIDE, 1, NULL);
@@ -292,5 +306,6 @@ TESTS_BEGIN
     TEST(none_kept_is_labels_only)
     TEST(same_bits)
     TEST_LEARNS(guesses_carry_over)
+    TEST(modes_stay)
     TEST(errors)
 TESTS_END

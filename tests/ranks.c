@@ -410,6 +410,19 @@ static void moco_split(run *r, sslh_ctx *c) {
     train(r, c, sslh_moco(c, small_convnet(c), d), images(r, c, 42), 6);
 }
 #endif
+#if SSLH_WITH_CLASSIFIERS
+static void finetune(run *r, sslh_ctx *c) {
+    sslh_finetune_desc d;
+    sslh_net *net = small_convnet(c);
+    sslh_data data = images(r, c, 40);
+    static const int32_t labels[40] = {1};
+    memset(&d, 0, sizeof d);
+    data.labels = labels, data.classes = 2;
+    if (r->variant) sslh_finetune_keep(c, net, data, d);
+    else sslh_finetune(c, net, data, data, d);
+    if (sslh_error(c)) snprintf(r->error, sizeof r->error, "%s", sslh_error(c));
+}
+#endif
 /* The callback of one rank fails: all fail in the same step. */
 static void one_fails(run *r, sslh_ctx *c) {
     sslh_simclr_desc d;
@@ -440,6 +453,10 @@ static void refusals(void) {
 #endif
 #if SSLH_WITH_MOCO
     refused(moco_split, 3, 0, "3 virtual groups cannot be dealt to 2 ranks");
+#endif
+#if SSLH_WITH_CLASSIFIERS
+    refused(finetune, 0, 0, "sslh_finetune: not yet right on 2 ranks");
+    refused(finetune, 1, 0, "sslh_finetune_keep: not yet right on 2 ranks");
 #endif
     refused(one_fails, 0, 0, "another of the 2 ranks has failed");
     refused(odd_batch, 0, 0, "a batch of 15 cannot be dealt to 2 ranks");

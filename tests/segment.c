@@ -121,7 +121,7 @@ static void dice_loss(void) {
 /* --- images and maps ---------------------------------------------------------------------------------------------- */
 
 static void data_of_maps(void) {
-    static const int32_t grey[2] = {255, 10}, bad[2] = {0, 256};
+    static const int32_t grey[2] = {255, 10}, bad[2] = {0, 256}, same[2] = {10, 10};
     static const uint8_t image[8] = {1, 2, 3, 4, 5, 6, 7, 8}, map[8] = {255, 10, 10, 7, 255, 255, 10, 0};
     static const uint8_t want[8] = {0, 1, 1, 255, 0, 0, 1, 255};
     sslh_ctx *c = context(1);
@@ -140,6 +140,8 @@ static void data_of_maps(void) {
     CHECK_ERROR(c, "2 images of 2 x 2, 1 maps of 2 x 2 with 1 channels");
     sslh_data_with_maps(all, maps, bad, 2);
     CHECK_ERROR(c, "the grey value 256 of class 1");
+    sslh_data_with_maps(all, maps, same, 2);
+    CHECK_ERROR(c, "sslh_data_with_maps: classes 0 and 1 both have the grey value 10: each needs its own");
     sslh_data_with_maps(all, maps, grey, 1);
     CHECK_ERROR(c, ".classes is 1 (2 to 32)");
     memset(&t, 0, sizeof t);
@@ -266,6 +268,31 @@ static void colours_and_threads(void) {
     sslh_destroy(c[1]);
 }
 
+/* Fields of the caller that have the right names and kinds, but another size or type than sslh_data_with_maps makes. */
+static void foreign_fields(void) {
+    static const float real[4] = {0, 0, 0, 0};
+    sslh_ctx *c = context(1);
+    for (int way = 0; way < 4; way++) {
+        sslh_field f[2];
+        sslh_tensor *x, *map;
+        sslh_data d;
+        memset(f, 0, sizeof f);
+        for (int k = 0; k < 2; k++) {
+            f[k].kind = SSLH_FIELD_IMAGE, f[k].type = SSLH_U8;
+            f[k].shape = sslh_dim3(2, 2, 1), f[k].values = k ? classes_of : pixels;
+        }
+        f[0].name = "image", f[1].name = "map";
+        if (way == 1) f[0].shape = sslh_dim3(SIDE, SIDE, 1);
+        if (way == 2) f[1].shape = sslh_dim3(2, 2, 3);
+        if (way == 3) f[0].type = SSLH_F32, f[0].values = real;
+        d = sslh_data_from_fields(c, f, 2, 1);
+        sslh_map_views(c, batch_of(d, first, 1, 0), plain(), 0, &x, &map);
+        if (way) CHECK_ERROR(c, "sslh_map_views: the data have no maps");
+        else CHECK_OK(c);
+    }
+    sslh_destroy(c);
+}
+
 static void wrong_recipes(void) {
     sslh_ctx *c = context(1);
     sslh_map_recipe r = plain();
@@ -357,6 +384,38 @@ static void unet_errors(void) {
     sslh_unet(c, NULL, u);
     CHECK_ERROR(c, "sslh_unet: the encoder is NULL");
     sslh_destroy(c);
+}
+
+/* Nine intermediate results, named by the caller's length, of the size of the image and then of half of it. */
+static sslh_tensor *wordy(sslh_net *net, sslh_tensor *x, const void *self) {
+    sslh_conv_desc d;
+    char name[160];
+    memset(&d, 0, sizeof d);
+    d.stride = 2, d.pad = 1;
+    for (int i = 0; i < 9; i++) {
+        snprintf(name, sizeof name, "%0*d", *(const int *)self, i);
+        if (i == 8) x = sslh_layer_conv(net, 0, x, 0, d);
+        if (sslh_tap(net, name, x)) return x;
+    }
+    return x;
+}
+static void long_names(void) {
+    for (int way = 0; way < 2; way++) {
+        sslh_ctx *c = context(1);
+        const int length = way ? 140 : 28;
+        sslh_net_desc d;
+        sslh_net *net;
+        memset(&d, 0, sizeof d);
+        d.name = "wordy", d.forward = wordy, d.self = &length, d.self_size = sizeof length;
+        d.kind = SSLH_MAP, d.width = 4, d.channels = 1;
+        net = sslh_net_new(c, d);
+        sslh_layer_conv_new(net, "conv", 1, 4, 3, 1, 0);
+        net = sslh_unet(c, net, two_classes());
+        if (way) CHECK_ERROR(c, "sslh_unet: the names of the intermediate results of \"wordy\" have more than 1022");
+        else CHECK(net && sslh_find(net, "up1.conv1.weight") && !sslh_find(net, "up2.conv1.weight"), "two sizes");
+        CHECK_OK(c);
+        sslh_destroy(c);
+    }
 }
 
 static sslh_tensor *unet_sum(sslh_ctx *c, sslh_tensor **in, int n, void *user) {
@@ -578,6 +637,30 @@ static void same_bits(void) {
     CHECK(hash[0] == hash[2], "a resumed run");
 }
 
+/* A tile without a pixel of known class, or of a class of weight above 0, teaches nothing and does not end the run. */
+static void nothing_to_learn(void) {
+    static const float weights[2] = {0, 1};
+    for (int way = 0; way < 3; way++) {
+        sslh_ctx *c = context(1);
+        sslh_net *net = sslh_unet(c, convnet(c, 1), two_classes());
+        sslh_segment_desc s;
+        sslh_data d;
+        sslh_method m;
+        memset(&s, 0, sizeof s);
+        s.dice = SSLH_OFF;
+        if (way) s.weights = weights;
+        draw_squares();
+        memset(classes_of, way == 2 ? 0 : SSLH_UNKNOWN, SIDE * SIDE); /* the first of two images */
+        d = with_maps(c, 2, SIDE, SIDE, 2);
+        m = sslh_segment(c, net, s);
+        sslh_train(c, m, sslh_data_range(d, 0, 1), quiet(1));
+        CHECK_OK(c);
+        sslh_train(c, m, d, quiet(2));
+        CHECK_OK(c);
+        sslh_destroy(c);
+    }
+}
+
 static void training_errors(void) {
     static const float bad[2] = {1, -1};
     sslh_ctx *c = context(1);
@@ -643,9 +726,11 @@ TESTS_BEGIN
     TEST(move_alike)
     TEST(elastic)
     TEST(colours_and_threads)
+    TEST(foreign_fields)
     TEST(wrong_recipes)
     TEST(unet_sizes)
     TEST(unet_errors)
+    TEST(long_names)
     TEST(unet_gradient)
     TEST(unet_saved)
     TEST(tiles)
@@ -653,6 +738,7 @@ TESTS_BEGIN
     TEST(evaluate)
     TEST_LEARNS(learns)
     TEST(same_bits)
+    TEST(nothing_to_learn)
     TEST(training_errors)
     TEST(failing_memory)
 TESTS_END

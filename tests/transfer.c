@@ -478,6 +478,61 @@ static void resumed(void) {
         test_remove(path);
     }
 }
+/* A net that is asked keeps the mode of each of its parts: here the encoder is in evaluation, the chain around it in
+   training mode. */
+static void modes_stay(void) {
+    sslh_ctx *c = context(1);
+    sslh_data data = images(c, 24, 3);
+    sslh_net *encoder = convnet(c, 4, 6, 0), *teacher = sslh_chain(c, encoder, linear(c, 6, 3));
+    NONE(sslh_distill_desc, d);
+    NONE(sslh_feature_desc, f);
+    NONE(sslh_deepen_desc, deeper);
+    int what;
+    for (what = 0; what < 4; what++) {
+        sslh_train_mode(teacher, 1);
+        sslh_train_mode(encoder, 0);
+        if (what == 0) sslh_features(c, teacher, data, f);
+        if (what == 1) sslh_net_accuracy(c, teacher, data);
+        if (what == 2) sslh_train(c, sslh_distill(c, convnet(c, 4, 5, 0), teacher, d), data, quiet(1, 8));
+        if (what == 3) f.tap = "nowhere", sslh_features(c, teacher, data, f);
+        CHECK(sslh_is_training(teacher) && !sslh_is_training(encoder), "call %d: chain %d, encoder %d", what,
+              sslh_is_training(teacher), sslh_is_training(encoder));
+        if (what < 3) CHECK_OK(c);
+        sslh_clear_error(c);
+    }
+    deeper.layer = 1, deeper.sample = pictures(c, 4);
+    sslh_train_mode(encoder, 1);
+    sslh_net_deepen(encoder, deeper);
+    CHECK(sslh_is_training(encoder), "the net that was deepened");
+    CHECK_OK(c);
+    sslh_destroy(c);
+}
+/* The samples whose labels are used belong to the method: a rewind behind it takes them as little as the method. */
+static void labels_after_a_rewind(void) {
+    uint64_t hash[2];
+    int way;
+    for (way = 0; way < 2; way++) {
+        sslh_ctx *c = context(1);
+        sslh_data data = images(c, 64, 3);
+        sslh_method m;
+        sslh_tensor *other;
+        int64_t mark;
+        size_t i;
+        NONE(sslh_distill_desc, d);
+        d.labels = 0.5f, d.fraction = 0.5f;
+        m = sslh_distill(c, convnet(c, 4, 6, 0), teacher_of(c, 1), d);
+        mark = sslh_mark(c);
+        m.prepare(&m, data);
+        if (way) sslh_rewind(c, mark);
+        other = sslh_persist(sslh_full(c, sslh_dim1(4096), 1)); /* what takes the place of freed memory */
+        for (i = 0; i < other->count; i++) other->data[i] = (sslh_real)i;
+        sslh_train(c, m, data, quiet(1, 16));
+        CHECK_OK(c);
+        hash[way] = sslh_hash(m.net);
+        sslh_destroy(c);
+    }
+    CHECK(hash[0] == hash[1], "the rewind has changed the training");
+}
 static void wrong_teachers(void) {
     sslh_ctx *c = context(1), *other = context(1);
     sslh_data data = images(c, 12, 4), bare = data;
@@ -491,6 +546,10 @@ static void wrong_teachers(void) {
     CHECK_ERROR(c, "sslh_distill: the encoder is NULL");
     sslh_distill(c, student, student, d);
     CHECK_ERROR(c, "sslh_distill: student and teacher are one net");
+    sslh_distill(c, student, sslh_chain(c, student, linear(c, 6, 3)), d);
+    CHECK_ERROR(c, "sslh_distill: student and teacher share the net \"convnet\"");
+    sslh_distill(c, sslh_chain(c, teacher, linear(c, 3, 3)), teacher, d);
+    CHECK_ERROR(c, "sslh_distill: student and teacher share the net");
     sslh_distill(c, student, convnet(other, 4, 6, 0), d);
     CHECK_ERROR(c, "sslh_distill: the teacher belongs to another context");
     map.map_output = 1;
@@ -505,6 +564,10 @@ static void wrong_teachers(void) {
     d.kind = SSLH_DISTILL_HINT, d.labels = 0.5f;
     sslh_distill(c, student, teacher, d);
     CHECK_ERROR(c, "sslh_distill: .labels is 0.5, which only .kind 1 (logits) has");
+    d.kind = SSLH_DISTILL_RELATIONS, d.labels = 0, d.distance = d.angle = SSLH_OFF;
+    sslh_distill(c, student, teacher, d);
+    CHECK_ERROR(c, "sslh_distill: .distance and .angle are both off");
+    d.distance = d.angle = 0, d.labels = 0.5f;
     d.kind = 1;
     m = sslh_distill(c, student, teacher, d);
     sslh_train(c, m, data, quiet(1, 4));
@@ -776,6 +839,41 @@ static void what_goes_along(void) {
     CHECK_OK(c);
     sslh_destroy(c);
 }
+/* The groups of a split batch norm go along as well: in training mode the function is still the same. */
+static void groups_go_along(void) {
+    sslh_ctx *c = context(1);
+    sslh_net *net = convnet(c, 5, 7, 0);
+    NONE(sslh_widen_desc, w);
+    w.layer = 1;
+    sslh_split_batch_norm(net, 2);
+    CHECK(differ(c, net, sslh_net_widen(net, w), pictures(c, 6), 1) < 2e-5, "two groups have become one");
+    CHECK_OK(c);
+    sslh_destroy(c);
+}
+#if SSLH_WITH_QUANTIZE
+/* Nets of 8-bit weights have other types under the same names. */
+static void eight_bits(void) {
+    sslh_ctx *c = context(1);
+    int which;
+    for (which = 0; which < NETS; which++) {
+        sslh_net *net;
+        NONE(sslh_quantize_desc, q);
+        NONE(sslh_widen_desc, w);
+        NONE(sslh_deepen_desc, d);
+        NONE(sslh_prune_desc, p);
+        q.min_count = SSLH_OFF, w.layer = d.layer = 1, p.share = 0.5f;
+        net = sslh_quantize(a_net(c, which), q);
+        CHECK_OK(c);
+        sslh_net_deepen(net, d);
+        CHECK_ERROR(c, "sslh_net_deepen: the weights of the net");
+        sslh_net_widen(net, w);
+        CHECK_ERROR(c, "have 8 bits (sslh_quantize): change the float net and quantize the result");
+        sslh_net_prune_filters(net, p);
+        CHECK_ERROR(c, "sslh_net_prune_filters: the weights of the net");
+    }
+    sslh_destroy(c);
+}
+#endif
 static void wrong_structures(void) {
     sslh_ctx *c = context(1);
     sslh_net *net = convnet(c, 5, 7, 0), *group = convnet(c, 6, 6, 2), *one = linear(c, 192, 3), *dead;
@@ -845,7 +943,13 @@ static void wrong_structures(void) {
     p.kind = SSLH_PRUNE_GAMMA;
     sslh_net_prune_filters(mlp(c, 0), p);
     CHECK_ERROR(c, "sslh_net_prune_filters: layer 1 has no batch norm");
-    p.kind = 0, p.layer = 3;
+    p.kind = 0;
+    one = mlp(c, 0);
+    sslh_forward(one, sslh_zeros(c, sslh_dim2(1, 192)));
+    sslh_param(one, 0)->data[192 + 5] = (sslh_real)NAN;
+    sslh_net_prune_filters(one, p);
+    CHECK_ERROR(c, "sslh_net_prune_filters: unit 2 of layer 1 holds NaN or Inf");
+    p.layer = 3;
     sslh_net_prune_filters(net, p);
     CHECK_ERROR(c, "sslh_net_prune_filters: .layer is 3");
     sslh_net_prune_filters(group, p);
@@ -974,6 +1078,22 @@ static void frozen_encoders(void) {
     CHECK_ERROR(c, "sslh_finetune: .head_lr is -2 (above 0)");
     sslh_destroy(c);
 }
+/* A net that was kept is trained further like any other, in the blocks that were frozen and at full rates. */
+static void kept_nets_learn(void) {
+    sslh_ctx *c = context(1);
+    sslh_data data = images(c, 12, 3);
+    sslh_net *kept, *after;
+    NONE(sslh_finetune_desc, d);
+    d.epochs = 1, d.batch = 12, d.lr = 0.01f, d.warmup = d.weight_decay = SSLH_OFF;
+    d.freeze = 2, d.layer_decay = 0.5f;
+    kept = sslh_classifier_query(sslh_finetune_keep(c, convnet(c, 5, 7, 0), data, d)).encoder;
+    d.freeze = 0, d.layer_decay = 1;
+    after = sslh_classifier_query(sslh_finetune_keep(c, kept, data, d)).encoder;
+    CHECK_OK(c);
+    CHECK_CLOSE(moved(kept, after, "conv1") / 0.01, 1, 0.02);
+    CHECK_CLOSE(moved(kept, after, "conv3") / 0.01, 1, 0.02);
+    sslh_destroy(c);
+}
 static void blocks_are_counted(void) {
     static const struct { const char *name, *blocks; } want[3] = {{"resnet", "5 blocks"}, {"nin", "4 blocks"},
                                                                    {"vit", "4 blocks"}};
@@ -1010,6 +1130,8 @@ TESTS_BEGIN
     TEST(losses_by_hand)
     TEST(the_same_labels)
     TEST(resumed)
+    TEST(modes_stay)
+    TEST(labels_after_a_rewind)
     TEST(wrong_teachers)
     TEST_LEARNS(classes_without_labels)
     TEST(wider_is_the_same)
@@ -1019,11 +1141,16 @@ TESTS_BEGIN
     TEST(the_idle_go)
     TEST(shares)
     TEST(what_goes_along)
+    TEST(groups_go_along)
+#if SSLH_WITH_QUANTIZE
+    TEST(eight_bits)
+#endif
     TEST(wrong_structures)
     TEST(no_memory)
 #if SSLH_WITH_CLASSIFIERS
     TEST(rates_of_blocks)
     TEST(frozen_encoders)
+    TEST(kept_nets_learn)
     TEST(blocks_are_counted)
 #endif
 TESTS_END
