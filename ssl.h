@@ -3952,7 +3952,8 @@ typedef struct sslh_fixmatch_desc {
     const sslh_recipe *weak;  /* views from which labels are learnt and guesses are made; default auto:
                                  SSLH_VIEWS_ROTATION, normalised by the data's mean and deviation */
     const sslh_recipe *strong;/* views that must agree with the guesses; default auto: the weak ones with the colour
-                                 jitter of SSLH_VIEWS_SIMCLR and a cutout of half the side */
+                                 jitter of SSLH_VIEWS_SIMCLR and a cutout of half the side; without .std they are
+                                 normalised as the weak ones */
     const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
 } sslh_fixmatch_desc;
 /* encoder: any output; maps and tokens are averaged. A linear classifier is made inside. labelled: images with labels,
@@ -17279,6 +17280,7 @@ typedef struct sslh_i_fixmatch {
     sslh_fixmatch_desc d;
     sslh_recipe weak, strong;
     int weak_given, strong_given;
+    int strong_std; /* the caller's strong views have a normalisation of their own */
     sslh_data labelled;
     sslh_net *head; /* h */
 } sslh_i_fixmatch;
@@ -17309,12 +17311,14 @@ SSLH_I_FN void sslh_i_fixmatch_prepare(sslh_method *m, sslh_data data) {
     }
     if (!s->weak_given) s->weak.pad_crop = SSLH_I_MIN(4, SSLH_I_MIN(data.height, data.width));
     sslh_i_views_prepare(&s->weak, s->weak_given, m->encoder, data);
-    if (s->strong_given) return;
-    s->strong = sslh_recipe_simclr();
-    s->strong.crop_min = s->strong.crop_max = 0;
-    s->strong.pad_crop = s->weak.pad_crop;
-    s->strong.cutout = SSLH_I_MIN(data.height, data.width) / 2;
-    memcpy(s->strong.mean, s->weak.mean, sizeof s->strong.mean);
+    if (!s->strong_given) {
+        s->strong = sslh_recipe_simclr();
+        s->strong.crop_min = s->strong.crop_max = 0;
+        s->strong.pad_crop = s->weak.pad_crop;
+        s->strong.cutout = SSLH_I_MIN(data.height, data.width) / 2;
+    }
+    if (s->strong_std) return;
+    memcpy(s->strong.mean, s->weak.mean, sizeof s->strong.mean); /* else a guess is about other values than it is for */
     memcpy(s->strong.std, s->weak.std, sizeof s->strong.std);
 }
 
@@ -17412,6 +17416,7 @@ SSLH_DEF sslh_method sslh_fixmatch(sslh_ctx *c, sslh_net *encoder, sslh_data lab
     sslh_i_fixmatch s;
     sslh_method m;
     sslh_mlp_desc head;
+    int k;
     memset(&s, 0, sizeof s);
     memset(&head, 0, sizeof head);
     sslh_i_resolve(c, fn, sslh_i_fixmatch_settings, SSLH_I_LENGTH(sslh_i_fixmatch_settings), &d);
@@ -17429,6 +17434,7 @@ SSLH_DEF sslh_method sslh_fixmatch(sslh_ctx *c, sslh_net *encoder, sslh_data lab
     s.strong_given = d.strong != NULL;
     s.weak = d.weak ? *d.weak : sslh_recipe_rotation();
     if (d.strong) s.strong = *d.strong;
+    for (k = 0; k < 4; k++) s.strong_std |= s.strong.std[k] > 0;
     s.head = sslh_mlp(c, head);
     m = sslh_i_method_begin(c, "fixmatch", encoder, &s, sizeof s);
     sslh_child(m.net, "head", s.head);

@@ -257,6 +257,36 @@ static void guesses_carry_over(void) {
           (double)accuracy[0]);
 }
 
+/* Strong views of the caller, as "strong=simclr" gives them, are normalised as the weak ones unless they have a .std of
+   their own. */
+static void strong_views(void) {
+    static const int32_t index[4] = {0, 1, 2, 3};
+    for (int way = 0; way < 2; way++) {
+        sslh_ctx *c = context(1, 1);
+        sslh_data data = stripes(c);
+        sslh_fixmatch_desc d = plain();
+        sslh_recipe r = as_they_are();
+        sslh_method m;
+        sslh_view_set v;
+        float mean[4], std[4];
+        double worst = 0;
+        if (way) r.mean[0] = 0.25f, r.std[0] = 2;
+        d.strong = &r;
+        m = sslh_fixmatch(c, convnet(c), sslh_data_range(data, 0, 9), d);
+        m.prepare(&m, data);
+        m.prepare(&m, data); /* as in a second run */
+        v = views_of(&m, batch_of(data, index, 4, 0));
+        sslh_data_mean_std(data, mean, std);
+        if (way) mean[0] = 0.25f, std[0] = 2;
+        CHECK_OK(c);
+        for (int i = 0; i < 4 * SIDE * SIDE; i++)
+            worst = fmax(worst, fabs((double)sslh_view_get(&v, "strong")->data[i] -
+                                     (pixels[i] / 255.0 - (double)mean[0]) / (double)std[0]));
+        CHECK(worst < 1e-4, "way %d: off by %g", way, worst);
+        sslh_destroy(c);
+    }
+}
+
 /* A frozen encoder that was set to evaluation is in evaluation after the accuracy was asked for. */
 static void modes_stay(void) {
     sslh_ctx *c = context(1, 1);
@@ -306,6 +336,7 @@ TESTS_BEGIN
     TEST(none_kept_is_labels_only)
     TEST(same_bits)
     TEST_LEARNS(guesses_carry_over)
+    TEST(strong_views)
     TEST(modes_stay)
     TEST(errors)
 TESTS_END

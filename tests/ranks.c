@@ -97,7 +97,7 @@ static int broadcast(void *user, void *data, size_t bytes, int root) {
 
 typedef struct run {
     void (*program)(struct run *r, sslh_ctx *c);
-    seat seat;
+    seat here;
     int ranks, rank, variant;
     uint64_t seed;
     double losses[STEPS];
@@ -123,7 +123,7 @@ static void *start(void *arg) {
     if (r->ranks > 1) {
         d.comm.rank = r->rank;
         d.comm.ranks = r->ranks;
-        d.comm.user = &r->seat;
+        d.comm.user = &r->here;
         d.comm.all_reduce = all_reduce;
         d.comm.all_gather = all_gather;
         d.comm.broadcast = broadcast;
@@ -149,8 +149,8 @@ static meeting run_ranks(run *out, int R, void (*program)(run *, sslh_ctx *), in
     m.fail_at = fail_at;
     for (r = 0; r < R; r++) {
         out[r].program = program;
-        out[r].seat.m = &m;
-        out[r].seat.rank = out[r].rank = r;
+        out[r].here.m = &m;
+        out[r].here.rank = out[r].rank = r;
         out[r].ranks = R;
         out[r].variant = variant;
         out[r].seed = 5;
