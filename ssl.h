@@ -21828,8 +21828,8 @@ SSLH_DEF float sslh_calibration_error(sslh_ctx *c, const sslh_tensor *probabilit
 
        image'(x) = image(x + a (G * r)_x / e)     r uniform in [-1,1], G Gaussian, e the deviation of G * r   (5)
 
-   so that a is the deviation of the displacement; Simard's alpha is a / e. The one that the map undergoes takes the
-   nearest pixel, because the mean of two classes is no class.
+   so that a is the deviation of the displacement; Simard's alpha is a / e. Of the image values are interpolated, of the
+   map the nearest pixel is taken, because the mean of two classes is no class.
    A large image is cut into overlapping tiles, whose probabilities are averaged with the weights w(y) w(x),
 
        w(i) = min(i + 1, s - i, o + 1) / (o + 1),   s side of a tile, o overlap                               (6)
@@ -22398,7 +22398,7 @@ SSLH_I_FN void sslh_i_segment_views(sslh_method *m, const sslh_batch *batch, ssl
     sslh_view_add(out, "map", map);
 }
 
-/* Pixels of each class that were said and meant, said, meant. */
+/* For each class the pixels of which it was said and is true, of which it was said, and of which it is true. */
 typedef struct sslh_i_map_counts { int64_t both[SSLH_MAP_CLASSES], said[SSLH_MAP_CLASSES], truth[SSLH_MAP_CLASSES];
     } sslh_i_map_counts;
 SSLH_I_FN sslh_map_score sslh_i_map_score(const sslh_i_map_counts *n, int classes) {
@@ -22454,10 +22454,12 @@ SSLH_I_FN sslh_tensor *sslh_i_segment_loss(sslh_method *m, const sslh_view_set *
     (void)phase;
     logits = sslh_forward(m->encoder, x); /* (N,h,w,K) */
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
-    if (logits->ndim != 4 || logits->shape[1] != map->shape[1] || logits->shape[2] != map->shape[2]) {
+    if (logits->ndim != 4 || logits->shape[0] != map->shape[0] || logits->shape[1] != map->shape[1] ||
+        logits->shape[2] != map->shape[2] || logits->shape[3] != s->classes) {
         char a[96];
-        sslh_fail(c, SSLH_E_SHAPE, "sslh_segment: the net gives %s for tiles of %d x %d: logits of the same size are "
-                  "needed", sslh_i_str(a, sizeof a, sslh_shape_of(logits)), map->shape[1], map->shape[2]);
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_segment: the net gives %s for %d tiles of %d x %d: logits of the same size "
+                  "with %d values for each pixel, its .width, are needed", sslh_i_str(a, sizeof a,
+                  sslh_shape_of(logits)), map->shape[0], map->shape[1], map->shape[2], s->classes);
         return sslh_i_dummy(c);
     }
     for (i = 0; i < map->count; i++) {
@@ -22561,7 +22563,8 @@ SSLH_I_FN void sslh_i_segment_tiles(sslh_ctx *c, sslh_net *net, sslh_tensor *x, 
         p = tile ? sslh_concat(c, tile, n, 0) : sslh_i_dummy(c); /* (n,h,w,C) */
         if (tile) sslh_i_scratch_end(c, tile);
         p = sslh_softmax(c, sslh_forward(net, p), -1); /* (n,h,w,K) */
-        if (!SSLH_I_BAD(c) && (p->ndim != 4 || p->shape[1] != h || p->shape[2] != w || p->shape[3] != K))
+        if (!SSLH_I_BAD(c) &&
+            (p->ndim != 4 || p->shape[0] != n || p->shape[1] != h || p->shape[2] != w || p->shape[3] != K))
             sslh_fail(c, SSLH_E_SHAPE, "sslh_segment_image: the net must give logits of the size of its input");
         for (i = 0; i < n && !SSLH_I_BAD(c); i++) {
             const size_t at = (size_t)sslh_i_tile_at((first + i) / columns, rows, H, h) * (size_t)W +

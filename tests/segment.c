@@ -661,6 +661,41 @@ static void nothing_to_learn(void) {
     }
 }
 
+/* A net that gives more values than its .width, or fewer images than it is given, is refused. */
+static sslh_tensor *liar(sslh_net *net, sslh_tensor *x, const void *self) {
+    sslh_conv_desc d;
+    memset(&d, 0, sizeof d);
+    if (*(const int *)self) x = sslh_slice(sslh_net_ctx(net), x, 0, 0, 1);
+    return sslh_layer_conv(net, 0, x, 0, d);
+}
+static void wrong_logits(void) {
+    for (int way = 0; way < 2; way++) {
+        sslh_ctx *c = context(1);
+        sslh_segment_desc s;
+        sslh_tiles_desc t;
+        sslh_map_recipe r = plain();
+        sslh_net_desc d;
+        sslh_net *net;
+        sslh_data data;
+        memset(&s, 0, sizeof s), memset(&d, 0, sizeof d), memset(&t, 0, sizeof t);
+        d.name = "liar", d.forward = liar, d.self = &way, d.self_size = sizeof way;
+        d.kind = SSLH_MAP, d.width = 2, d.channels = 1;
+        net = sslh_net_new(c, d);
+        sslh_layer_conv_new(net, "conv", 1, way ? 2 : 4000, 1, 1, 0);
+        draw_squares();
+        data = with_maps(c, 2, SIDE, SIDE, 2);
+        r.tiles = 2, s.views = &r;
+        sslh_train(c, sslh_segment(c, net, s), data, quiet(1));
+        CHECK_ERROR(c, way ? "sslh_segment: the net gives (1,48,48,2) for 2 tiles of 48 x 48"
+                           : "sslh_segment: the net gives (2,48,48,4000) for 2 tiles of 48 x 48: logits of the same "
+                             "size with 2 values");
+        t.size = 16;
+        sslh_segment_image(c, net, data, 0, t);
+        CHECK_ERROR(c, "sslh_segment_image: the net must give logits of the size of its input");
+        sslh_destroy(c);
+    }
+}
+
 static void training_errors(void) {
     static const float bad[2] = {1, -1};
     sslh_ctx *c = context(1);
@@ -739,6 +774,7 @@ TESTS_BEGIN
     TEST_LEARNS(learns)
     TEST(same_bits)
     TEST(nothing_to_learn)
+    TEST(wrong_logits)
     TEST(training_errors)
     TEST(failing_memory)
 TESTS_END
