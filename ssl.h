@@ -19311,6 +19311,12 @@ SSLH_I_FN float sslh_i_finetune_accuracy(sslh_ctx *c, const char *op, sslh_net *
         sslh_no_grad(c, 1);
         logits = sslh_i_pool_features(c, sslh_forward(net, sslh_i_data_tensor(c, test, at, n, p)));
         if (head) logits = sslh_forward(head, logits); /* (n,classes) */
+        if (!SSLH_I_BAD(c) && (logits->ndim != 2 || logits->shape[0] != n || logits->shape[1] < test.classes)) {
+            char text[96]; /* a net of the caller may give something else than it declares */
+            sslh_fail(c, SSLH_E_SHAPE, "%s: the net gives %s for %d images: %d rows of at least %d values, one for each "
+                      "class, are needed", op, sslh_i_str(text, sizeof text, sslh_shape_of(logits)), n, n,
+                      test.classes);
+        }
         if (!SSLH_I_BAD(c)) {
             size_t bad = sslh_i_bad_row(logits->data, (size_t)n, (size_t)logits->shape[1]);
             if (bad < (size_t)n)
@@ -23664,12 +23670,13 @@ SSLH_I_FN void sslh_i_supervised_views(sslh_method *m, const sslh_batch *batch, 
 }
 SSLH_I_FN sslh_tensor *sslh_i_supervised_loss(sslh_method *m, const sslh_view_set *v, int phase) {
     const sslh_i_supervised *s = (const sslh_i_supervised *)m->self;
-    sslh_tensor *labels = sslh_view_get(v, "labels"), *scores;
+    sslh_tensor *labels = sslh_view_get(v, "labels"), *scores, *loss;
     (void)phase;
     scores = sslh_i_pool_features(m->ctx, sslh_forward(m->encoder, sslh_view_get(v, "images"))); /* (N,K) */
+    loss = sslh_cross_entropy_ex(m->ctx, scores, labels, s->d.smoothing, -1); /* checks shapes and labels */
     if (SSLH_I_BAD(m->ctx)) return sslh_i_dummy(m->ctx);
     m->numbers[0].value = sslh_i_accuracy(scores, labels->ints);
-    return sslh_cross_entropy_ex(m->ctx, scores, labels, s->d.smoothing, -1);
+    return loss;
 }
 SSLH_DEF sslh_method sslh_supervised(sslh_ctx *c, sslh_net *net, sslh_supervised_desc d) {
     sslh_i_supervised s;

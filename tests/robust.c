@@ -337,6 +337,11 @@ static void wrong_methods(void) {
     s.smoothing = 1;
     sslh_supervised(c, net, s);
     CHECK_ERROR(c, "sslh_supervised: .smoothing is 1 (at least 0, below 1)");
+    s.smoothing = 0;
+    for (int n = 0; n < IMAGES; n++) labels[n] = 1 << 23; /* a class far beyond what the net gives */
+    sslh_train(c, sslh_supervised(c, net, s), sslh_data_from_images(c, pixels, IMAGES, SIDE, SIDE, 1, labels), t);
+    CHECK_ERROR(c, "sslh_cross_entropy_ex: label 8388608");
+    data = thirds(c);
 #if SSLH_WITH_SWAV
     {
         NONE(sslh_convnet_desc, e);

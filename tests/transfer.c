@@ -507,6 +507,24 @@ static void modes_stay(void) {
     CHECK_OK(c);
     sslh_destroy(c);
 }
+/* A net that gives fewer values, or fewer rows, than it declares: an error, and nothing is read that is not there. */
+static sslh_tensor *liar(sslh_net *net, sslh_tensor *x, const void *self) {
+    sslh_ctx *c = sslh_net_ctx(net);
+    x = sslh_reshape(c, x, sslh_dim2(x->shape[0], -1));
+    return *(const int *)self ? sslh_slice(c, sslh_slice(c, x, 0, 0, 1), 1, 0, 5) : sslh_slice(c, x, 1, 0, 2);
+}
+static void less_than_declared(void) {
+    int way;
+    for (way = 0; way < 2; way++) {
+        sslh_ctx *c = context(1);
+        NONE(sslh_net_desc, d);
+        d.name = "liar", d.forward = liar, d.self = &way, d.self_size = sizeof way, d.width = 5;
+        sslh_net_accuracy(c, sslh_net_new(c, d), images(c, 12, 5));
+        CHECK_ERROR(c, way ? "sslh_net_accuracy: the net gives (1,5) for 12 images: 12 rows of at least 5 values"
+                           : "sslh_net_accuracy: the net gives (12,2) for 12 images");
+        sslh_destroy(c);
+    }
+}
 /* The samples whose labels are used belong to the method: a rewind behind it takes them as little as the method. */
 static void labels_after_a_rewind(void) {
     uint64_t hash[2];
@@ -1131,6 +1149,7 @@ TESTS_BEGIN
     TEST(the_same_labels)
     TEST(resumed)
     TEST(modes_stay)
+    TEST(less_than_declared)
     TEST(labels_after_a_rewind)
     TEST(wrong_teachers)
     TEST_LEARNS(classes_without_labels)
