@@ -19313,8 +19313,8 @@ SSLH_I_FN float sslh_i_finetune_accuracy(sslh_ctx *c, const char *op, sslh_net *
         if (head) logits = sslh_forward(head, logits); /* (n,classes) */
         if (!SSLH_I_BAD(c) && (logits->ndim != 2 || logits->shape[0] != n || logits->shape[1] < test.classes)) {
             char text[96]; /* a net of the caller may give something else than it declares */
-            sslh_fail(c, SSLH_E_SHAPE, "%s: the net gives %s for %d images: %d rows of at least %d values, one for each "
-                      "class, are needed", op, sslh_i_str(text, sizeof text, sslh_shape_of(logits)), n, n,
+            sslh_fail(c, SSLH_E_SHAPE, "%s: the net gives %s for %d images: %d rows of at least %d values, one for "
+                      "each class, are needed", op, sslh_i_str(text, sizeof text, sslh_shape_of(logits)), n, n,
                       test.classes);
         }
         if (!SSLH_I_BAD(c)) {
