@@ -4324,7 +4324,8 @@ typedef struct sslh_distill_desc {
 /* encoder: the student, any output. teacher: any net that takes the same images; it is asked in evaluation mode and not
    changed, belongs to the caller, is not part of checkpoints, and must outlive the method. For logits its output is
    (N,K): a net of sslh_classifier_net or sslh_chain. Maps and tokens are averaged, except that hints compare maps of
-   equal sides place by place. Errors: a teacher that is the student or of another context; labels where there are none.
+   equal sides place by place. Errors: a teacher that shares a net with the student or is of another context; labels
+   where there are none.
    Second number: agreement, 1 when the student does what the teacher does: the share of images of which both say the
    same (logits, similarity) or find the same nearest other one (relations), the share of the teacher's variance that
    is explained (hints), the mean cosine (regression). Training: batch=128 optimizer=adamw lr=3e-3 weight_decay=0.01
@@ -4356,7 +4357,7 @@ typedef struct sslh_widen_desc {
     uint64_t seed;     /* of the draws of units to be copied and of shares */
 } sslh_widen_desc;
 /* Net2WiderNet (Chen, Goodfellow, Shlens 2016): a net that computes the same function, to rounding, in both modes, with
-   copies of randomly drawn units. Errors: a net of another kind, group norm, a smaller width. */
+   copies of randomly drawn units. Errors: a net of another kind or of 8-bit weights, group norm, a smaller width. */
 SSLH_API sslh_net *sslh_net_widen(sslh_net *net, sslh_widen_desc desc);
 
 typedef struct sslh_deepen_desc {
@@ -4368,8 +4369,8 @@ typedef struct sslh_deepen_desc {
 } sslh_deepen_desc;
 /* Net2DeeperNet: a net that computes the same function, to rounding, in evaluation mode. The new layer of an MLP or a
    convnet (a block of stride 1) is the identity, which needs ReLU before it; the new block of a ViT or ConvNeXt is a
-   fresh one that adds 0. Later blocks and taps count one up. Errors: a net of another kind, another activation, group
-   norm, more layers than there is room for. */
+   fresh one that adds 0. Later blocks and taps count one up. Errors: a net of another kind or of 8-bit weights, another
+   activation, group norm, more layers than there is room for. */
 SSLH_API sslh_net *sslh_net_deepen(sslh_net *net, sslh_deepen_desc desc);
 
 typedef enum sslh_prune_kind {
@@ -4386,7 +4387,7 @@ typedef struct sslh_prune_desc {
 } sslh_prune_desc;
 /* A smaller net without the least important units of sslh_mlp or filters of sslh_convnet: weights, norms and the inputs
    of the next layer are cut, the rest keeps its values and order. The function changes; train it again. Errors: a net
-   of another kind or with one layer, group norm, SSLH_PRUNE_GAMMA without batch norm. */
+   of another kind, of 8-bit weights or with one layer, group norm, SSLH_PRUNE_GAMMA without batch norm, NaN. */
 SSLH_API sslh_net *sslh_net_prune_filters(sslh_net *net, sslh_prune_desc desc);
 #endif
 
@@ -4448,7 +4449,8 @@ enum { SSLH_UNKNOWN = 255, SSLH_MAP_CLASSES = 32 }; /* in 8-bit maps; the most c
        static const int32_t grey[2] = { 255, 0 };           // class 0 is white, class 1 black
        sslh_data all  = sslh_load_images(c, "slices");      // image_00.png .. image_19.png, label_00.png ..
        sslh_data data = sslh_data_with_maps(sslh_data_range(all, 0, 20), sslh_data_range(all, 20, 40), grey, 2);
-   Errors: different numbers or sizes, maps with more than one channel, a value that is no class (with grey NULL). */
+   Errors: different numbers or sizes, maps with more than one channel, a value that is no class (with grey NULL), two
+   classes of one grey. */
 SSLH_API sslh_data sslh_data_with_maps(sslh_data images, sslh_data maps, const int32_t *grey, int classes);
 
 /* How an image and its map become tiles that have been moved alike. Zero fields do nothing. */
