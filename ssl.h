@@ -2575,6 +2575,8 @@ struct sslh_method {
     const sslh_method_info *info; /* its row of sslh_methods; NULL for a method of your own */
     int          over_ranks;  /* 1: may be trained by several ranks (sslh_comm): the mean over the ranks of what loss
                                  returns is the loss of the whole batch. 0: sslh_train and sslh_method_step refuse */
+    int          plain_views; /* 1: .views gives pixels in [0,1], which loss normalises itself; 0: its images are
+                                 normalised as the encoder's preprocessing says. Read by sslh_adversarial */
 };
 /* A method without callbacks but with a container that already holds the encoder (as "encoder"; it may be NULL) and a
    copy of self. name must stay valid; it is written into checkpoints. */
@@ -4652,7 +4654,7 @@ typedef struct sslh_masking {
     float unbounded;               /* after PGD with eps 1 (.l2: the whole image), which has to come near 0 */
     float loss[4];                 /* cross-entropy at eps 0, eps / 2, eps and 2 eps of PGD */
     int   suspicious;              /* how many of five signs there are: FGSM weaker than noise, PGD weaker than FGSM,
-                                      transfer stronger than PGD (each by more than 1 point), unbounded above 5 % , a
+                                      transfer stronger than PGD (each by more than 1 point), unbounded above 5 %, a
                                       loss that falls while eps grows */
 } sslh_masking;
 SSLH_API sslh_masking sslh_masking_check(sslh_ctx *c, sslh_net *net, sslh_net *other, sslh_data test,
@@ -4673,10 +4675,11 @@ typedef struct sslh_adversarial_desc {
 /* The same method, learning from images that were attacked against its own loss in every step: with sslh_supervised
    adversarial training (Madry et al. 2018, eq. 2.1), with sslh_simclr adversarial contrastive learning, both views
    attacked together (Jiang et al. 2020: ACL; Kim et al. 2020: RoCL; .clean 0.5 is ACL's dual stream on one set of batch
-   norms). The method, of one phase, is used up: train what is returned. What is attacked are its views that are images
-   (N,H,W,C), C up to 4, normalised as its encoder's preprocessing says. Numbers are those of the attacked images. A
-   step costs .steps more forward and backward passes. A method whose loss changes states, such as a queue, is an error
-   of the first step. */
+   norms). The method, of one phase, is used up: train what is returned, in one process (sslh_comm). What is attacked
+   are its views that are images (N,H,W,C), C up to 4, and that its loss has a gradient for: pixels in [0,1], normalised
+   as its encoder's preprocessing says unless it has .plain_views. Numbers are those of the attacked images. A step
+   costs .steps more forward and backward passes, the first one another. Errors of the first step: a loss that changes
+   states of the net; views that are no such images; an encoder of another colour space. */
 SSLH_API sslh_method sslh_adversarial(sslh_ctx *c, sslh_method method, sslh_adversarial_desc desc);
 
 /* Common corruptions, with the strengths of CIFAR-10-C (Hendrycks & Dietterich 2019). */
@@ -8846,6 +8849,7 @@ SSLH_DEF sslh_method sslh_inpainting(sslh_ctx *c, sslh_net *encoder, sslh_inpain
     } else m.numbers[1].name = NULL; /* PSNR alone */
     m.prepare = sslh_i_inpainting_prepare;
     m.views = sslh_i_inpainting_views;
+    m.plain_views = 1;
     m.loss = sslh_i_inpainting_loss;
     return sslh_i_method_end(m);
 }
@@ -17203,6 +17207,7 @@ SSLH_DEF sslh_method sslh_distill(sslh_ctx *c, sslh_net *encoder, sslh_net *teac
     }
     m.prepare = sslh_i_distill_prepare;
     m.views = sslh_i_distill_views;
+    m.plain_views = 1;
     m.loss = sslh_i_distill_step_loss;
     m.min_batch = 2;
     return sslh_i_method_end(m);
@@ -23054,7 +23059,7 @@ SSLH_DEF sslh_tensor *sslh_occlusion(sslh_ctx *c, sslh_net *net, sslh_tensor *x,
             sslh_i_cover(covered, r * d.stride, s * d.stride, d.window, (sslh_real)sslh_i_default(d.fill, 0.5f));
             sslh_i_look_score(&k, covered, score[1]->data);
             for (n = 0; n < N && !SSLH_I_BAD(c); n++)
-                out->data[(size_t)(n * R + r) * (size_t)S + (size_t)s] = score[0]->data[n] - score[1]->data[n];
+                out->data[((size_t)n * (size_t)R + (size_t)r) * (size_t)S + (size_t)s] = score[0]->data[n] - score[1]->data[n];
         }
     return sslh_i_look_end(&k, op, out);
 }
@@ -23141,6 +23146,22 @@ SSLH_DEF sslh_tensor *sslh_attention_rollout(sslh_ctx *c, sslh_net *net, sslh_te
 
 /* --- similarity of representations -------------------------------------------------------------------------------- */
 
+/* Centres the columns of x (n,D), then multiplies it by the power of two that brings its largest value to 1/2 .. 1. That
+   changes no bit of (5), and no product of small or large features leaves the range of a float. */
+SSLH_I_FN sslh_tensor *sslh_i_cka_scaled(sslh_ctx *c, sslh_tensor *x) {
+    double most = 0;
+    size_t i;
+    int power = 0;
+    x = sslh_sub(c, x, sslh_mean(c, x, SSLH_AXIS(0), 1));
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    for (i = 0; i < x->count; i++) {
+        const double v = fabs((double)x->data[i]);
+        if (v > most) most = v;
+    }
+    if (most > 0 && most - most == 0) (void)frexp(most, &power);
+    for (i = 0; i < x->count; i++) x->data[i] = (sslh_real)ldexp((double)x->data[i], -power);
+    return x;
+}
 /* Squared Frobenius norm of a'b. */
 SSLH_I_FN double sslh_i_cross_square(sslh_ctx *c, sslh_tensor *a, sslh_tensor *b) {
     sslh_tensor *t = sslh_matmul_ex(c, a, b, 1, 0);
@@ -23163,13 +23184,13 @@ SSLH_DEF float sslh_cka(sslh_ctx *c, sslh_tensor *a, sslh_tensor *b) {
     if (!sslh_i_check_rows(op, "first features", a) || !sslh_i_check_rows(op, "second features", b)) return 0.0f;
     sslh_push(c);
     sslh_no_grad(c, 1);
-    for (i = 0; i < 2; i++) in[i] = sslh_sub(c, in[i], sslh_mean(c, in[i], SSLH_AXIS(0), 1));
+    for (i = 0; i < 2; i++) in[i] = sslh_i_cka_scaled(c, in[i]);
     xy = sslh_i_cross_square(c, in[0], in[1]);
     xx = sslh_i_cross_square(c, in[0], in[0]);
     yy = sslh_i_cross_square(c, in[1], in[1]);
     if (xx > 0 && yy > 0) result = xy / sqrt(xx * yy);
-    if (!SSLH_I_BAD(c) && result - result != 0)
-        sslh_fail(c, SSLH_E_NAN, "%s: the products of the features are larger than a float can be: scale them", op);
+    if (!SSLH_I_BAD(c) && (xx - xx != 0 || yy - yy != 0))
+        sslh_fail(c, SSLH_E_NAN, "%s: the sum of a column is larger than a float can be: scale the features", op);
     sslh_no_grad(c, 0);
     sslh_pop(c);
     return SSLH_I_BAD(c) ? 0.0f : (float)result;
@@ -23177,14 +23198,14 @@ SSLH_DEF float sslh_cka(sslh_ctx *c, sslh_tensor *a, sslh_tensor *b) {
 
 /* --- pictures ----------------------------------------------------------------------------------------------------- */
 
-/* The value below which 99 of 100 of n values from 0 to most lie, to 1/1024 of most. */
+/* The value below which 99 of 100 of n values from 0 to most lie, to 1/1024 of most; NaN counts as 0. */
 SSLH_I_FN sslh_real sslh_i_high_value(const sslh_real *v, size_t n, sslh_real most) {
     size_t count[1024], i, above = 0;
     int bin;
     memset(count, 0, sizeof count);
     for (i = 0; i < n; i++) {
-        bin = (int)(v[i] / most * 1024);
-        count[bin < 0 ? 0 : bin > 1023 ? 1023 : bin]++;
+        bin = v[i] > 0 ? (int)(v[i] / most * 1024) : 0;
+        count[bin > 1023 ? 1023 : bin]++;
     }
     for (bin = 1023; bin > 0 && above + count[bin] <= n / 100; bin--) above += count[bin];
     return most * (sslh_real)(bin + 1) / 1024;
@@ -23223,7 +23244,8 @@ SSLH_DEF sslh_tensor *sslh_heat(sslh_ctx *c, sslh_tensor *map, sslh_tensor *imag
     for (n = 0; n < (size_t)m->shape[0]; n++) {
         const sslh_real *v = m->data + n * pixels, *image = images->data + n * pixels * C;
         sslh_real most = 0;
-        for (i = 0; i < pixels; i++) most = SSLH_I_MAX(most, v[i]);
+        for (i = 0; i < pixels; i++)
+            if (v[i] > most) most = v[i]; /* not NaN, which compares with nothing */
         if (!(most > 0) || most - most != 0) most = 1; /* nothing to show, or Inf */
         else most = sslh_i_high_value(v, pixels, most);
         for (i = 0; i < pixels; i++) {
@@ -23284,6 +23306,10 @@ SSLH_DEF void sslh_inside_picture(sslh_ctx *c, const char *path, sslh_net *net, 
     if (!sslh_i_begin(c, op, &x, 1, 1) || !sslh_i_desc_ok(c, op, SSLH_I_D_INSIDE, &d)) return;
     if (x->ndim != 4 || (x->shape[3] != 1 && x->shape[3] != 3)) {
         sslh_fail(c, SSLH_E_SHAPE, "%s: images (N,H,W,1 or 3) are needed", op);
+        return;
+    }
+    if (!net || sslh_net_ctx(net) != c) {
+        sslh_fail(c, SSLH_E_USAGE, "%s: the net is NULL, could not be made or belongs to another context", op);
         return;
     }
     N = x->shape[0], H = x->shape[1], W = x->shape[2];
@@ -23439,6 +23465,18 @@ SSLH_I_FN void sslh_i_attack_draw(sslh_ctx *c, const sslh_i_attack *a, const ssl
     sslh_i_scratch_end(c, g);
 }
 
+/* Copies of n tensors y that take a gradient, in the scope that is open. 0 after an error. */
+SSLH_I_FN int sslh_i_attack_leaves(sslh_ctx *c, sslh_tensor **y, sslh_tensor **leaf, int n) {
+    int i;
+    for (i = 0; i < n && !SSLH_I_BAD(c); i++) {
+        leaf[i] = sslh_zeros(c, sslh_shape_of(y[i]));
+        if (SSLH_I_BAD(c)) break;
+        memcpy(leaf[i]->data, y[i]->data, y[i]->count * sizeof *y[i]->data);
+        sslh_requires_grad(leaf[i]);
+    }
+    return !SSLH_I_BAD(c);
+}
+
 /* Attacks n tensors x of images together; y[i], of x[i]'s shape, receives them. Parameters must collect no gradient,
    and the nets be in evaluation mode. */
 SSLH_I_FN void sslh_i_attack_run(sslh_ctx *c, const sslh_i_attack *a, sslh_tensor **x, sslh_tensor **y, int n) {
@@ -23453,13 +23491,7 @@ SSLH_I_FN void sslh_i_attack_run(sslh_ctx *c, const sslh_i_attack *a, sslh_tenso
     }
     for (t = 0; t < steps && a->d.eps > 0.0f && !SSLH_I_BAD(c); t++) {
         sslh_push(c);
-        for (i = 0; i < n && !SSLH_I_BAD(c); i++) {
-            leaf[i] = sslh_zeros(c, sslh_shape_of(x[i]));
-            if (SSLH_I_BAD(c)) break;
-            memcpy(leaf[i]->data, y[i]->data, y[i]->count * sizeof *y[i]->data);
-            sslh_requires_grad(leaf[i]);
-        }
-        if (!SSLH_I_BAD(c)) sslh_backward(c, a->loss(c, leaf, n, a->user));
+        if (sslh_i_attack_leaves(c, y, leaf, n)) sslh_backward(c, a->loss(c, leaf, n, a->user));
         for (i = 0; i < n && !SSLH_I_BAD(c); i++) /* one that the loss does not depend on stays */
             if (leaf[i]->grad) sslh_i_attack_move(a, x[i], y[i]->data, leaf[i]->grad, length, 0);
         sslh_pop(c);
@@ -23644,6 +23676,7 @@ SSLH_DEF sslh_method sslh_supervised(sslh_ctx *c, sslh_net *net, sslh_supervised
     memset(s.views.std, 0, sizeof s.views.std);
     m = sslh_method_new(c, "supervised", net, &s, sizeof s);
     m.views = sslh_i_supervised_views;
+    m.plain_views = 1;
     m.loss = sslh_i_supervised_loss;
     m.numbers[0].name = "accuracy";
     m.defaults.batch = 128;
@@ -23659,7 +23692,8 @@ typedef struct sslh_i_adversarial {
     sslh_method inner;       /* the method as it was */
     sslh_adversarial_desc d; /* .attack resolved */
     char name[64];
-    int checked;             /* whether its loss changes states was looked at */
+    int checked;             /* 1: the first step has found nothing wrong with it */
+    unsigned wanted;         /* bit i: view i is attacked. Its loss depends on it, as it does not on a mask */
 } sslh_i_adversarial;
 
 /* The method that is wrapped, told what the trainer tells the outer one. */
@@ -23704,7 +23738,43 @@ SSLH_I_FN sslh_tensor *sslh_i_attacked_method_loss(sslh_ctx *c, sslh_tensor **in
     return k->inner->loss(k->inner, &k->views, 0);
 }
 
-/* Attacks those of the n views that are images; out (16) receives them all. */
+/* Whether view i of v may be one that is attacked: a tensor of images. */
+SSLH_I_FN int sslh_i_view_is_image(const sslh_view_set *v, int i) {
+    return v->x[i] && v->x[i]->type == SSLH_F32 && v->x[i]->ndim == 4 && v->x[i]->shape[3] <= 4;
+}
+
+/* In the first step: which views the loss of k depends on, bit i for view i. They must be pixels in [0,1] behind the
+   normalisation of a; augmentation may overshoot a little. */
+SSLH_I_FN unsigned sslh_i_attack_wanted(sslh_ctx *c, const char *name, const sslh_i_attack *a,
+                                        sslh_i_attacked_method *k) {
+    const sslh_view_set v = k->views;
+    sslh_tensor *x[16], *leaf[16];
+    unsigned wanted = 0;
+    size_t j;
+    int i, n = 0;
+    for (i = 0; i < v.n; i++)
+        if (sslh_i_view_is_image(&v, i)) k->place[n] = i, x[n++] = v.x[i];
+    sslh_push(c);
+    if (n && sslh_i_attack_leaves(c, x, leaf, n)) sslh_backward(c, a->loss(c, leaf, n, a->user));
+    for (i = 0; i < n && !SSLH_I_BAD(c); i++)
+        if (leaf[i]->grad) wanted |= 1u << k->place[i];
+    sslh_pop(c);
+    k->views = v;
+    if (!wanted && !SSLH_I_BAD(c))
+        sslh_fail(c, SSLH_E_USAGE, "%s: none of the method's views is a tensor of images (N,H,W,C) that its loss "
+                  "depends on", name);
+    for (i = 0; i < n && !SSLH_I_BAD(c); i++)
+        for (j = 0; (wanted >> k->place[i] & 1u) && j < x[i]->count && !SSLH_I_BAD(c); j++) {
+            const size_t ch = j % (size_t)x[i]->shape[3];
+            const double p = (double)x[i]->data[j] * (double)a->std[ch] + (double)a->mean[ch];
+            if (!(p >= -0.25 && p <= 1.25))
+                sslh_fail(c, SSLH_E_USAGE, "%s: the view '%s' has a pixel of %g behind the encoder's normalisation: only "
+                          "images in [0,1] can be attacked", name, v.name[k->place[i]], p);
+        }
+    return wanted;
+}
+
+/* Attacks those of the views v that are images; out receives them all. */
 SSLH_I_FN void sslh_i_attack_views(sslh_method *m, sslh_method *inner, const sslh_view_set *v, sslh_view_set *out) {
     sslh_i_adversarial *s = (sslh_i_adversarial *)m->self;
     sslh_ctx *c = m->ctx;
@@ -23716,10 +23786,16 @@ SSLH_I_FN void sslh_i_attack_views(sslh_method *m, sslh_method *inner, const ssl
     sslh_tensor *x[16], *y[16];
     uint64_t before = 0;
     int i, n = 0;
+    *out = *v;
+    if (p.colour && !SSLH_I_BAD(c))
+        sslh_fail(c, SSLH_E_USAGE, "%s: the encoder takes another colour space than RGB, and attacks change pixels of "
+                  "RGB or grey in [0,1]", m->name);
+    if (SSLH_I_BAD(c)) return;
     memset(&a, 0, sizeof a);
     for (i = 0; i < 4; i++) {
-        a.std[i] = p.std[i] != 0.0f ? (sslh_real)p.std[i] : 1;
-        a.mean[i] = p.std[i] != 0.0f ? (sslh_real)p.mean[i] : 0;
+        const int normalised = !inner->plain_views && p.std[i] != 0.0f;
+        a.std[i] = normalised ? (sslh_real)p.std[i] : 1;
+        a.mean[i] = normalised ? (sslh_real)p.mean[i] : 0;
     }
     a.d = s->d.attack;
     a.stream = sslh_next_stream(c);
@@ -23727,28 +23803,24 @@ SSLH_I_FN void sslh_i_attack_views(sslh_method *m, sslh_method *inner, const ssl
     a.user = &k;
     k.inner = inner;
     k.views = *v;
-    *out = *v;
-    for (i = 0; i < v->n && !SSLH_I_BAD(c); i++) {
-        if (!v->x[i] || v->x[i]->type != SSLH_F32 || v->x[i]->ndim != 4 || v->x[i]->shape[3] > 4) continue;
-        k.place[n] = i;
-        x[n] = v->x[i];
-        y[n] = sslh_i_new(c, m->name, SSLH_F32, sslh_shape_of(x[n]));
-        if (!y[n]) return;
-        out->x[i] = y[n++];
-    }
-    if (!n && !SSLH_I_BAD(c))
-        sslh_fail(c, SSLH_E_USAGE, "%s: none of the method's views is a tensor of images (N,H,W,C)", m->name);
-    if (SSLH_I_BAD(c)) return;
     if (!s->checked) before = sslh_hash(m->net);
     sslh_i_modes_evaluate(m->net, &modes);
     c->groups = 0;
-    sslh_i_attack_run(c, &a, x, y, n);
+    if (!s->checked) s->wanted = sslh_i_attack_wanted(c, m->name, &a, &k);
+    for (i = 0; i < v->n && !SSLH_I_BAD(c); i++) {
+        if (!(s->wanted >> i & 1u) || !sslh_i_view_is_image(v, i)) continue;
+        k.place[n] = i;
+        x[n] = v->x[i];
+        y[n] = sslh_i_new(c, m->name, SSLH_F32, sslh_shape_of(x[n]));
+        if (y[n]) out->x[i] = y[n++];
+    }
+    if (!SSLH_I_BAD(c)) sslh_i_attack_run(c, &a, x, y, n);
     c->groups = groups;
     sslh_i_modes_back(m->net, &modes);
     if (!s->checked && !SSLH_I_BAD(c) && before != sslh_hash(m->net))
-        sslh_fail(c, SSLH_E_USAGE, "%s: the loss of this method changes its states (a queue, a centre), which attacks "
-                  "would fill with images that nobody learns from", m->name);
-    s->checked = 1;
+        sslh_fail(c, SSLH_E_USAGE, "%s: the loss of this method changes its states, which attacks would fill with images "
+                  "that nobody learns from: change them in .after", m->name);
+    s->checked = !SSLH_I_BAD(c);
 }
 
 SSLH_I_FN sslh_tensor *sslh_i_adversarial_loss(sslh_method *m, const sslh_view_set *v, int phase) {
@@ -23794,6 +23866,7 @@ SSLH_DEF sslh_method sslh_adversarial(sslh_ctx *c, sslh_method method, sslh_adve
     m.loss = sslh_i_adversarial_loss;
     m.grads = method.grads ? sslh_i_adversarial_grads : NULL;
     m.after = method.after ? sslh_i_adversarial_after : NULL;
+    m.over_ranks = 0; /* each process draws its random starts as if its images were the whole batch */
     return sslh_i_method_end(m);
 }
 
