@@ -4603,7 +4603,8 @@ SSLH_API float sslh_cka(sslh_ctx *c, sslh_tensor *a, sslh_tensor *b);
    the map is resized bilinearly. */
 SSLH_API sslh_tensor *sslh_heat(sslh_ctx *c, sslh_tensor *map, sslh_tensor *images);
 /* A sheet, one row for each image of x (N,H,W,1 or 3) in [0,1], of all of the above that the net has: the image,
-   saliency, SmoothGrad, integrated gradients, occlusion; then Grad-CAM and activations, or attention and rollout. */
+   saliency, SmoothGrad, integrated gradients, occlusion; then Grad-CAM and activations, or attention and rollout. A net
+   whose preprocessing normalises images is an error (put it into sslh_with_head). */
 SSLH_API void sslh_inside_picture(sslh_ctx *c, const char *path, sslh_net *net, sslh_tensor *x, sslh_tensor *target,
                                   sslh_inside_desc desc);
 #endif
@@ -4612,7 +4613,8 @@ SSLH_API void sslh_inside_picture(sslh_ctx *c, const char *path, sslh_net *net, 
 /*  >>api-robust  attacks, corruptions, training against them                                                         */
 /* ================================================================================================================== */
 /* How little has to change in an image until a net says something else, and nets that bear more. Nets take images
-   (N,H,W,C) in [0,1] and give scores (N,K), as those of sslh_probe_keep, sslh_classifier_net and sslh_with_head do. */
+   (N,H,W,C) in [0,1] and give scores (N,K), as those of sslh_probe_keep, sslh_classifier_net and sslh_with_head do; one
+   whose preprocessing normalises images is an error (put it into sslh_with_head). */
 
 #ifndef SSLH_WITH_ROBUST
 #define SSLH_WITH_ROBUST SSLH_WITH_ALL
@@ -18719,6 +18721,25 @@ SSLH_DEF sslh_net *sslh_with_head(sslh_ctx *c, sslh_net *encoder, int classes) {
     return SSLH_I_BAD(c) ? sslh_i_dummy_net(c) : net;
 }
 
+/* Checks that a net is of this context and takes pixels in [0,1] as they are; 0 and an error otherwise. A net that
+   expects normalised images would give scores for pixels too, but wrong ones. */
+SSLH_I_FN int sslh_i_takes_pixels(sslh_ctx *c, const char *op, sslh_net *net) {
+    sslh_preprocess p;
+    int i, normalised;
+    if (SSLH_I_BAD(c)) return 0;
+    if (!net || sslh_net_ctx(net) != c) {
+        sslh_fail(c, SSLH_E_USAGE, "%s: the net is NULL, could not be made or belongs to another context", op);
+        return 0;
+    }
+    p = sslh_get_preprocess(net);
+    normalised = p.colour != 0;
+    for (i = 0; i < 4; i++) normalised |= p.std[i] != 0.0f;
+    if (normalised)
+        sslh_fail(c, SSLH_E_USAGE, "%s: the net takes images that are normalised by its preprocessing: pass "
+                  "sslh_with_head(c, net, 0), which takes pixels in [0,1] and normalises them", op);
+    return !SSLH_I_BAD(c);
+}
+
 /* Puts the layer w (x - mean) scale + b of features x into a net with a head. w is K rows of D values, each `stride`
    after the one before, as the biases are `bias_stride` apart. The weights become w scale, and the bias loses
    w scale mean. */
@@ -23308,10 +23329,7 @@ SSLH_DEF void sslh_inside_picture(sslh_ctx *c, const char *path, sslh_net *net, 
         sslh_fail(c, SSLH_E_SHAPE, "%s: images (N,H,W,1 or 3) are needed", op);
         return;
     }
-    if (!net || sslh_net_ctx(net) != c) {
-        sslh_fail(c, SSLH_E_USAGE, "%s: the net is NULL, could not be made or belongs to another context", op);
-        return;
-    }
+    if (!sslh_i_takes_pixels(c, op, net)) return;
     N = x->shape[0], H = x->shape[1], W = x->shape[2];
     sslh_push(c);
     kind = sslh_i_inside_kind(c, net, x);
@@ -23524,9 +23542,7 @@ SSLH_I_FN sslh_tensor *sslh_i_attack_net(sslh_ctx *c, const char *op, sslh_net *
     if (x->type != SSLH_F32 || x->ndim != 4 || x->shape[3] > 4 || labels->type != SSLH_I32 || labels->ndim != 1 ||
         labels->shape[0] != x->shape[0])
         sslh_fail(c, SSLH_E_SHAPE, "%s: images (N,H,W,C), real, C up to 4, and labels (N), SSLH_I32, are needed", op);
-    else if (!net || sslh_net_ctx(net) != c)
-        sslh_fail(c, SSLH_E_USAGE, "%s: the net is NULL, could not be made or belongs to another context", op);
-    out = SSLH_I_BAD(c) ? NULL : sslh_i_new(c, op, SSLH_F32, sslh_shape_of(x));
+    out = !sslh_i_takes_pixels(c, op, net) ? NULL : sslh_i_new(c, op, SSLH_F32, sslh_shape_of(x));
     if (!out) return sslh_i_dummy(c);
     memset(&a, 0, sizeof a);
     for (i = 0; i < 4; i++) a.std[i] = 1;
@@ -23561,10 +23577,8 @@ SSLH_I_FN float sslh_i_hard_accuracy(sslh_ctx *c, const char *op, sslh_net *net,
     uint64_t stream;
     int64_t at;
     if (!sslh_i_check_labels(c, op, test, test)) return 0.0f;
-    if (!net || sslh_net_ctx(net) != c || (d->source && sslh_net_ctx(d->source) != c) || test.height < 1) {
-        sslh_fail(c, SSLH_E_USAGE, "%s: nets of this context and a data set of images are needed", op);
-        return 0.0f;
-    }
+    if (test.height < 1) sslh_fail(c, SSLH_E_USAGE, "%s: a data set of images is needed", op);
+    if (!sslh_i_takes_pixels(c, op, net) || (d->source && !sslh_i_takes_pixels(c, op, d->source))) return 0.0f;
     stream = sslh_next_stream(c);
     sslh_i_modes_evaluate(net, &modes);
     for (at = 0; at < test.count && !SSLH_I_BAD(c); at += d->batch) {

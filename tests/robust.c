@@ -460,6 +460,26 @@ static void wrong_methods(void) {
     x = some_images(c, 2, SIDE, 1);
     sslh_attack(c, NULL, x, sslh_from_ints(c, sslh_dim1(2), labels), d);
     CHECK_ERROR(c, "sslh_attack: the net is NULL");
+    { /* a net that takes normalised images */
+        NONE(sslh_preprocess, p);
+        NONE(sslh_mlp_desc, e);
+        sslh_net *other;
+        e.in = VALUES, e.widths[0] = 3;
+        other = sslh_mlp(c, e);
+        p.std[0] = 0.2f;
+        sslh_set_preprocess(other, p);
+        x = some_images(c, 2, SIDE, 1);
+        sslh_attack(c, other, x, sslh_from_ints(c, sslh_dim1(2), labels), d);
+        CHECK_ERROR(c, "sslh_attack: the net takes images that are normalised by its preprocessing: pass sslh_with_head");
+        sslh_corrupted_accuracy(c, other, data, SSLH_JPEG, 1);
+        CHECK_ERROR(c, "sslh_corrupted_accuracy: the net takes images that are normalised");
+        d.source = other;
+        sslh_robust_accuracy(c, net, data, d);
+        CHECK_ERROR(c, "sslh_robust_accuracy: the net takes images that are normalised");
+        d.source = NULL;
+        sslh_robust_accuracy(c, sslh_with_head(c, other, 0), data, d);
+        CHECK_OK(c);
+    }
     data.labels = NULL;
     sslh_robust_accuracy(c, net, data, d);
     CHECK_ERROR(c, "sslh_robust_accuracy: the training data has no labels");
