@@ -1896,8 +1896,8 @@ typedef struct sslh_stream_desc {
     int size;        /* as in sslh_images_desc; 0: all images have the size of the first one */
     int bilinear;    /* 1: resized bilinearly instead of bicubically */
     int channels;    /* 1 grey, 3 colour; default: as the first image has. Grey images become colour, not the reverse */
-    int skip_broken; /* 0: a file that cannot be read is an error when a batch needs it. 1: a shuffled loader puts the
-                        sample that follows in its order in the place of such a file, with one warning; it is still an
+    int skip_broken; /* 0: a file that cannot be read is an error when a batch needs it. 1: a shuffled loader puts a
+                        sample of the batch that follows in the place of such a file, with one warning; it is still an
                         error in order and in an evaluation, whose rows are those of the samples, and so are 64 in a
                         row */
     int megabytes;   /* most memory of a loader, in MB (1,000,000 bytes): the images of two batches, and what reading
@@ -53897,8 +53897,8 @@ SSLH_I_FN void sslh_i_stream_load(sslh_ctx *c, const char *fn, const struct sslh
         return;
     }
     if (image->channels > s->channels) {
-        sslh_fail(c, SSLH_E_SHAPE, "%s: %s is in colour, the first image is grey: set .channels to 3, and grey images "
-                  "become colour", fn, sslh_i_tail(path));
+        sslh_fail(c, SSLH_E_SHAPE, "%s: %s is in colour, %s: set .channels to 3, and grey images become colour", fn,
+                  sslh_i_tail(path), s->d.channels ? "and .channels is 1" : "the first image is grey");
         return;
     }
     const size_t pixels = (size_t)s->height * (size_t)s->width, channels = (size_t)s->channels;
@@ -54055,10 +54055,12 @@ SSLH_I_FN int sslh_i_stream_skips(const sslh_field *f) {
     const struct sslh_i_stream *s = sslh_i_stream_of(f);
     return s && s->d.skip_broken;
 }
-/* A CRC-32 of the names of the files below the folder, which may have been moved. */
+/* A CRC-32 of the names of the files below the folder, which may have been moved, and may be given with a slash at its
+   end or without. */
 SSLH_I_FN uint32_t sslh_i_stream_crc(uint32_t crc, const struct sslh_i_stream *s) {
     for (int64_t i = 0; i < s->count; i++) {
         const char *name = s->file[i] + s->root;
+        while (*name == '/' || *name == '\\') name++;
         crc = sslh_i_crc32(crc, (const uint8_t *)name, strlen(name) + 1);
     }
     return crc;
@@ -54098,15 +54100,16 @@ SSLH_I_FN int sslh_i_feed_new(sslh_loader *l, const struct sslh_i_stream *s) {
     return 1;
 }
 
-/* Puts the image that follows in the order of the epoch in the place of number i of the batch, which begins at place
-   first of this order. */
+/* Puts an image of the batches that follow in the order of the epoch in the place of number i of the batch, which begins
+   at place first of this order: the one that lies as far behind the batch as i lies in it, so that no image comes twice
+   in a batch, unless the next ones cannot be read either. */
 SSLH_I_FN int sslh_i_feed_replace(sslh_loader *l, int64_t first, int i) {
     struct sslh_i_feed *f = l->feed;
     sslh_ctx *c = l->c;
     char why[sizeof f->r.share->why];
     memcpy(why, f->r.share[0].why, sizeof why);
-    for (int64_t k = 1; k <= SSLH_I_MIN((int64_t)SSLH_I_BROKEN_ROW, l->data.count - 1); k++) {
-        const int32_t at = l->order[(first + i + k) % l->data.count];
+    for (int64_t k = 1; k <= SSLH_I_MIN((int64_t)SSLH_I_BROKEN_ROW, l->data.count); k++) {
+        const int32_t at = l->order[(first + l->desc.batch + i + k - 1) % l->data.count];
         const int32_t id = (int32_t)sslh_i_sample_id(&l->data, at);
         const int state = sslh_i_reading_one(&f->r, id, f->r.out + (size_t)i * f->r.bytes, NULL);
         if (!state) return 0;
@@ -54275,7 +54278,7 @@ SSLH_DEF sslh_data sslh_stream_images(sslh_ctx *c, const char *path, sslh_stream
     int classes = 0;
     if (SSLH_I_BAD(c) || !sslh_i_desc_ok(c, "sslh_stream_images", SSLH_I_D_STREAM, &d)) return sslh_i_no_data(c);
     if (!path || d.channels == 2) {
-        sslh_fail(c, SSLH_E_USAGE, path ? "sslh_stream_images: .channels is 2: 1 makes a grey set, 3 one in colour"
+        sslh_fail(c, SSLH_E_USAGE, path ? "sslh_stream_images: .channels is 2: 1 is for grey images, 3 for images in colour"
                   : "sslh_stream_images: the path is NULL");
         return sslh_i_no_data(c);
     }
