@@ -6710,11 +6710,15 @@ SSLH_I_FN int sslh_i_count_numbers(const sslh_number *number) {
     return n;
 }
 
-/* Share of rows of logits (N,K) whose largest entry is the label. Ties go to the lower class, as in sslh_argmax. */
+/* Share of rows of logits (N,K) whose largest entry is the label, among those that have one (-1: none). Ties go to the
+   lower class, as in sslh_argmax. */
 SSLH_I_FN float sslh_i_accuracy(const sslh_tensor *logits, const int32_t *labels) {
+    int i, known = 0;
     if (!logits || SSLH_I_BAD(logits->ctx) || logits->ndim != 2) return 0.0f;
+    for (i = 0; i < logits->shape[0]; i++) known += labels[i] >= 0;
+    if (!known) return 0.0f;
     return (float)sslh_i_right_rows(logits->data, labels, (size_t)logits->shape[0], (size_t)logits->shape[1], 1) /
-           (float)logits->shape[0];
+           (float)known;
 }
 
 /* ln n: the loss of guessing at random among n answers. */
@@ -35401,12 +35405,14 @@ SSLH_I_FN void sslh_i_nce_slopes(sslh_ctx *c, sslh_i_nce *p) {
 
 /* --- accuracy: how many rows are right ---------------------------------------------------------------------------- */
 /* Counts the rows of x (rows,K) in which fewer than k classes come before the label: larger values first, of equal ones
-   the lower class, NaN before all numbers. */
+   the lower class, NaN before all numbers. A label that is no class is never right. */
 SSLH_I_FN size_t sslh_i_right_rows(const sslh_real *x, const int32_t *labels, size_t rows, size_t K, size_t k) {
     size_t right = 0, r, j;
     for (r = 0; r < rows; r++, x += K) {
         size_t y = (size_t)labels[r], ahead = 0;
-        int nan = x[y] != x[y];
+        int nan;
+        if (labels[r] < 0 || y >= K) continue;
+        nan = x[y] != x[y];
         for (j = 0; j < K && ahead < k; j++)
             if (j < y) ahead += nan ? x[j] != x[j] : !(x[j] < x[y]);
             else if (j > y) ahead += !nan && !(x[j] <= x[y]);

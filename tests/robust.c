@@ -328,6 +328,33 @@ static sslh_tensor *masked_loss(sslh_method *m, const sslh_view_set *v, int phas
     y = last_seen->plain ? sslh_scale(c, sslh_shift(c, x, (sslh_real)-0.4f), 5) : x;
     return sslh_mean(c, sslh_square(c, sslh_forward(m->encoder, sslh_where(c, mask, sslh_scalar(c, 0), y))), SSLH_ALL, 0);
 }
+/* Images without a label do not count; a label that the net has no score for is an error. */
+static int keep_accuracy(const sslh_train_info *info, void *user) {
+    *(float *)user = info->numbers[0].value;
+    return 0;
+}
+static void labels_that_are_missing(void) {
+    sslh_ctx *c = context(1);
+    NONE(sslh_supervised_desc, s);
+    NONE(sslh_train_desc, t);
+    sslh_net *net = small_net(c);
+    int32_t own[4] = {1, 0, 1, 2};
+    float accuracy = 0;
+    sslh_data data = sslh_data_from_images(c, pixels, 4, SIDE, SIDE, 1, own);
+    CHECK_OK(c);
+    own[1] = own[3] = -1;
+    sslh_find(net, "head.bias")->data[1] = 100;
+    t.epochs = 1, t.batch = 4, t.quiet = 1;
+    t.callback = keep_accuracy, t.user = &accuracy;
+    sslh_train(c, sslh_supervised(c, net, s), data, t);
+    CHECK_OK(c);
+    CHECK(accuracy == 1, "an accuracy of %g on the images that have a label", (double)accuracy);
+    own[1] = 1 << 23;
+    sslh_train(c, sslh_supervised(c, net, s), data, t);
+    CHECK_ERROR(c, "label");
+    sslh_destroy(c);
+}
+
 static void views_of_all_kinds(void) {
     for (int plain = 0; plain < 2; plain++) {
         static seen kept;
@@ -671,7 +698,7 @@ TESTS_BEGIN
 #if SSLH_WITH_SIMCLR
     TEST_LEARNS(contrastive_learning_under_attack)
 #endif
-    TEST(views_of_all_kinds)
+    TEST(labels_that_are_missing) TEST(views_of_all_kinds)
 #if SSLH_WITH_INPAINTING && SSLH_WITH_CONTEXT && SSLH_WITH_COLORIZATION && SSLH_WITH_MOCO
     TEST(methods_of_other_views)
 #endif
