@@ -22923,6 +22923,10 @@ SSLH_DEF sslh_tensor *sslh_integrated_gradients(sslh_ctx *c, sslh_net *net, sslh
     size_t i;
     int j;
     if (SSLH_I_BAD(c) || !sslh_i_desc_ok(c, op, SSLH_I_D_INSIDE, &d)) return sslh_i_dummy(c);
+    if (d.baseline && (d.baseline->ctx != c || d.baseline->type != SSLH_F32)) {
+        sslh_fail(c, SSLH_E_SHAPE, "%s: .baseline must be a tensor of real values in this context", op);
+        return sslh_i_dummy(c);
+    }
     if (!d.samples) d.samples = 32;
     out = sslh_i_look_begin(c, op, &k, net, x, target) ? sslh_i_look_zeros(&k) : NULL;
     at = out ? sslh_i_look_zeros(&k) : NULL;

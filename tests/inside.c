@@ -675,6 +675,10 @@ static void errors(void) {
     d.baseline = sslh_zeros(c, sslh_dim1(5));
     sslh_integrated_gradients(c, net, x, NULL, d);
     CHECK_ERROR(c, "sslh_integrated_gradients: sslh_broadcast");
+    x = some_images(c, 2, 16, 1);
+    d.baseline = sslh_from_ints(c, sslh_dim1(1), wrong);
+    sslh_integrated_gradients(c, net, x, NULL, d);
+    CHECK_ERROR(c, "sslh_integrated_gradients: .baseline must be a tensor of real values");
     sslh_cka(c, sslh_zeros(c, sslh_dim2(3, 2)), sslh_zeros(c, sslh_dim2(4, 2)));
     CHECK_ERROR(c, "sslh_cka: features (n,D) and (n,E)");
     sslh_with_head(c, NULL, 3);
