@@ -1896,8 +1896,8 @@ typedef struct sslh_stream_desc {
     int size;        /* as in sslh_images_desc; 0: all images have the size of the first one */
     int bilinear;    /* 1: resized bilinearly instead of bicubically */
     int channels;    /* 1 grey, 3 colour; default: as the first image has. Grey images become colour, not the reverse */
-    int skip_broken; /* 0: a file that cannot be read is an error when a batch needs it. 1: a shuffled loader puts the
-                        sample that follows in its order in the place of such a file, with one warning; it is still an
+    int skip_broken; /* 0: a file that cannot be read is an error when a batch needs it. 1: a shuffled loader puts a
+                        sample of the batch that follows in the place of such a file, with one warning; it is still an
                         error in order and in an evaluation, whose rows are those of the samples, and so are 64 in a
                         row */
     int megabytes;   /* most memory of a loader, in MB (1,000,000 bytes): the images of two batches, and what reading
@@ -2575,6 +2575,8 @@ struct sslh_method {
     const sslh_method_info *info; /* its row of sslh_methods; NULL for a method of your own */
     int          over_ranks;  /* 1: may be trained by several ranks (sslh_comm): the mean over the ranks of what loss
                                  returns is the loss of the whole batch. 0: sslh_train and sslh_method_step refuse */
+    int          plain_views; /* 1: .views gives pixels in [0,1], which loss normalises itself; 0: its images are
+                                 normalised as the encoder's preprocessing says. Read by sslh_adversarial */
 };
 /* A method without callbacks but with a container that already holds the encoder (as "encoder"; it may be NULL) and a
    copy of self. name must stay valid; it is written into checkpoints. */
@@ -4604,7 +4606,8 @@ SSLH_API float sslh_cka(sslh_ctx *c, sslh_tensor *a, sslh_tensor *b);
    the map is resized bilinearly. */
 SSLH_API sslh_tensor *sslh_heat(sslh_ctx *c, sslh_tensor *map, sslh_tensor *images);
 /* A sheet, one row for each image of x (N,H,W,1 or 3) in [0,1], of all of the above that the net has: the image,
-   saliency, SmoothGrad, integrated gradients, occlusion; then Grad-CAM and activations, or attention and rollout. */
+   saliency, SmoothGrad, integrated gradients, occlusion; then Grad-CAM and activations, or attention and rollout. A net
+   whose preprocessing normalises images is an error (put it into sslh_with_head). */
 SSLH_API void sslh_inside_picture(sslh_ctx *c, const char *path, sslh_net *net, sslh_tensor *x, sslh_tensor *target,
                                   sslh_inside_desc desc);
 #endif
@@ -4613,7 +4616,8 @@ SSLH_API void sslh_inside_picture(sslh_ctx *c, const char *path, sslh_net *net, 
 /*  >>api-robust  attacks, corruptions, training against them                                                         */
 /* ================================================================================================================== */
 /* How little has to change in an image until a net says something else, and nets that bear more. Nets take images
-   (N,H,W,C) in [0,1] and give scores (N,K), as those of sslh_probe_keep, sslh_classifier_net and sslh_with_head do. */
+   (N,H,W,C) in [0,1] and give scores (N,K), as those of sslh_probe_keep, sslh_classifier_net and sslh_with_head do; one
+   whose preprocessing normalises images is an error (put it into sslh_with_head). */
 
 #ifndef SSLH_WITH_ROBUST
 #define SSLH_WITH_ROBUST SSLH_WITH_ALL
@@ -4655,7 +4659,7 @@ typedef struct sslh_masking {
     float unbounded;               /* after PGD with eps 1 (.l2: the whole image), which has to come near 0 */
     float loss[4];                 /* cross-entropy at eps 0, eps / 2, eps and 2 eps of PGD */
     int   suspicious;              /* how many of five signs there are: FGSM weaker than noise, PGD weaker than FGSM,
-                                      transfer stronger than PGD (each by more than 1 point), unbounded above 5 % , a
+                                      transfer stronger than PGD (each by more than 1 point), unbounded above 5 %, a
                                       loss that falls while eps grows */
 } sslh_masking;
 SSLH_API sslh_masking sslh_masking_check(sslh_ctx *c, sslh_net *net, sslh_net *other, sslh_data test,
@@ -4676,10 +4680,11 @@ typedef struct sslh_adversarial_desc {
 /* The same method, learning from images that were attacked against its own loss in every step: with sslh_supervised
    adversarial training (Madry et al. 2018, eq. 2.1), with sslh_simclr adversarial contrastive learning, both views
    attacked together (Jiang et al. 2020: ACL; Kim et al. 2020: RoCL; .clean 0.5 is ACL's dual stream on one set of batch
-   norms). The method, of one phase, is used up: train what is returned. What is attacked are its views that are images
-   (N,H,W,C), C up to 4, normalised as its encoder's preprocessing says. Numbers are those of the attacked images. A
-   step costs .steps more forward and backward passes. A method whose loss changes states, such as a queue, is an error
-   of the first step. */
+   norms). The method, of one phase, is used up: train what is returned, in one process (sslh_comm). What is attacked
+   are its views that are images (N,H,W,C), C up to 4, and that its loss has a gradient for: pixels in [0,1], normalised
+   as its encoder's preprocessing says unless it has .plain_views. Numbers are those of the attacked images. A step
+   costs .steps more forward and backward passes, the first one another. Errors of the first step: a loss that changes
+   states of the net; views that are no such images; an encoder of another colour space. */
 SSLH_API sslh_method sslh_adversarial(sslh_ctx *c, sslh_method method, sslh_adversarial_desc desc);
 
 /* Common corruptions, with the strengths of CIFAR-10-C (Hendrycks & Dietterich 2019). */
@@ -6713,11 +6718,15 @@ SSLH_I_FN int sslh_i_count_numbers(const sslh_number *number) {
     return n;
 }
 
-/* Share of rows of logits (N,K) whose largest entry is the label. Ties go to the lower class, as in sslh_argmax. */
+/* Share of rows of logits (N,K) whose largest entry is the label, among those that have one (-1: none). Ties go to the
+   lower class, as in sslh_argmax. */
 SSLH_I_FN float sslh_i_accuracy(const sslh_tensor *logits, const int32_t *labels) {
+    int i, known = 0;
     if (!logits || SSLH_I_BAD(logits->ctx) || logits->ndim != 2) return 0.0f;
+    for (i = 0; i < logits->shape[0]; i++) known += labels[i] >= 0;
+    if (!known) return 0.0f;
     return (float)sslh_i_right_rows(logits->data, labels, (size_t)logits->shape[0], (size_t)logits->shape[1], 1) /
-           (float)logits->shape[0];
+           (float)known;
 }
 
 /* ln n: the loss of guessing at random among n answers. */
@@ -8856,6 +8865,7 @@ SSLH_DEF sslh_method sslh_inpainting(sslh_ctx *c, sslh_net *encoder, sslh_inpain
     } else m.numbers[1].name = NULL; /* PSNR alone */
     m.prepare = sslh_i_inpainting_prepare;
     m.views = sslh_i_inpainting_views;
+    m.plain_views = 1;
     m.loss = sslh_i_inpainting_loss;
     return sslh_i_method_end(m);
 }
@@ -17218,6 +17228,7 @@ SSLH_DEF sslh_method sslh_distill(sslh_ctx *c, sslh_net *encoder, sslh_net *teac
     }
     m.prepare = sslh_i_distill_prepare;
     m.views = sslh_i_distill_views;
+    m.plain_views = 1;
     m.loss = sslh_i_distill_step_loss;
     m.min_batch = 2;
     return sslh_i_method_end(m);
@@ -18730,6 +18741,25 @@ SSLH_DEF sslh_net *sslh_with_head(sslh_ctx *c, sslh_net *encoder, int classes) {
     p.colour = 0;
     if (!SSLH_I_BAD(c)) sslh_set_preprocess(net, p);
     return SSLH_I_BAD(c) ? sslh_i_dummy_net(c) : net;
+}
+
+/* Checks that a net is of this context and takes pixels in [0,1] as they are; 0 and an error otherwise. A net that
+   expects normalised images would give scores for pixels too, but wrong ones. */
+SSLH_I_FN int sslh_i_takes_pixels(sslh_ctx *c, const char *op, sslh_net *net) {
+    sslh_preprocess p;
+    int i, normalised;
+    if (SSLH_I_BAD(c)) return 0;
+    if (!net || sslh_net_ctx(net) != c) {
+        sslh_fail(c, SSLH_E_USAGE, "%s: the net is NULL, could not be made or belongs to another context", op);
+        return 0;
+    }
+    p = sslh_get_preprocess(net);
+    normalised = p.colour != 0;
+    for (i = 0; i < 4; i++) normalised |= p.std[i] != 0.0f;
+    if (normalised)
+        sslh_fail(c, SSLH_E_USAGE, "%s: the net takes images that are normalised by its preprocessing: pass "
+                  "sslh_with_head(c, net, 0), which takes pixels in [0,1] and normalises them", op);
+    return !SSLH_I_BAD(c);
 }
 
 /* Puts the layer w (x - mean) scale + b of features x into a net with a head. w is K rows of D values, each `stride`
@@ -22941,6 +22971,10 @@ SSLH_DEF sslh_tensor *sslh_integrated_gradients(sslh_ctx *c, sslh_net *net, sslh
     size_t i;
     int j;
     if (SSLH_I_BAD(c) || !sslh_i_desc_ok(c, op, SSLH_I_D_INSIDE, &d)) return sslh_i_dummy(c);
+    if (d.baseline && (d.baseline->ctx != c || d.baseline->type != SSLH_F32)) {
+        sslh_fail(c, SSLH_E_SHAPE, "%s: .baseline must be a tensor of real values in this context", op);
+        return sslh_i_dummy(c);
+    }
     if (!d.samples) d.samples = 32;
     out = sslh_i_look_begin(c, op, &k, net, x, target) ? sslh_i_look_zeros(&k) : NULL;
     at = out ? sslh_i_look_zeros(&k) : NULL;
@@ -23102,7 +23136,8 @@ SSLH_DEF sslh_tensor *sslh_occlusion(sslh_ctx *c, sslh_net *net, sslh_tensor *x,
             sslh_i_cover(covered, r * d.stride, s * d.stride, d.window, (sslh_real)sslh_i_default(d.fill, 0.5f));
             sslh_i_look_score(&k, covered, score[1]->data);
             for (n = 0; n < N && !SSLH_I_BAD(c); n++)
-                out->data[(size_t)(n * R + r) * (size_t)S + (size_t)s] = score[0]->data[n] - score[1]->data[n];
+                out->data[((size_t)n * (size_t)R + (size_t)r) * (size_t)S + (size_t)s] =
+                    score[0]->data[n] - score[1]->data[n];
         }
     return sslh_i_look_end(&k, op, out);
 }
@@ -23189,6 +23224,22 @@ SSLH_DEF sslh_tensor *sslh_attention_rollout(sslh_ctx *c, sslh_net *net, sslh_te
 
 /* --- similarity of representations -------------------------------------------------------------------------------- */
 
+/* Centres the columns of x (n,D), then multiplies it by the power of two that brings its largest value to 1/2 .. 1.
+   That changes no bit of (5), and no product of small or large features leaves the range of a float. */
+SSLH_I_FN sslh_tensor *sslh_i_cka_scaled(sslh_ctx *c, sslh_tensor *x) {
+    double most = 0;
+    size_t i;
+    int power = 0;
+    x = sslh_sub(c, x, sslh_mean(c, x, SSLH_AXIS(0), 1));
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    for (i = 0; i < x->count; i++) {
+        const double v = fabs((double)x->data[i]);
+        if (v > most) most = v;
+    }
+    if (most > 0 && most - most == 0) (void)frexp(most, &power);
+    for (i = 0; i < x->count; i++) x->data[i] = (sslh_real)ldexp((double)x->data[i], -power);
+    return x;
+}
 /* Squared Frobenius norm of a'b. */
 SSLH_I_FN double sslh_i_cross_square(sslh_ctx *c, sslh_tensor *a, sslh_tensor *b) {
     sslh_tensor *t = sslh_matmul_ex(c, a, b, 1, 0);
@@ -23211,13 +23262,13 @@ SSLH_DEF float sslh_cka(sslh_ctx *c, sslh_tensor *a, sslh_tensor *b) {
     if (!sslh_i_check_rows(op, "first features", a) || !sslh_i_check_rows(op, "second features", b)) return 0.0f;
     sslh_push(c);
     sslh_no_grad(c, 1);
-    for (i = 0; i < 2; i++) in[i] = sslh_sub(c, in[i], sslh_mean(c, in[i], SSLH_AXIS(0), 1));
+    for (i = 0; i < 2; i++) in[i] = sslh_i_cka_scaled(c, in[i]);
     xy = sslh_i_cross_square(c, in[0], in[1]);
     xx = sslh_i_cross_square(c, in[0], in[0]);
     yy = sslh_i_cross_square(c, in[1], in[1]);
     if (xx > 0 && yy > 0) result = xy / sqrt(xx * yy);
-    if (!SSLH_I_BAD(c) && result - result != 0)
-        sslh_fail(c, SSLH_E_NAN, "%s: the products of the features are larger than a float can be: scale them", op);
+    if (!SSLH_I_BAD(c) && (xx - xx != 0 || yy - yy != 0))
+        sslh_fail(c, SSLH_E_NAN, "%s: the sum of a column is larger than a float can be: scale the features", op);
     sslh_no_grad(c, 0);
     sslh_pop(c);
     return SSLH_I_BAD(c) ? 0.0f : (float)result;
@@ -23225,14 +23276,14 @@ SSLH_DEF float sslh_cka(sslh_ctx *c, sslh_tensor *a, sslh_tensor *b) {
 
 /* --- pictures ----------------------------------------------------------------------------------------------------- */
 
-/* The value below which 99 of 100 of n values from 0 to most lie, to 1/1024 of most. */
+/* The value below which 99 of 100 of n values from 0 to most lie, to 1/1024 of most; NaN counts as 0. */
 SSLH_I_FN sslh_real sslh_i_high_value(const sslh_real *v, size_t n, sslh_real most) {
     size_t count[1024], i, above = 0;
     int bin;
     memset(count, 0, sizeof count);
     for (i = 0; i < n; i++) {
-        bin = (int)(v[i] / most * 1024);
-        count[bin < 0 ? 0 : bin > 1023 ? 1023 : bin]++;
+        bin = v[i] > 0 ? (int)(v[i] / most * 1024) : 0;
+        count[bin > 1023 ? 1023 : bin]++;
     }
     for (bin = 1023; bin > 0 && above + count[bin] <= n / 100; bin--) above += count[bin];
     return most * (sslh_real)(bin + 1) / 1024;
@@ -23271,7 +23322,8 @@ SSLH_DEF sslh_tensor *sslh_heat(sslh_ctx *c, sslh_tensor *map, sslh_tensor *imag
     for (n = 0; n < (size_t)m->shape[0]; n++) {
         const sslh_real *v = m->data + n * pixels, *image = images->data + n * pixels * C;
         sslh_real most = 0;
-        for (i = 0; i < pixels; i++) most = SSLH_I_MAX(most, v[i]);
+        for (i = 0; i < pixels; i++)
+            if (v[i] > most) most = v[i]; /* not NaN, which compares with nothing */
         if (!(most > 0) || most - most != 0) most = 1; /* nothing to show, or Inf */
         else most = sslh_i_high_value(v, pixels, most);
         for (i = 0; i < pixels; i++) {
@@ -23334,6 +23386,7 @@ SSLH_DEF void sslh_inside_picture(sslh_ctx *c, const char *path, sslh_net *net, 
         sslh_fail(c, SSLH_E_SHAPE, "%s: images (N,H,W,1 or 3) are needed", op);
         return;
     }
+    if (!sslh_i_takes_pixels(c, op, net)) return;
     N = x->shape[0], H = x->shape[1], W = x->shape[2];
     sslh_push(c);
     kind = sslh_i_inside_kind(c, net, x);
@@ -23487,6 +23540,18 @@ SSLH_I_FN void sslh_i_attack_draw(sslh_ctx *c, const sslh_i_attack *a, const ssl
     sslh_i_scratch_end(c, g);
 }
 
+/* Copies of n tensors y that take a gradient, in the scope that is open. 0 after an error. */
+SSLH_I_FN int sslh_i_attack_leaves(sslh_ctx *c, sslh_tensor **y, sslh_tensor **leaf, int n) {
+    int i;
+    for (i = 0; i < n && !SSLH_I_BAD(c); i++) {
+        leaf[i] = sslh_zeros(c, sslh_shape_of(y[i]));
+        if (SSLH_I_BAD(c)) break;
+        memcpy(leaf[i]->data, y[i]->data, y[i]->count * sizeof *y[i]->data);
+        sslh_requires_grad(leaf[i]);
+    }
+    return !SSLH_I_BAD(c);
+}
+
 /* Attacks n tensors x of images together; y[i], of x[i]'s shape, receives them. Parameters must collect no gradient,
    and the nets be in evaluation mode. */
 SSLH_I_FN void sslh_i_attack_run(sslh_ctx *c, const sslh_i_attack *a, sslh_tensor **x, sslh_tensor **y, int n) {
@@ -23501,13 +23566,7 @@ SSLH_I_FN void sslh_i_attack_run(sslh_ctx *c, const sslh_i_attack *a, sslh_tenso
     }
     for (t = 0; t < steps && a->d.eps > 0.0f && !SSLH_I_BAD(c); t++) {
         sslh_push(c);
-        for (i = 0; i < n && !SSLH_I_BAD(c); i++) {
-            leaf[i] = sslh_zeros(c, sslh_shape_of(x[i]));
-            if (SSLH_I_BAD(c)) break;
-            memcpy(leaf[i]->data, y[i]->data, y[i]->count * sizeof *y[i]->data);
-            sslh_requires_grad(leaf[i]);
-        }
-        if (!SSLH_I_BAD(c)) sslh_backward(c, a->loss(c, leaf, n, a->user));
+        if (sslh_i_attack_leaves(c, y, leaf, n)) sslh_backward(c, a->loss(c, leaf, n, a->user));
         for (i = 0; i < n && !SSLH_I_BAD(c); i++) /* one that the loss does not depend on stays */
             if (leaf[i]->grad) sslh_i_attack_move(a, x[i], y[i]->data, leaf[i]->grad, length, 0);
         sslh_pop(c);
@@ -23540,9 +23599,7 @@ SSLH_I_FN sslh_tensor *sslh_i_attack_net(sslh_ctx *c, const char *op, sslh_net *
     if (x->type != SSLH_F32 || x->ndim != 4 || x->shape[3] > 4 || labels->type != SSLH_I32 || labels->ndim != 1 ||
         labels->shape[0] != x->shape[0])
         sslh_fail(c, SSLH_E_SHAPE, "%s: images (N,H,W,C), real, C up to 4, and labels (N), SSLH_I32, are needed", op);
-    else if (!net || sslh_net_ctx(net) != c)
-        sslh_fail(c, SSLH_E_USAGE, "%s: the net is NULL, could not be made or belongs to another context", op);
-    out = SSLH_I_BAD(c) ? NULL : sslh_i_new(c, op, SSLH_F32, sslh_shape_of(x));
+    out = !sslh_i_takes_pixels(c, op, net) ? NULL : sslh_i_new(c, op, SSLH_F32, sslh_shape_of(x));
     if (!out) return sslh_i_dummy(c);
     memset(&a, 0, sizeof a);
     for (i = 0; i < 4; i++) a.std[i] = 1;
@@ -23577,10 +23634,8 @@ SSLH_I_FN float sslh_i_hard_accuracy(sslh_ctx *c, const char *op, sslh_net *net,
     uint64_t stream;
     int64_t at;
     if (!sslh_i_check_labels(c, op, test, test)) return 0.0f;
-    if (!net || sslh_net_ctx(net) != c || (d->source && sslh_net_ctx(d->source) != c) || test.height < 1) {
-        sslh_fail(c, SSLH_E_USAGE, "%s: nets of this context and a data set of images are needed", op);
-        return 0.0f;
-    }
+    if (test.height < 1) sslh_fail(c, SSLH_E_USAGE, "%s: a data set of images is needed", op);
+    if (!sslh_i_takes_pixels(c, op, net) || (d->source && !sslh_i_takes_pixels(c, op, d->source))) return 0.0f;
     stream = sslh_next_stream(c);
     sslh_i_modes_evaluate(net, &modes);
     for (at = 0; at < test.count && !SSLH_I_BAD(c); at += d->batch) {
@@ -23693,6 +23748,7 @@ SSLH_DEF sslh_method sslh_supervised(sslh_ctx *c, sslh_net *net, sslh_supervised
     memset(s.views.std, 0, sizeof s.views.std);
     m = sslh_method_new(c, "supervised", net, &s, sizeof s);
     m.views = sslh_i_supervised_views;
+    m.plain_views = 1;
     m.loss = sslh_i_supervised_loss;
     m.numbers[0].name = "accuracy";
     m.defaults.batch = 128;
@@ -23708,7 +23764,8 @@ typedef struct sslh_i_adversarial {
     sslh_method inner;       /* the method as it was */
     sslh_adversarial_desc d; /* .attack resolved */
     char name[64];
-    int checked;             /* whether its loss changes states was looked at */
+    int checked;             /* 1: the first step has found nothing wrong with it */
+    unsigned wanted;         /* bit i: view i is attacked. Its loss depends on it, as it does not on a mask */
 } sslh_i_adversarial;
 
 /* The method that is wrapped, told what the trainer tells the outer one. */
@@ -23753,7 +23810,43 @@ SSLH_I_FN sslh_tensor *sslh_i_attacked_method_loss(sslh_ctx *c, sslh_tensor **in
     return k->inner->loss(k->inner, &k->views, 0);
 }
 
-/* Attacks those of the n views that are images; out (16) receives them all. */
+/* Whether view i of v may be one that is attacked: a tensor of images. */
+SSLH_I_FN int sslh_i_view_is_image(const sslh_view_set *v, int i) {
+    return v->x[i] && v->x[i]->type == SSLH_F32 && v->x[i]->ndim == 4 && v->x[i]->shape[3] <= 4;
+}
+
+/* In the first step: which views the loss of k depends on, bit i for view i. They must be pixels in [0,1] behind the
+   normalisation of a; augmentation may overshoot a little. */
+SSLH_I_FN unsigned sslh_i_attack_wanted(sslh_ctx *c, const char *name, const sslh_i_attack *a,
+                                        sslh_i_attacked_method *k) {
+    const sslh_view_set v = k->views;
+    sslh_tensor *x[16], *leaf[16];
+    unsigned wanted = 0;
+    size_t j;
+    int i, n = 0;
+    for (i = 0; i < v.n; i++)
+        if (sslh_i_view_is_image(&v, i)) k->place[n] = i, x[n++] = v.x[i];
+    sslh_push(c);
+    if (n && sslh_i_attack_leaves(c, x, leaf, n)) sslh_backward(c, a->loss(c, leaf, n, a->user));
+    for (i = 0; i < n && !SSLH_I_BAD(c); i++)
+        if (leaf[i]->grad) wanted |= 1u << k->place[i];
+    sslh_pop(c);
+    k->views = v;
+    if (!wanted && !SSLH_I_BAD(c))
+        sslh_fail(c, SSLH_E_USAGE, "%s: none of the method's views is a tensor of images (N,H,W,C) that its loss "
+                  "depends on", name);
+    for (i = 0; i < n && !SSLH_I_BAD(c); i++)
+        for (j = 0; (wanted >> k->place[i] & 1u) && j < x[i]->count && !SSLH_I_BAD(c); j++) {
+            const size_t ch = j % (size_t)x[i]->shape[3];
+            const double p = (double)x[i]->data[j] * (double)a->std[ch] + (double)a->mean[ch];
+            if (!(p >= -0.25 && p <= 1.25))
+                sslh_fail(c, SSLH_E_USAGE, "%s: the view '%s' has a pixel of %g behind the encoder's normalisation: "
+                          "only images in [0,1] can be attacked", name, v.name[k->place[i]], p);
+        }
+    return wanted;
+}
+
+/* Attacks those of the views v that are images; out receives them all. */
 SSLH_I_FN void sslh_i_attack_views(sslh_method *m, sslh_method *inner, const sslh_view_set *v, sslh_view_set *out) {
     sslh_i_adversarial *s = (sslh_i_adversarial *)m->self;
     sslh_ctx *c = m->ctx;
@@ -23765,10 +23858,16 @@ SSLH_I_FN void sslh_i_attack_views(sslh_method *m, sslh_method *inner, const ssl
     sslh_tensor *x[16], *y[16];
     uint64_t before = 0;
     int i, n = 0;
+    *out = *v;
+    if (p.colour && !SSLH_I_BAD(c))
+        sslh_fail(c, SSLH_E_USAGE, "%s: the encoder takes another colour space than RGB, and attacks change pixels of "
+                  "RGB or grey in [0,1]", m->name);
+    if (SSLH_I_BAD(c)) return;
     memset(&a, 0, sizeof a);
     for (i = 0; i < 4; i++) {
-        a.std[i] = p.std[i] != 0.0f ? (sslh_real)p.std[i] : 1;
-        a.mean[i] = p.std[i] != 0.0f ? (sslh_real)p.mean[i] : 0;
+        const int normalised = !inner->plain_views && p.std[i] != 0.0f;
+        a.std[i] = normalised ? (sslh_real)p.std[i] : 1;
+        a.mean[i] = normalised ? (sslh_real)p.mean[i] : 0;
     }
     a.d = s->d.attack;
     a.stream = sslh_next_stream(c);
@@ -23776,28 +23875,24 @@ SSLH_I_FN void sslh_i_attack_views(sslh_method *m, sslh_method *inner, const ssl
     a.user = &k;
     k.inner = inner;
     k.views = *v;
-    *out = *v;
-    for (i = 0; i < v->n && !SSLH_I_BAD(c); i++) {
-        if (!v->x[i] || v->x[i]->type != SSLH_F32 || v->x[i]->ndim != 4 || v->x[i]->shape[3] > 4) continue;
-        k.place[n] = i;
-        x[n] = v->x[i];
-        y[n] = sslh_i_new(c, m->name, SSLH_F32, sslh_shape_of(x[n]));
-        if (!y[n]) return;
-        out->x[i] = y[n++];
-    }
-    if (!n && !SSLH_I_BAD(c))
-        sslh_fail(c, SSLH_E_USAGE, "%s: none of the method's views is a tensor of images (N,H,W,C)", m->name);
-    if (SSLH_I_BAD(c)) return;
     if (!s->checked) before = sslh_hash(m->net);
     sslh_i_modes_evaluate(m->net, &modes);
     c->groups = 0;
-    sslh_i_attack_run(c, &a, x, y, n);
+    if (!s->checked) s->wanted = sslh_i_attack_wanted(c, m->name, &a, &k);
+    for (i = 0; i < v->n && !SSLH_I_BAD(c); i++) {
+        if (!(s->wanted >> i & 1u) || !sslh_i_view_is_image(v, i)) continue;
+        k.place[n] = i;
+        x[n] = v->x[i];
+        y[n] = sslh_i_new(c, m->name, SSLH_F32, sslh_shape_of(x[n]));
+        if (y[n]) out->x[i] = y[n++];
+    }
+    if (!SSLH_I_BAD(c)) sslh_i_attack_run(c, &a, x, y, n);
     c->groups = groups;
     sslh_i_modes_back(m->net, &modes);
     if (!s->checked && !SSLH_I_BAD(c) && before != sslh_hash(m->net))
-        sslh_fail(c, SSLH_E_USAGE, "%s: the loss of this method changes its states (a queue, a centre), which attacks "
-                  "would fill with images that nobody learns from", m->name);
-    s->checked = 1;
+        sslh_fail(c, SSLH_E_USAGE, "%s: the loss of this method changes its states, which attacks would fill with "
+                  "images that nobody learns from: change them in .after", m->name);
+    s->checked = !SSLH_I_BAD(c);
 }
 
 SSLH_I_FN sslh_tensor *sslh_i_adversarial_loss(sslh_method *m, const sslh_view_set *v, int phase) {
@@ -23843,6 +23938,7 @@ SSLH_DEF sslh_method sslh_adversarial(sslh_ctx *c, sslh_method method, sslh_adve
     m.loss = sslh_i_adversarial_loss;
     m.grads = method.grads ? sslh_i_adversarial_grads : NULL;
     m.after = method.after ? sslh_i_adversarial_after : NULL;
+    m.over_ranks = 0; /* each process draws its random starts as if its images were the whole batch */
     return sslh_i_method_end(m);
 }
 
@@ -35413,12 +35509,14 @@ SSLH_I_FN void sslh_i_nce_slopes(sslh_ctx *c, sslh_i_nce *p) {
 
 /* --- accuracy: how many rows are right ---------------------------------------------------------------------------- */
 /* Counts the rows of x (rows,K) in which fewer than k classes come before the label: larger values first, of equal ones
-   the lower class, NaN before all numbers. */
+   the lower class, NaN before all numbers. A label that is no class is never right. */
 SSLH_I_FN size_t sslh_i_right_rows(const sslh_real *x, const int32_t *labels, size_t rows, size_t K, size_t k) {
     size_t right = 0, r, j;
     for (r = 0; r < rows; r++, x += K) {
         size_t y = (size_t)labels[r], ahead = 0;
-        int nan = x[y] != x[y];
+        int nan;
+        if (labels[r] < 0 || y >= K) continue;
+        nan = x[y] != x[y];
         for (j = 0; j < K && ahead < k; j++)
             if (j < y) ahead += nan ? x[j] != x[j] : !(x[j] < x[y]);
             else if (j > y) ahead += !nan && !(x[j] <= x[y]);
@@ -53909,8 +54007,8 @@ SSLH_I_FN void sslh_i_stream_load(sslh_ctx *c, const char *fn, const struct sslh
         return;
     }
     if (image->channels > s->channels) {
-        sslh_fail(c, SSLH_E_SHAPE, "%s: %s is in colour, the first image is grey: set .channels to 3, and grey images "
-                  "become colour", fn, sslh_i_tail(path));
+        sslh_fail(c, SSLH_E_SHAPE, "%s: %s is in colour, %s: set .channels to 3, and grey images become colour", fn,
+                  sslh_i_tail(path), s->d.channels ? "and .channels is 1" : "the first image is grey");
         return;
     }
     const size_t pixels = (size_t)s->height * (size_t)s->width, channels = (size_t)s->channels;
@@ -54067,10 +54165,12 @@ SSLH_I_FN int sslh_i_stream_skips(const sslh_field *f) {
     const struct sslh_i_stream *s = sslh_i_stream_of(f);
     return s && s->d.skip_broken;
 }
-/* A CRC-32 of the names of the files below the folder, which may have been moved. */
+/* A CRC-32 of the names of the files below the folder, which may have been moved, and may be given with a slash at its
+   end or without. */
 SSLH_I_FN uint32_t sslh_i_stream_crc(uint32_t crc, const struct sslh_i_stream *s) {
     for (int64_t i = 0; i < s->count; i++) {
         const char *name = s->file[i] + s->root;
+        while (*name == '/' || *name == '\\') name++;
         crc = sslh_i_crc32(crc, (const uint8_t *)name, strlen(name) + 1);
     }
     return crc;
@@ -54110,15 +54210,16 @@ SSLH_I_FN int sslh_i_feed_new(sslh_loader *l, const struct sslh_i_stream *s) {
     return 1;
 }
 
-/* Puts the image that follows in the order of the epoch in the place of number i of the batch, which begins at place
-   first of this order. */
+/* Puts an image of the batches that follow in the order of the epoch in the place of number i of the batch, which
+   begins at place first of this order: the one that lies as far behind the batch as i lies in it, so that no image
+   comes twice in a batch, unless the next ones cannot be read either. */
 SSLH_I_FN int sslh_i_feed_replace(sslh_loader *l, int64_t first, int i) {
     struct sslh_i_feed *f = l->feed;
     sslh_ctx *c = l->c;
     char why[sizeof f->r.share->why];
     memcpy(why, f->r.share[0].why, sizeof why);
-    for (int64_t k = 1; k <= SSLH_I_MIN((int64_t)SSLH_I_BROKEN_ROW, l->data.count - 1); k++) {
-        const int32_t at = l->order[(first + i + k) % l->data.count];
+    for (int64_t k = 1; k <= SSLH_I_MIN((int64_t)SSLH_I_BROKEN_ROW, l->data.count); k++) {
+        const int32_t at = l->order[(first + l->desc.batch + i + k - 1) % l->data.count];
         const int32_t id = (int32_t)sslh_i_sample_id(&l->data, at);
         const int state = sslh_i_reading_one(&f->r, id, f->r.out + (size_t)i * f->r.bytes, NULL);
         if (!state) return 0;
@@ -54287,7 +54388,7 @@ SSLH_DEF sslh_data sslh_stream_images(sslh_ctx *c, const char *path, sslh_stream
     int classes = 0;
     if (SSLH_I_BAD(c) || !sslh_i_desc_ok(c, "sslh_stream_images", SSLH_I_D_STREAM, &d)) return sslh_i_no_data(c);
     if (!path || d.channels == 2) {
-        sslh_fail(c, SSLH_E_USAGE, path ? "sslh_stream_images: .channels is 2: 1 makes a grey set, 3 one in colour"
+        sslh_fail(c, SSLH_E_USAGE, path ? "sslh_stream_images: .channels is 2: give 1 for grey images, 3 for colour"
                   : "sslh_stream_images: the path is NULL");
         return sslh_i_no_data(c);
     }

@@ -369,6 +369,11 @@ static void cka_properties(void) {
     a = (double)sslh_cka(c, x, y);
     CHECK(a > 0.4 && a < 0.95, "half of the columns: %g", a);
     CHECK_NEAR(sslh_cka(c, x, sslh_full(c, sslh_dim2(300, 2), 3)), 0, 1e-9);
+    a = (double)sslh_cka(c, x, y); /* also where products of the features are too large or too small for a float */
+    for (int power = -100; power <= 100; power += 50) {
+        b = (double)sslh_cka(c, x, sslh_scale(c, y, (sslh_real)ldexp(1, power)));
+        CHECK(a == b, "%.9g, and %.9g of features times 2^%d", a, b, power);
+    }
     CHECK_OK(c);
     sslh_destroy(c);
 }
@@ -554,6 +559,13 @@ static void heat(void) {
     h = sslh_heat(c, sslh_zeros(c, sslh_dim4(1, 2, 2, 1)), image);
     for (size_t i = 0; i < h->count; i++) CHECK(h->data[i] >= 0 && h->data[i] <= 1, "a map of zeros");
     CHECK_OK(c);
+    map = sslh_zeros(c, sslh_dim4(1, 1, 4, 1)), image = sslh_full(c, sslh_dim4(1, 1, 4, 1), 0.5f);
+    map->data[0] = (sslh_real)1e20, map->data[1] = (sslh_real)NAN, map->data[2] = 1; /* NaN hides no largest value */
+    h = sslh_heat(c, map, image);
+    CHECK(h->data[0] > h->data[2] && h->data[6] < h->data[8], "red where it is largest, blue where it is small");
+    for (size_t i = 0; i < h->count; i++) CHECK(h->data[i] >= 0 && h->data[i] <= 1, "a map with NaN");
+    CHECK_OK(c);
+    image = sslh_full(c, sslh_dim4(1, 8, 8, 1), 0.5f);
     sslh_heat(c, map, sslh_zeros(c, sslh_dim4(2, 8, 8, 1)));
     CHECK_ERROR(c, "sslh_heat: a map (N,h,w,C) and as many images");
     sslh_destroy(c);
@@ -663,6 +675,10 @@ static void errors(void) {
     d.baseline = sslh_zeros(c, sslh_dim1(5));
     sslh_integrated_gradients(c, net, x, NULL, d);
     CHECK_ERROR(c, "sslh_integrated_gradients: sslh_broadcast");
+    x = some_images(c, 2, 16, 1);
+    d.baseline = sslh_from_ints(c, sslh_dim1(1), wrong);
+    sslh_integrated_gradients(c, net, x, NULL, d);
+    CHECK_ERROR(c, "sslh_integrated_gradients: .baseline must be a tensor of real values");
     sslh_cka(c, sslh_zeros(c, sslh_dim2(3, 2)), sslh_zeros(c, sslh_dim2(4, 2)));
     CHECK_ERROR(c, "sslh_cka: features (n,D) and (n,E)");
     sslh_with_head(c, NULL, 3);
@@ -678,6 +694,8 @@ static void errors(void) {
     CHECK_ERROR(c, "sslh_with_head: .classes is -1");
     sslh_inside_picture(c, "no.png", net, sslh_zeros(c, sslh_dim2(3, 2)), NULL, d);
     CHECK_ERROR(c, "sslh_inside_picture: images (N,H,W,1 or 3)");
+    sslh_inside_picture(c, "no.png", NULL, some_images(c, 2, 16, 1), NULL, d);
+    CHECK_ERROR(c, "sslh_inside_picture: the net is NULL");
     x = some_images(c, 2, 16, 1);
     sslh_saliency(c, net, x, NULL); /* all is as before */
     CHECK_OK(c);

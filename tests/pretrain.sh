@@ -72,6 +72,13 @@ cmp -s "$out/before" "$out/run.safetensors" || bad "the run was overwritten"
 one --force || bad "--force"
 one --resume || bad "--resume"
 grep -q 'this run is finished' "$out/said.txt" || bad "a finished run does not say so"
+# what is no number in the log is no point of a curve
+cp "$out/log.csv" "$out/log.before"
+printf '2,32,inf\n3,48,0.5\n' >> "$out/log.csv"
+one --resume --report "$out/run.html" || bad "--report of a finished run"
+grep -q '<svg viewBox' "$out/run.html" || bad "--report of a finished run has no curve"
+grep -q '<path[^>]*nan\|<circle[^>]*nan' "$out/run.html" && bad "--report draws a loss of inf"
+cp "$out/log.before" "$out/log.csv"
 
 # class folders without a test set: a tenth of each class (of 15, 25 and 20), not the last tenth, which is one class
 for class in ant bee cat; do

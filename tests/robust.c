@@ -307,6 +307,132 @@ static void contrastive_learning_under_attack(void) {
 }
 #endif
 
+/* A method of images and a mask, which keeps what its loss has seen last. Its images are normalised by mean 0.4 and
+   deviation 0.2 in views or, with plain, in loss. */
+typedef struct seen { int plain; sslh_real image[2 * VALUES], mask[2 * VALUES]; } seen;
+static seen *last_seen;
+static void masked_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
+    sslh_tensor *x = sslh_batch_images(m->ctx, *batch), *mask = sslh_zeros(m->ctx, sslh_dim4(2, SIDE, SIDE, 1));
+    if (!last_seen->plain) x = sslh_scale(m->ctx, sslh_shift(m->ctx, x, (sslh_real)-0.4f), 5);
+    for (size_t i = 0; i < mask->count; i++) mask->data[i] = i % 3 == 0;
+    sslh_view_add(out, "mask", mask);
+    sslh_view_add(out, "images", x);
+}
+static sslh_tensor *masked_loss(sslh_method *m, const sslh_view_set *v, int phase) {
+    sslh_ctx *c = m->ctx;
+    sslh_tensor *x = sslh_view_get(v, "images"), *mask = sslh_view_get(v, "mask"), *y;
+    (void)phase;
+    if (sslh_error(c)) return x;
+    memcpy(last_seen->image, x->data, sizeof last_seen->image);
+    memcpy(last_seen->mask, mask->data, sizeof last_seen->mask);
+    y = last_seen->plain ? sslh_scale(c, sslh_shift(c, x, (sslh_real)-0.4f), 5) : x;
+    y = sslh_forward(m->encoder, sslh_where(c, mask, sslh_scalar(c, 0), y));
+    return sslh_mean(c, sslh_square(c, y), SSLH_ALL, 0);
+}
+/* Images without a label do not count; a label that the net has no score for is an error. */
+static int keep_accuracy(const sslh_train_info *info, void *user) {
+    *(float *)user = info->numbers[0].value;
+    return 0;
+}
+static void labels_that_are_missing(void) {
+    sslh_ctx *c = context(1);
+    NONE(sslh_supervised_desc, s);
+    NONE(sslh_train_desc, t);
+    sslh_net *net = small_net(c);
+    int32_t own[4] = {1, 0, 1, 2};
+    float accuracy = 0;
+    sslh_data data = sslh_data_from_images(c, pixels, 4, SIDE, SIDE, 1, own);
+    CHECK_OK(c);
+    own[1] = own[3] = -1;
+    sslh_find(net, "head.bias")->data[1] = 100;
+    t.epochs = 1, t.batch = 4, t.quiet = 1;
+    t.callback = keep_accuracy, t.user = &accuracy;
+    sslh_train(c, sslh_supervised(c, net, s), data, t);
+    CHECK_OK(c);
+    CHECK(accuracy == 1, "an accuracy of %g on the images that have a label", (double)accuracy);
+    own[1] = 1 << 23;
+    sslh_train(c, sslh_supervised(c, net, s), data, t);
+    CHECK_ERROR(c, "label");
+    sslh_destroy(c);
+}
+
+static void views_of_all_kinds(void) {
+    for (int plain = 0; plain < 2; plain++) {
+        static seen kept;
+        sslh_ctx *c = context(1);
+        sslh_data data = thirds(c);
+        NONE(sslh_adversarial_desc, a);
+        NONE(sslh_train_desc, t);
+        NONE(sslh_preprocess, p);
+        sslh_net *net = small_net(c);
+        sslh_method m = sslh_method_new(c, "masked", net, NULL, 0);
+        double most = 0;
+        int32_t first[2] = {3, 4};
+        last_seen = &kept;
+        kept.plain = plain;
+        p.mean[0] = 0.4f, p.std[0] = 0.2f;
+        sslh_set_preprocess(net, p);
+        m.views = masked_views, m.loss = masked_loss, m.plain_views = plain;
+        a.attack.eps = 0.05f;
+        data = sslh_data_pick(data, first, 2);
+        t.epochs = 1, t.batch = 2, t.quiet = 1;
+        sslh_train(c, sslh_adversarial(c, m, a), data, t);
+        CHECK_OK(c);
+        for (int i = 0; i < 2 * VALUES; i++) {
+            double pixel = (double)kept.image[i], off[2];
+            if (!plain) pixel = 0.4 + 0.2 * pixel;
+            CHECK(kept.mask[i] == (i % 3 == 0), "the mask is no image: %g", (double)kept.mask[i]);
+            CHECK(pixel >= -1e-6 && pixel <= 1 + 1e-6, "a pixel of %g", pixel);
+            for (int n = 0; n < 2; n++) /* the two images may be in either order */
+                off[n] = fabs(pixel - pixels[VALUES * (3 + (n + i / VALUES) % 2) + i % VALUES] / 255.0);
+            if (off[0] < off[1] ? off[0] > most : off[1] > most) most = off[0] < off[1] ? off[0] : off[1];
+        }
+        CHECK(most <= 0.050001 && most > 0.03, "plain %d: a pixel moves by %g", plain, most);
+        sslh_destroy(c);
+    }
+}
+
+#if SSLH_WITH_INPAINTING && SSLH_WITH_CONTEXT && SSLH_WITH_COLORIZATION && SSLH_WITH_MOCO
+/* Pixels that the loss normalises itself, and views that no attack fits. */
+static void methods_of_other_views(void) {
+    static uint8_t colour[8 * 32 * 32 * 3];
+    sslh_ctx *c = context(1);
+    NONE(sslh_convnet_desc, e);
+    NONE(sslh_adversarial_desc, a);
+    NONE(sslh_train_desc, t);
+    NONE(sslh_inpainting_desc, inpainting);
+    NONE(sslh_context_desc, around);
+    NONE(sslh_colorization_desc, colorization);
+    NONE(sslh_moco_desc, moco);
+    sslh_method m;
+    sslh_data data;
+    for (size_t i = 0; i < sizeof colour; i++) colour[i] = (uint8_t)(255 * some((int)i));
+    data = sslh_data_from_images(c, colour, 8, 32, 32, 3, NULL);
+    e.channels = 3, e.widths[0] = 8, e.widths[1] = 8;
+    t.epochs = 1, t.batch = 8, t.quiet = 1;
+    a.attack.steps = 1;
+    e.map_output = 1;
+    sslh_train(c, sslh_adversarial(c, sslh_inpainting(c, sslh_convnet(c, e), inpainting), a), data, t);
+    CHECK_OK(c);
+    e.map_output = 0;
+    sslh_train(c, sslh_adversarial(c, sslh_context(c, sslh_convnet(c, e), around), a), data, t);
+    CHECK_ERROR(c, "the view 'patches' has a pixel of ");
+    sslh_train(c, sslh_adversarial(c, sslh_colorization(c, sslh_convnet(c, e), colorization), a), data, t);
+    CHECK_ERROR(c, "the encoder takes another colour space than RGB");
+    moco.queue = 8; /* which moves on after the update, not in the loss */
+    m = sslh_adversarial(c, sslh_moco(c, sslh_convnet(c, e), moco), a);
+    CHECK(!m.over_ranks, "a method for one process");
+    sslh_train(c, m, data, t);
+    CHECK_OK(c);
+    sslh_destroy(c);
+}
+#endif
+
+static sslh_tensor *counting_loss(sslh_method *m, const sslh_view_set *v, int phase) {
+    sslh_tensor *calls = sslh_state(m->net, 0);
+    if (!sslh_error(m->ctx)) calls->data[0] += 1;
+    return masked_loss(m, v, phase);
+}
 static void wrong_methods(void) {
     sslh_ctx *c = context(1);
     sslh_data data = thirds(c);
@@ -334,6 +460,20 @@ static void wrong_methods(void) {
     m.phases = 2;
     sslh_adversarial(c, m, a);
     CHECK_ERROR(c, "sslh_adversarial: 'supervised' has 2 phases");
+    {
+        static seen kept;
+        static const int32_t two[2] = {0, 1};
+        last_seen = &kept;
+        kept.plain = 1;
+        m = sslh_method_new(c, "counting", net, NULL, 0);
+        sslh_state_new(m.net, "calls", SSLH_F32, sslh_dim1(1));
+        m.views = masked_views, m.loss = counting_loss;
+        m = sslh_adversarial(c, m, a);
+        t.batch = 2;
+        sslh_train(c, m, sslh_data_pick(data, two, 2), t);
+        CHECK_ERROR(c, "adversarial counting: the loss of this method changes its states");
+        t.batch = 40;
+    }
     s.smoothing = 1;
     sslh_supervised(c, net, s);
     CHECK_ERROR(c, "sslh_supervised: .smoothing is 1 (at least 0, below 1)");
@@ -342,16 +482,6 @@ static void wrong_methods(void) {
     sslh_train(c, sslh_supervised(c, net, s), sslh_data_from_images(c, pixels, IMAGES, SIDE, SIDE, 1, labels), t);
     CHECK_ERROR(c, "sslh_cross_entropy_ex: label 8388608");
     data = thirds(c);
-#if SSLH_WITH_SWAV
-    {
-        NONE(sslh_convnet_desc, e);
-        NONE(sslh_swav_desc, w);
-        e.channels = 1, e.widths[0] = 8;
-        m = sslh_adversarial(c, sslh_swav(c, sslh_convnet(c, e), w), a);
-        sslh_clear_error(c);
-        (void)m;
-    }
-#endif
     d.kind = 4;
     x = some_images(c, 2, SIDE, 1);
     sslh_attack(c, net, x, sslh_from_ints(c, sslh_dim1(2), labels), d);
@@ -363,6 +493,26 @@ static void wrong_methods(void) {
     x = some_images(c, 2, SIDE, 1);
     sslh_attack(c, NULL, x, sslh_from_ints(c, sslh_dim1(2), labels), d);
     CHECK_ERROR(c, "sslh_attack: the net is NULL");
+    { /* a net that takes normalised images */
+        NONE(sslh_preprocess, p);
+        NONE(sslh_mlp_desc, e);
+        sslh_net *other;
+        e.in = VALUES, e.widths[0] = 3;
+        other = sslh_mlp(c, e);
+        p.std[0] = 0.2f;
+        sslh_set_preprocess(other, p);
+        x = some_images(c, 2, SIDE, 1);
+        sslh_attack(c, other, x, sslh_from_ints(c, sslh_dim1(2), labels), d);
+        CHECK_ERROR(c, "sslh_attack: the net takes images that are normalised by its preprocessing: pass sslh_with");
+        sslh_corrupted_accuracy(c, other, data, SSLH_JPEG, 1);
+        CHECK_ERROR(c, "sslh_corrupted_accuracy: the net takes images that are normalised");
+        d.source = other;
+        sslh_robust_accuracy(c, net, data, d);
+        CHECK_ERROR(c, "sslh_robust_accuracy: the net takes images that are normalised");
+        d.source = NULL;
+        sslh_robust_accuracy(c, sslh_with_head(c, other, 0), data, d);
+        CHECK_OK(c);
+    }
     data.labels = NULL;
     sslh_robust_accuracy(c, net, data, d);
     CHECK_ERROR(c, "sslh_robust_accuracy: the training data has no labels");
@@ -553,6 +703,10 @@ TESTS_BEGIN
     TEST_LEARNS(gradient_masking) TEST_LEARNS(training_on_attacked_images)
 #if SSLH_WITH_SIMCLR
     TEST_LEARNS(contrastive_learning_under_attack)
+#endif
+    TEST(labels_that_are_missing) TEST(views_of_all_kinds)
+#if SSLH_WITH_INPAINTING && SSLH_WITH_CONTEXT && SSLH_WITH_COLORIZATION && SSLH_WITH_MOCO
+    TEST(methods_of_other_views)
 #endif
     TEST(wrong_methods)
     TEST(corruptions_grow) TEST(corruptions_by_definition) TEST(jpeg_by_blocks)

@@ -161,13 +161,14 @@ static unsigned long long train(int threads, const char *path, int streamed, int
 }
 static void trains_to_the_same_bits(void) {
     const char *path = make_set(33, 0);
-    char checkpoint[512];
+    char checkpoint[512], slashed[520];
     unsigned long long want = train(2, path, 0, 0, NULL);
+    snprintf(slashed, sizeof slashed, "%s/", path);
     snprintf(checkpoint, sizeof checkpoint, "%s", test_temporary("run.safetensors"));
     CHECK(train(1, path, 1, 0, NULL) == want, "one thread");
     CHECK(train(3, path, 1, 0, NULL) == want, "three threads");
     train(2, path, 1, 5, checkpoint);
-    CHECK(train(2, path, 1, 0, checkpoint) == want, "resumed");
+    CHECK(train(2, slashed, 1, 0, checkpoint) == want, "resumed, the folder given with a slash at its end");
     (void)test_remove(checkpoint);
     train(1, path, 1, 5, checkpoint);
     { /* another file in the folder is another set */
@@ -295,8 +296,11 @@ static void files_that_vanish_or_break(void) {
         CHECK(gone >= 0, "the number of the file");
         k = loader(c, t, 4, 0, 4);
         while (sslh_next_batch(k, &b))
-            for (i = 0; i < b.count; i++)
+            for (i = 0; i < b.count; i++) {
+                int j;
                 CHECK(b.index[i] != gone && b.labels[i] == t.labels[b.index[i]], "number and label");
+                for (j = 0; j < i; j++) CHECK(b.index[j] != b.index[i], "image %d twice in a batch", (int)b.index[i]);
+            }
         CHECK_OK(c);
         CHECK(warnings == 1 && strstr(warning, "it is left out, and so are others"), "%d warnings: %s", warnings,
               warning);
@@ -343,7 +347,23 @@ static void wrong_folders(void) {
     CHECK_ERROR(c, ".channels is 2");
     d.channels = 1;
     sslh_next_batch(loader(c, sslh_stream_images(c, path, d), 6, 0, 1), &b);
+    CHECK_ERROR(c, "is in colour, and .channels is 1: set .channels to 3");
+    put(name_of(0), 0, 12, 12, 1);
+    d.channels = 0;
+    sslh_next_batch(loader(c, sslh_stream_images(c, path, d), 6, 0, 1), &b);
     CHECK_ERROR(c, "is in colour, the first image is grey: set .channels to 3");
+    put(name_of(0), 0, 12, 12, 3);
+    { /* one of two images is broken: the other takes its place, even in the same batch */
+        sslh_stream_desc all = stream(12, 1, 0);
+        sslh_data two;
+        int32_t both[2] = {0, 1};
+        two = sslh_data_pick(sslh_stream_images(c, path, all), both, 2);
+        put_text(name_of(0), "P6 12 12 255 short");
+        CHECK(sslh_next_batch(loader(c, two, 2, 0, 1), &b) && b.index[0] == b.index[1] && b.index[0] == 1, "the other");
+        CHECK_OK(c);
+        warnings = 0;
+        put(name_of(0), 0, 12, 12, 3);
+    }
     d.channels = 0;
     put(name_of(4), 0, 14, 12, 3);
     sslh_next_batch(loader(c, sslh_stream_images(c, path, d), 6, 0, 1), &b);

@@ -29,7 +29,7 @@ int main(void) {
     sslh_ctx *c = sslh_create((sslh_desc){ 0 });
     sslh_net *encoder = sslh_load_net(c, "encoder.safetensors");
     sslh_data train = sslh_load_images(c, "examples/data/train"), test = sslh_load_images(c, "examples/data/test");
-    if (sslh_error(c)) { fprintf(stderr, "%s (3_pretrain makes it)\n", sslh_error(c)); return 1; }
+    if (sslh_error(c)) { fprintf(stderr, "%s (3_pretrain makes the encoder)\n", sslh_error(c)); return 1; }
 
     sslh_net_info info = sslh_net_query(encoder);
     float *known = features(encoder, train, KNOWN), *asked = features(encoder, test, ASKED);

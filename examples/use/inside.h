@@ -36,7 +36,10 @@ static void draw_map(sslh_ctx *c, const char *path, sslh_net *encoder, sslh_data
     sslh_tensor *x = sslh_features(c, encoder, some, f);
     int32_t *index = (int32_t *)malloc((size_t)some.count * sizeof *index);
     int i;
-    if (!index) exit(1);
+    if (!index) {
+        sslh_fail(c, SSLH_E_MEMORY, "no memory for the numbers of %d images", (int)some.count);
+        return;
+    }
     memset(&b, 0, sizeof b);
     for (i = 0; i < (int)some.count; i++) index[i] = i;
     b.data = some;
@@ -140,12 +143,12 @@ static void html_picture(FILE *f, const char *title, const char *path) {
     fclose(in);
 }
 
-/* One curve over epochs 1 .. n as SVG; NaN where there is no value. */
+/* One curve over epochs 1 .. n as SVG; NaN where there is no value. Inf cannot be drawn. */
 static void html_curve(FILE *f, const char *name, const double *y, int n) {
     double low = 0, high = 0;
     int i, any = 0, line = 0;
     for (i = 0; i < n; i++) {
-        if (y[i] != y[i]) continue;
+        if (y[i] - y[i] != 0) continue;
         if (!any || y[i] < low) low = y[i];
         if (!any || y[i] > high) high = y[i];
         any++;
@@ -161,20 +164,20 @@ static void html_curve(FILE *f, const char *name, const double *y, int n) {
                "<text x=\"60\" y=\"168\">1</text><text x=\"410\" y=\"168\" text-anchor=\"end\">epoch %d</text>"
                "<path fill=\"none\" stroke=\"#1f77b4\" stroke-width=\"2\" d=\"", high, low, n);
     for (i = 0; i < n; i++) {
-        if (y[i] != y[i]) continue;
+        if (y[i] - y[i] != 0) continue;
         fprintf(f, "%s%.1f %.1f ", line++ ? "L" : "M", n > 1 ? 60 + 350.0 * i / (n - 1) : 235.0,
                 150 - 140 * (y[i] - low) / (high - low));
     }
     fprintf(f, "\"/>");
     for (i = 0; i < n && any < 60; i++)
-        if (y[i] == y[i])
+        if (y[i] - y[i] == 0)
             fprintf(f, "<circle r=\"2.5\" fill=\"#1f77b4\" cx=\"%.1f\" cy=\"%.1f\"/>",
                     n > 1 ? 60 + 350.0 * i / (n - 1) : 235.0, 150 - 140 * (y[i] - low) / (high - low));
     fprintf(f, "</svg></figure>\n");
 }
 
 /* The columns of a table of numbers with commas and a line of names, each as a curve; the first two are epoch and
-   step. */
+   step. Of more than 2,000 rows the first are drawn. */
 static void html_curves(FILE *f, const char *path) {
     enum { COLUMNS = 16, ROWS = 2000 };
     static double value[COLUMNS][ROWS];
@@ -185,6 +188,7 @@ static void html_curves(FILE *f, const char *path) {
     if (!in) return;
     while (rows <= ROWS && fgets(line, sizeof line, in)) {
         char *at = line, *comma;
+        for (k = 0; k < columns; k++) value[k][rows - 1] = strtod("nan", NULL); /* a line may end early */
         line[strcspn(line, "\r\n")] = 0;
         for (k = 0; k < COLUMNS && at; k++, at = comma ? comma + 1 : NULL) {
             comma = strchr(at, ',');
@@ -193,7 +197,7 @@ static void html_curves(FILE *f, const char *path) {
             else if (k < columns) {
                 char *end;
                 const double v = strtod(at, &end);
-                value[k][rows - 1] = end == at ? strtod("nan", NULL) : v;
+                if (end != at) value[k][rows - 1] = v;
             }
         }
         rows++;
@@ -206,7 +210,7 @@ static void html_curves(FILE *f, const char *path) {
 }
 
 /* The page: settings and log of the run (run.txt and log.csv in out; NULL: nothing was trained), a text of results, the
-   pictures of a folder. */
+   pictures of a folder (NULL: none were drawn). */
 static void write_report(sslh_ctx *c, const char *path, const char *out, const char *folder, const char *results) {
     char name[1200];
     int bad, i;
@@ -233,7 +237,7 @@ static void write_report(sslh_ctx *c, const char *path, const char *out, const c
         html_text(f, results);
         fprintf(f, "</pre>\n");
     }
-    for (i = 0; i < INSIDE_PICTURES; i++) {
+    for (i = 0; i < INSIDE_PICTURES && folder; i++) {
         snprintf(name, sizeof name, "%s/%s", folder, inside_pictures[i][0]);
         html_picture(f, inside_pictures[i][1], name);
     }

@@ -518,7 +518,8 @@ static void look_inside(sslh_ctx *c, const options *o, const settings *s, sslh_n
     char path[1024];
     const char *folder = s->inside ? s->inside : out_path(o, path, sizeof path, "inside");
     if (train.height) draw_inside(c, folder, encoder, train, test, o->seed);
-    if (s->report && !sslh_error(c)) write_report(c, s->report, trained ? o->out : NULL, folder, s->results);
+    if (s->report && !sslh_error(c)) /* of sound there are no pictures, but another run may have left some */
+        write_report(c, s->report, trained ? o->out : NULL, train.height ? folder : NULL, s->results);
 }
 
 /* --- before the first step ---------------------------------------------------------------------------------------- */
