@@ -60,6 +60,7 @@ static int called(const graph *g, const char *text) {
     return known(g, name);
 }
 static void learn(graph *g, span name) {
+    CHECK(sslh_i_utf8_bad(name.p, name.n) == name.n, "a name that is not UTF-8");
     CHECK(!known(g, name), "the name '%.*s' twice", (int)name.n, (const char *)name.p);
     if (g->count < MOST) g->names[g->count++] = name;
 }
@@ -103,6 +104,7 @@ static void read_graph(graph *g, span s) {
         span rest = s, b;
         uint64_t v;
         while ((f = field(&rest, &v, &b, g)) != 0) {
+            if (f == 2) CHECK(sslh_i_utf8_bad(b.p, b.n) == b.n, "the name of the graph is not UTF-8");
             if (!pass && f == 5) read_constant(g, b);
             if (!pass && (f == 11 || f == 12)) {
                 span name;
@@ -299,6 +301,40 @@ static void refusals(void) {
     sslh_destroy(c);
 }
 
+/* Names of parameters that the graph uses itself, or that are no UTF-8, are replaced; a text too large for this machine
+   is an error and not left out. */
+static sslh_tensor *times_all(sslh_net *net, sslh_tensor *x, const void *self) {
+    int i;
+    (void)self;
+    for (i = 0; i < 5; i++) x = sslh_scale(sslh_net_ctx(net), sslh_mul(sslh_net_ctx(net), x, sslh_param(net, i)), 2);
+    return x;
+}
+static void odd_names(void) {
+    static const char *const odd[5] = {"x:2", "c:1", "\xff\xfe", "input", "plain \xc3\xa9"};
+    sslh_ctx *c = context();
+    const char *path = test_temporary("net.onnx");
+    sslh_onnx_desc d;
+    sslh_net_desc n;
+    sslh_net *net;
+    sslh_i_bytes b;
+    graph *g;
+    int i;
+    memset(&d, 0, sizeof d), memset(&n, 0, sizeof n), memset(&b, 0, sizeof b);
+    n.name = "\xe9t\xe9", n.forward = times_all, n.width = 3;
+    net = sslh_net_new(c, n);
+    for (i = 0; i < 5; i++) sslh_param_new(net, odd[i], sslh_dim1(3), SSLH_INIT_ONE, 0);
+    d.input = sslh_dim2(1, 3);
+    sslh_export_onnx(net, path, d);
+    CHECK_OK(c);
+    g = read_file(path);
+    CHECK(g->constants == 10 && g->nodes == 11 && called(g, odd[4]), "%d constants, %d nodes", g->constants, g->nodes);
+    b.c = c;
+    sslh_i_bytes_add(&b, path, (size_t)-1 / 2);
+    CHECK_ERROR(c, "sslh_export_onnx: the net is too large for the memory of this machine");
+    (void)test_remove(path);
+    sslh_destroy(c);
+}
+
 /* Without memory there is an error, whichever allocation fails, and the next export succeeds. */
 static void no_memory(void) {
     test_memory m;
@@ -337,5 +373,6 @@ TESTS_BEGIN
     TEST(transformer_graphs)
     TEST(leaves_no_trace)
     TEST(refusals)
+    TEST(odd_names)
     TEST(no_memory)
 TESTS_END

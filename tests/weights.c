@@ -884,7 +884,7 @@ static void strangers(void) {
         for (i = 0; i + 10 <= (int)size; i++) if (!memcmp(pt + i, names[k - 1], 10)) memcpy(pt + i, names[k], 10);
         spill("weights_l.tmp", pt, size);
         CHECK(sslh_load_weights(net, "weights_l.tmp", d) == 0, "%s", names[k]);
-        CHECK_ERROR(c, k == 1 ? "a name with a zero byte in it" : "the pickle takes a value from an empty stack");
+        CHECK_ERROR(c, k == 1 ? "a name with a zero byte in it" : "'a/data.pkl' is packed, which PyTorch does not do");
     }
     free(pt);
     for (i = 0; i < (int)(sizeof files / sizeof files[0]); i++) {
