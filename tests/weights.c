@@ -1117,6 +1117,17 @@ static void hostile_pickles(void) {
     sslh_destroy(c);
 }
 
+/* What this machine cannot hold is an error when a graph is written, and not left out. */
+static void too_large_a_graph(void) {
+    sslh_ctx *c = context();
+    sslh_i_bytes b;
+    memset(&b, 0, sizeof b);
+    b.c = c;
+    sslh_i_bytes_add(&b, "", (size_t)-1 / 2);
+    CHECK_ERROR(c, "sslh_export_onnx: the net is too large for the memory of this machine");
+    sslh_destroy(c);
+}
+
 /* Cut anywhere, or with a byte changed in what is read, a file is refused and the net stays as it was. */
 static void damaged_pytorch(void) {
     static const char *const files[] = {"plain.pt", "old.pt"};
@@ -1679,6 +1690,7 @@ TESTS_BEGIN
     TEST(reads_pytorch)
     TEST(pytorch_views)
     TEST(hostile_pickles)
+    TEST(too_large_a_graph)
     TEST(damaged_pytorch)
     TEST(real_pytorch)
     TEST(writes_npz)
