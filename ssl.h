@@ -55145,7 +55145,7 @@ enum { SSLH_I_PY_OTHER,   /* None, fractions and what is passed over: none */
     SSLH_I_PY_TUPLE, SSLH_I_PY_LIST, SSLH_I_PY_DICT, /* first, last, n: cells */
     SSLH_I_PY_CLASS,      /* type: its row in sslh_i_py_classes */
     SSLH_I_PY_STORAGE,    /* type, as above; number: of its elements; at, n: the text of its key */
-    SSLH_I_PY_TENSOR };   /* first, n: cells of what _rebuild_tensor_v2 is called with */
+    SSLH_I_PY_TENSOR };   /* first, n: cells of what _rebuild_tensor or _rebuild_tensor_v2 is called with */
 
 typedef struct sslh_i_py { int kind, type, first, last; int64_t number; size_t at, n; int seen; } sslh_i_py;
 typedef struct sslh_i_py_cell { int value, next; } sslh_i_py_cell; /* next: number of the cell; 0: the last one */
@@ -55168,7 +55168,10 @@ typedef struct sslh_i_py_class { const char *module, *name; int role; const char
 static const sslh_i_py_class sslh_i_py_classes[] = {
     {"collections", "OrderedDict", SSLH_I_PY_MAKES_DICT, NULL},
     {"torch._utils", "_rebuild_tensor_v2", SSLH_I_PY_MAKES_TENSOR, NULL},
+    {"torch._utils", "_rebuild_tensor", SSLH_I_PY_MAKES_TENSOR, NULL}, /* until 2018, and so is the class Parameter */
+    {"torch.nn.parameter", "Parameter", SSLH_I_PY_MAKES_PARAMETER, NULL},
     {"torch._utils", "_rebuild_parameter", SSLH_I_PY_MAKES_PARAMETER, NULL},
+    {"torch._utils", "_rebuild_parameter_with_state", SSLH_I_PY_MAKES_PARAMETER, NULL},
     {"torch", "Size", SSLH_I_PY_MAKES_TUPLE, NULL},
     {"torch", "FloatStorage", SSLH_I_PY_IS_STORAGE, "F32"}, {"torch", "HalfStorage", SSLH_I_PY_IS_STORAGE, "F16"},
     {"torch", "BFloat16Storage", SSLH_I_PY_IS_STORAGE, "BF16"}, {"torch", "DoubleStorage", SSLH_I_PY_IS_STORAGE, "F64"},
@@ -56209,7 +56212,7 @@ SSLH_I_FN int sslh_i_pt_number(const sslh_i_pickle *p, int value, size_t *out) {
     *out = (size_t)p->value[value].number;
     return 1;
 }
-/* Where tensor f lies, from the arguments of _rebuild_tensor_v2: storage, offset, sizes, strides, and what is no matter
+/* Where tensor f lies, from the arguments of _rebuild_tensor(_v2): storage, offset, sizes, strides, and what is no matter
    here. Its last element must lie in the storage. */
 SSLH_I_FN int sslh_i_pt_place(sslh_i_pt *pt, const sslh_i_py *tensor, sslh_i_st_tensor *f) {
     const sslh_i_pickle *p = &pt->object;

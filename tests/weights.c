@@ -1004,6 +1004,23 @@ static void reads_pytorch(void) {
         CHECK_OK(c);
         pt_filled(net, files[i]);
     }
+    { /* tensors by the name that they had until 2018 */
+        static const char name[] = "_rebuild_tensor_v2";
+        const size_t n = sizeof name - 1;
+        size_t size, at;
+        uint8_t *bytes = slurp(pt_file("old.pt"), &size);
+        for (at = 0; at + n < size && memcmp(bytes + at, name, n) != 0;) at++;
+        memmove(bytes + at + n - 3, bytes + at + n, size - at - n);
+        spill("weights_pt.tmp", bytes, size - 3);
+        free(bytes);
+        net = pt_net(c);
+        d.partial = 0;
+        CHECK(sslh_load_weights(net, "weights_pt.tmp", d) == 9, "nine tensors of an old file");
+        CHECK_OK(c);
+        pt_filled(net, "an old file");
+        remove("weights_pt.tmp");
+        d.partial = 1;
+    }
     memset(&nd, 0, sizeof nd);
     teacher = sslh_net_new(c, nd);
     sslh_param_new(teacher, "w", sslh_dim2(2, 3), SSLH_INIT_ZERO, 0);
@@ -1090,6 +1107,8 @@ static void hostile_pickles(void) {
         {"ctorch\nFloatStorage\n)R.", 23, "calls a storage"},
         {"K\1)R.", 5, "calls what is no class"},
         {"}X\1\0\0\0actorch._utils\n_rebuild_tensor_v2\n)Rs.", 44, "'a' is no tensor with sizes and strides"},
+        {"}X\1\0\0\0actorch.nn.parameter\nParameter\nctorch._utils\n_rebuild_tensor\n)R\x85R(\x88\x89Ntbs.", 79,
+         "'a' is no tensor with sizes and strides"},
         {"}q\0X\1\0\0\0ah\0s.", 13, NULL}, /* a dictionary inside itself: no tensors */
         {"\x80\2}.", 4, NULL}};
     sslh_ctx *c = context();
