@@ -30813,12 +30813,17 @@ SSLH_I_FN void sslh_i_restore_states(sslh_ctx *c) {
     c->nsnapshots = c->snapshot_used = 0;
 }
 
+/* Names out of files go into messages, and messages to terminals, which obey control characters: they become '?'. */
+SSLH_I_FN void sslh_i_tame(char *text) {
+    for (; *text; text++) if (((unsigned char)*text < 32 && *text != '\n') || *text == 127) *text = '?';
+}
 SSLH_DEF void sslh_fail(sslh_ctx *c, sslh_code code, const char *format, ...) {
     va_list args;
     if (SSLH_I_BAD(c)) return; /* the first error is kept */
     va_start(args, format);
     vsnprintf(c->message, sizeof c->message, format, args);
     va_end(args);
+    sslh_i_tame(c->message);
     c->code = code == SSLH_OK ? SSLH_E_USAGE : code;
     sslh_i_restore_states(c);
 }
@@ -30830,6 +30835,7 @@ SSLH_I_FN void sslh_i_warn(sslh_ctx *c, const char *format, ...) {
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
+    sslh_i_tame(text);
     if (c->desc.warn) c->desc.warn(c->desc.user, text);
 #if SSLH_WITH_STDIO
     else fprintf(stderr, "warning: %s\n", text);
@@ -56212,8 +56218,8 @@ SSLH_I_FN int sslh_i_pt_number(const sslh_i_pickle *p, int value, size_t *out) {
     *out = (size_t)p->value[value].number;
     return 1;
 }
-/* Where tensor f lies, from the arguments of _rebuild_tensor(_v2): storage, offset, sizes, strides, and what is no matter
-   here. Its last element must lie in the storage. */
+/* Where tensor f lies, from the arguments of _rebuild_tensor(_v2): storage, offset, sizes, strides, and what is no
+   matter here. Its last element must lie in the storage. */
 SSLH_I_FN int sslh_i_pt_place(sslh_i_pt *pt, const sslh_i_py *tensor, sslh_i_st_tensor *f) {
     const sslh_i_pickle *p = &pt->object;
     const int storage = sslh_i_py_at(p, tensor, 0), offset = sslh_i_py_at(p, tensor, 1),
