@@ -175,13 +175,16 @@ install:
 	install -d "$(DESTDIR)$(INCLUDEDIR)/sslh" "$(DESTDIR)$(LIBDIR)/pkgconfig" "$(DESTDIR)$(DOCDIR)/docs/img"
 	install -m 644 ssl.h "$(DESTDIR)$(INCLUDEDIR)/sslh/ssl.h"
 	printf '%s\n' 'Name: sslh' 'Description: self-supervised learning in one C header' 'Version: $(VERSION)' \
-		'Cflags: -I$(INCLUDEDIR)' 'Libs: -lm -lpthread' > "$(DESTDIR)$(LIBDIR)/pkgconfig/sslh.pc"
+		"Cflags: -I\"$(INCLUDEDIR)\"" 'Libs: -lm -lpthread' > "$(DESTDIR)$(LIBDIR)/pkgconfig/sslh.pc"
 	install -m 644 README.md LICENSE "$(DESTDIR)$(DOCDIR)"
 	install -m 644 docs/*.md "$(DESTDIR)$(DOCDIR)/docs"
 	install -m 644 docs/img/* "$(DESTDIR)$(DOCDIR)/docs/img"
+# Removes what `make install` wrote, and folders that are empty then: DOCDIR may hold files of others.
 uninstall:
-	rm -rf "$(DESTDIR)$(INCLUDEDIR)/sslh" "$(DESTDIR)$(DOCDIR)"
-	rm -f "$(DESTDIR)$(LIBDIR)/pkgconfig/sslh.pc"
+	rm -f "$(DESTDIR)$(INCLUDEDIR)/sslh/ssl.h" "$(DESTDIR)$(LIBDIR)/pkgconfig/sslh.pc"
+	for f in README.md LICENSE docs/*.md docs/img/*; do rm -f "$(DESTDIR)$(DOCDIR)/$$f"; done
+	for d in "$(INCLUDEDIR)/sslh" "$(DOCDIR)/docs/img" "$(DOCDIR)/docs" "$(DOCDIR)"; do \
+		rmdir "$(DESTDIR)$$d" 2> /dev/null || :; done
 release:
 	@sh tests/install.sh release
 

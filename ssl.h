@@ -31008,12 +31008,17 @@ SSLH_I_FN void sslh_i_restore_states(sslh_ctx *c) {
     c->nsnapshots = c->snapshot_used = 0;
 }
 
+/* Names out of files go into messages, and messages to terminals, which obey control characters: they become '?'. */
+SSLH_I_FN void sslh_i_tame(char *text) {
+    for (; *text; text++) if (((unsigned char)*text < 32 && *text != '\n') || *text == 127) *text = '?';
+}
 SSLH_DEF void sslh_fail(sslh_ctx *c, sslh_code code, const char *format, ...) {
     va_list args;
     if (SSLH_I_BAD(c)) return; /* the first error is kept */
     va_start(args, format);
     vsnprintf(c->message, sizeof c->message, format, args);
     va_end(args);
+    sslh_i_tame(c->message);
     c->code = code == SSLH_OK ? SSLH_E_USAGE : code;
     sslh_i_restore_states(c);
 }
@@ -31025,6 +31030,7 @@ SSLH_I_FN void sslh_i_warn(sslh_ctx *c, const char *format, ...) {
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
+    sslh_i_tame(text);
     if (c->desc.warn) c->desc.warn(c->desc.user, text);
 #if SSLH_WITH_STDIO
     else fprintf(stderr, "warning: %s\n", text);
@@ -51634,7 +51640,7 @@ SSLH_I_FN int sslh_i_npy_read(sslh_i_source *s, sslh_i_loaded *out) {
 typedef struct sslh_i_zip {
     const sslh_i_source *s;
     size_t at, end; /* the rest of the list, from `at` to `end` */
-    int    left;    /* members in that rest */
+    size_t left;    /* members in that rest */
     size_t packed;  /* bytes of the members read so far */
 } sslh_i_zip;
 
@@ -51649,18 +51655,53 @@ typedef struct sslh_i_member {
 
 SSLH_I_FN int sslh_i_is_npz(const sslh_i_source *s) { return s->size >= 22 && !memcmp(s->p, "PK\3\4", 4); }
 
-/* Finds the list of members; 0 and an error when there is none. */
+/* Finds the list of members; 0 and an error when there is none. Where a number of the archive's end is the largest of
+   its width, the true one stands in a second end (zip64), of 56 bytes with numbers of 64 bits, to which a pointer of
+   20 bytes right before the first end leads. */
 SSLH_I_FN int sslh_i_zip_open(sslh_i_zip *z, const sslh_i_source *s) {
     size_t at = s->size - 22, least = at > 65535 ? at - 65535 : 0; /* a long comment may follow */
+    uint64_t list, left, end;
     while (at > least && memcmp(s->p + at, "PK\5\6", 4) != 0) at--;
     if (memcmp(s->p + at, "PK\5\6", 4) != 0) return sslh_i_bad(s, s->size, "the archive ends early");
+    left = sslh_i_le16(s->p + at + 10);
+    list = sslh_i_le32(s->p + at + 16);
+    if ((left == 0xffff || list == 0xffffffffu) && at >= 76 && !memcmp(s->p + at - 20, "PK\6\7", 4)) {
+        end = sslh_i_le64(s->p + at - 12);
+        if (end > at - 76 || memcmp(s->p + end, "PK\6\6", 4) != 0)
+            return sslh_i_bad(s, at - 20, "the second end of the archive is not where the first one says");
+        at = (size_t)end;
+        left = sslh_i_le64(s->p + at + 32);
+        list = sslh_i_le64(s->p + at + 48);
+    }
+    if (list > at) return sslh_i_bad(s, at, "the list of the archive lies outside of it");
+    if (left > (at - list) / 46 || left > INT_MAX) return sslh_i_bad(s, at, "the list of the archive ends early");
     z->s = s;
-    z->left = (int)sslh_i_le16(s->p + at + 10);
-    z->at = sslh_i_le32(s->p + at + 16);
+    z->left = (size_t)left;
+    z->at = (size_t)list;
     z->end = at;
     z->packed = 0;
-    if (z->left == 0xffff || z->at == 0xffffffffu) return sslh_i_bad(s, at, "archives beyond 4 GB are not read");
-    if (z->at > at) return sslh_i_bad(s, at, "the list of the archive lies outside of it");
+    return 1;
+}
+
+/* Sizes and places that do not fit into an entry's 32 bits are 2^32 - 1 there, and stand in its extra data, n bytes,
+   under the number 1: those of number[] that are, one behind the other. 0 and an error when they are missing. */
+SSLH_I_FN int sslh_i_zip_wide(const sslh_i_zip *z, const uint8_t *extra, size_t n, uint64_t number[3]) {
+    const uint8_t *p = extra;
+    size_t left = 0;
+    while (n >= 4 && !left) {
+        const size_t length = sslh_i_le16(extra + 2);
+        if (length > n - 4) break;
+        if (sslh_i_le16(extra) == 1) p = extra + 4, left = length;
+        extra += 4 + length;
+        n -= 4 + length;
+    }
+    for (int k = 0; k < 3; k++) {
+        if (number[k] != 0xffffffffu) continue;
+        if (left < 8) return sslh_i_bad(z->s, z->at, "a member of more than 4 GB whose sizes are missing");
+        number[k] = sslh_i_le64(p);
+        p += 8;
+        left -= 8;
+    }
     return 1;
 }
 
@@ -51669,21 +51710,22 @@ SSLH_I_FN int sslh_i_zip_open(sslh_i_zip *z, const sslh_i_source *s) {
 SSLH_I_FN int sslh_i_zip_next(sslh_i_zip *z, sslh_i_member *m) {
     const sslh_i_source *s = z->s;
     const uint8_t *e = s->p + z->at;
-    size_t n, local, skip;
+    uint64_t number[3]; /* size, packed, where the member's own head begins */
+    size_t n, local, extra, skip;
     if (!z->left) return 0;
     if (z->end - z->at < 46 || memcmp(e, "PK\1\2", 4) != 0)
         return sslh_i_bad(s, z->at, "the list of the archive ends early");
     memset(m, 0, sizeof *m);
     m->method = (int)sslh_i_le16(e + 10);
     m->crc = sslh_i_le32(e + 16);
-    m->packed = sslh_i_le32(e + 20);
-    m->size = sslh_i_le32(e + 24);
+    number[0] = sslh_i_le32(e + 24);
+    number[1] = sslh_i_le32(e + 20);
+    number[2] = sslh_i_le32(e + 42);
     n = sslh_i_le16(e + 28);
-    skip = 46 + n + sslh_i_le16(e + 30) + sslh_i_le16(e + 32);
-    local = sslh_i_le32(e + 42);
+    extra = sslh_i_le16(e + 30);
+    skip = 46 + n + extra + sslh_i_le16(e + 32);
     if (skip > z->end - z->at) return sslh_i_bad(s, z->at, "the list of the archive ends early");
-    if (m->packed == 0xffffffffu || m->size == 0xffffffffu || local == 0xffffffffu)
-        return sslh_i_bad(s, z->at, "archives beyond 4 GB are not read");
+    if (!sslh_i_zip_wide(z, e + 46 + n, extra, number)) return 0;
     if (sslh_i_le16(e + 8) & 1) return sslh_i_bad(s, z->at, "the archive is encrypted");
     if (m->method != 0 && m->method != 8)
         return sslh_i_bad(s, z->at, "packed by method %d (0 and 8 are read)", m->method);
@@ -51692,10 +51734,14 @@ SSLH_I_FN int sslh_i_zip_next(sslh_i_zip *z, sslh_i_member *m) {
     memcpy(m->name, e + 46, n);
     m->array = sslh_i_has_suffix(m->name, ".npy");
     if (m->array) m->name[n - 4] = 0;
-    if (local > s->size - 30 || memcmp(s->p + local, "PK\3\4", 4) != 0)
+    if (number[2] > s->size - 30 || memcmp(s->p + number[2], "PK\3\4", 4) != 0)
         return sslh_i_bad(s, z->at, "'%.100s' is not where the list says", m->name);
+    local = (size_t)number[2];
     local += 30 + (size_t)sslh_i_le16(s->p + local + 26) + sslh_i_le16(s->p + local + 28);
-    if (local > s->size || m->packed > s->size - local) return sslh_i_bad(s, z->at, "'%.100s' ends early", m->name);
+    if (local > s->size || number[1] > s->size - local) return sslh_i_bad(s, z->at, "'%.100s' ends early", m->name);
+    if (number[0] > (size_t)-1 / 2) return sslh_i_bad(s, z->at, "'%.100s' is too large for this machine", m->name);
+    m->size = (size_t)number[0];
+    m->packed = (size_t)number[1];
     if (m->packed > s->size - z->packed)
         return sslh_i_bad(s, z->at, "'%.100s': the members of the archive overlap", m->name);
     z->packed += m->packed;
@@ -51731,7 +51777,7 @@ SSLH_I_FN sslh_i_source sslh_i_zip_unpack(const sslh_i_zip *z, const sslh_i_memb
 
 /* Is it the pickle of a file of PyTorch? */
 SSLH_I_FN int sslh_i_is_pickle(const sslh_i_member *m) {
-    return !strcmp(m->name, "data.pkl") || sslh_i_has_suffix(m->name, "/data.pkl");
+    return !m->array && (!strcmp(m->name, "data.pkl") || sslh_i_has_suffix(m->name, "/data.pkl"));
 }
 /* Fails with a message that says what a member without the ending .npy is. */
 SSLH_I_FN int sslh_i_no_array(const sslh_i_zip *z, const sslh_i_member *m) {
@@ -55305,7 +55351,7 @@ enum { SSLH_I_PY_OTHER,   /* None, fractions and what is passed over: none */
     SSLH_I_PY_TUPLE, SSLH_I_PY_LIST, SSLH_I_PY_DICT, /* first, last, n: cells */
     SSLH_I_PY_CLASS,      /* type: its row in sslh_i_py_classes */
     SSLH_I_PY_STORAGE,    /* type, as above; number: of its elements; at, n: the text of its key */
-    SSLH_I_PY_TENSOR };   /* first, n: cells of what _rebuild_tensor_v2 is called with */
+    SSLH_I_PY_TENSOR };   /* first, n: cells of what _rebuild_tensor or _rebuild_tensor_v2 is called with */
 
 typedef struct sslh_i_py { int kind, type, first, last; int64_t number; size_t at, n; int seen; } sslh_i_py;
 typedef struct sslh_i_py_cell { int value, next; } sslh_i_py_cell; /* next: number of the cell; 0: the last one */
@@ -55328,7 +55374,10 @@ typedef struct sslh_i_py_class { const char *module, *name; int role; const char
 static const sslh_i_py_class sslh_i_py_classes[] = {
     {"collections", "OrderedDict", SSLH_I_PY_MAKES_DICT, NULL},
     {"torch._utils", "_rebuild_tensor_v2", SSLH_I_PY_MAKES_TENSOR, NULL},
+    {"torch._utils", "_rebuild_tensor", SSLH_I_PY_MAKES_TENSOR, NULL}, /* until 2018, and so is the class Parameter */
+    {"torch.nn.parameter", "Parameter", SSLH_I_PY_MAKES_PARAMETER, NULL},
     {"torch._utils", "_rebuild_parameter", SSLH_I_PY_MAKES_PARAMETER, NULL},
+    {"torch._utils", "_rebuild_parameter_with_state", SSLH_I_PY_MAKES_PARAMETER, NULL},
     {"torch", "Size", SSLH_I_PY_MAKES_TUPLE, NULL},
     {"torch", "FloatStorage", SSLH_I_PY_IS_STORAGE, "F32"}, {"torch", "HalfStorage", SSLH_I_PY_IS_STORAGE, "F16"},
     {"torch", "BFloat16Storage", SSLH_I_PY_IS_STORAGE, "BF16"}, {"torch", "DoubleStorage", SSLH_I_PY_IS_STORAGE, "F64"},
@@ -55351,12 +55400,13 @@ SSLH_I_FN int sslh_i_py_push_value(sslh_i_pickle *p, int value) {
     p->stack[p->depth++] = value;
     return 1;
 }
+/* Values and cells are counted in int; 0 and an error when there are too many. */
+SSLH_I_FN int sslh_i_py_few(const sslh_i_pickle *p, size_t n) {
+    return n <= INT_MAX / 2 || sslh_i_bad(p->s, p->at, "a pickle of more than a thousand million values");
+}
 /* Makes a value of this kind and pushes it. Its number, or -1 and an error. */
 SSLH_I_FN int sslh_i_py_push(sslh_i_pickle *p, int kind) {
-    if (p->values > INT_MAX / 2) {
-        sslh_i_bad(p->s, p->at, "a pickle of more than a thousand million values");
-        return -1;
-    }
+    if (!sslh_i_py_few(p, p->values)) return -1;
     if (!sslh_i_make_room(p->s->c, (void **)(void *)&p->value, &p->value_cap, p->values + 1, sizeof *p->value) ||
         !sslh_i_py_push_value(p, (int)p->values)) return -1;
     memset(&p->value[p->values], 0, sizeof *p->value);
@@ -55386,6 +55436,7 @@ SSLH_I_FN int sslh_i_py_is(const sslh_i_pickle *p, int value, int kind) {
 SSLH_I_FN int sslh_i_py_add(sslh_i_pickle *p, int owner, int value) {
     sslh_i_py *o;
     if (!p->cells) p->cells = 1;
+    if (!sslh_i_py_few(p, p->cells)) return 0;
     if (!sslh_i_make_room(p->s->c, (void **)(void *)&p->cell, &p->cell_cap, p->cells + 1, sizeof *p->cell)) return 0;
     o = &p->value[owner];
     p->cell[p->cells].value = value;
@@ -56360,18 +56411,25 @@ SSLH_I_FN size_t sslh_i_pt_each(const sslh_i_py *storage, int *dtype) {
     return (size_t)sslh_i_st_types[*dtype].bits / 8;
 }
 
-/* Where tensor f lies, from the arguments of _rebuild_tensor_v2: storage, offset, sizes, strides, and what is no matter
-   here. Its last element must lie in the storage. */
+/* A number of elements into *out; 0 when the value is none, or too large for this machine. */
+SSLH_I_FN int sslh_i_pt_number(const sslh_i_pickle *p, int value, size_t *out) {
+    if (!sslh_i_py_is(p, value, SSLH_I_PY_NUMBER) || p->value[value].number < 0 ||
+        (uint64_t)p->value[value].number > (size_t)-1) return 0;
+    *out = (size_t)p->value[value].number;
+    return 1;
+}
+/* Where tensor f lies, from the arguments of _rebuild_tensor(_v2): storage, offset, sizes, strides, and what is no
+   matter here. Its last element must lie in the storage. */
 SSLH_I_FN int sslh_i_pt_place(sslh_i_pt *pt, const sslh_i_py *tensor, sslh_i_st_tensor *f) {
     const sslh_i_pickle *p = &pt->object;
     const int storage = sslh_i_py_at(p, tensor, 0), offset = sslh_i_py_at(p, tensor, 1),
               sizes = sslh_i_py_at(p, tensor, 2), strides = sslh_i_py_at(p, tensor, 3);
     sslh_i_pt_storage *bytes;
-    size_t each, count = 1, last;
+    size_t each, count = 1, from, last;
     int k, empty = 0;
-    if (!sslh_i_py_is(p, storage, SSLH_I_PY_STORAGE) || !sslh_i_py_is(p, offset, SSLH_I_PY_NUMBER) ||
+    if (!sslh_i_py_is(p, storage, SSLH_I_PY_STORAGE) || !sslh_i_pt_number(p, offset, &from) ||
         !sslh_i_py_is(p, sizes, SSLH_I_PY_TUPLE) || !sslh_i_py_is(p, strides, SSLH_I_PY_TUPLE) ||
-        p->value[sizes].n != p->value[strides].n || p->value[offset].number < 0)
+        p->value[sizes].n != p->value[strides].n)
         return sslh_i_bad(&pt->file, 0, "'%.100s' is no tensor with sizes and strides", f->name);
     if (p->value[sizes].n > SSLH_I_ST_DIMS)
         return sslh_i_bad(&pt->file, 0, "'%.100s' has more than %d dimensions", f->name, SSLH_I_ST_DIMS);
@@ -56384,25 +56442,22 @@ SSLH_I_FN int sslh_i_pt_place(sslh_i_pt *pt, const sslh_i_py *tensor, sslh_i_st_
     each = sslh_i_pt_each(&p->value[storage], &f->dtype);
     f->ndim = (int)p->value[sizes].n;
     f->strided = 1;
-    last = (size_t)p->value[offset].number;
+    last = from;
     for (k = 0; k < f->ndim; k++) {
-        const int size = sslh_i_py_at(p, &p->value[sizes], (size_t)k);
-        const int stride = sslh_i_py_at(p, &p->value[strides], (size_t)k);
-        size_t span;
-        if (!sslh_i_py_is(p, size, SSLH_I_PY_NUMBER) || !sslh_i_py_is(p, stride, SSLH_I_PY_NUMBER) ||
-            p->value[size].number < 0 || p->value[stride].number < 0)
-            return sslh_i_bad(&pt->file, 0, "'%.100s' has a size or a stride below 0", f->name);
-        f->shape[k] = (uint64_t)p->value[size].number;
-        f->stride[k] = (size_t)p->value[stride].number;
-        if (!f->shape[k]) empty = 1;
-        else if (f->shape[k] > (size_t)-1 || !sslh_i_mul(count, (size_t)f->shape[k], &count) ||
-                 !sslh_i_mul((size_t)f->shape[k] - 1, f->stride[k], &span) || span > (size_t)-1 - last)
+        size_t size, span;
+        if (!sslh_i_pt_number(p, sslh_i_py_at(p, &p->value[sizes], (size_t)k), &size) ||
+            !sslh_i_pt_number(p, sslh_i_py_at(p, &p->value[strides], (size_t)k), &f->stride[k]))
+            return sslh_i_bad(&pt->file, 0, "'%.100s' has a size or a stride below 0 or beyond all memory", f->name);
+        f->shape[k] = size;
+        if (!size) empty = 1;
+        else if (!sslh_i_mul(count, size, &count) || !sslh_i_mul(size - 1, f->stride[k], &span) ||
+                 span > (size_t)-1 - last)
             return sslh_i_bad(&pt->file, 0, "the shape of '%.100s' overflows", f->name);
         else last += span;
     }
     if (!empty && last >= bytes->size / each)
         return sslh_i_bad(&pt->file, 0, "'%.100s' ends behind its values", f->name);
-    f->begin = empty ? 0 : (size_t)(bytes->p - pt->file.p) + (size_t)p->value[offset].number * each;
+    f->begin = empty ? 0 : (size_t)(bytes->p - pt->file.p) + from * each;
     f->end = f->begin; /* of no use: a view has gaps */
     return 1;
 }
@@ -56480,6 +56535,14 @@ SSLH_I_FN int sslh_i_pt_list(sslh_i_pt *pt) {
     return s->text && s->tensor && sslh_i_pt_walk_all(pt) && sslh_i_st_names(s);
 }
 
+/* PyTorch packs no member. A packed pickle could take a thousand times the memory that its bytes in the file justify.
+   1, or 0 and an error. */
+SSLH_I_FN int sslh_i_pt_stored(const sslh_i_pt *pt, const sslh_i_member *m) {
+    const size_t at = (size_t)(m->p - pt->file.p);
+    if (m->method) return sslh_i_bad(&pt->file, at, "'%.100s' is packed, which PyTorch does not do; unpack the archive "
+                                     "and zip it with -0", m->name);
+    return m->packed == m->size || sslh_i_bad(&pt->file, at, "'%.100s' is stored and has two sizes", m->name);
+}
 /* Finds the pickle and the storages of an archive. */
 SSLH_I_FN int sslh_i_pt_archive(sslh_i_pt *pt) {
     sslh_i_zip z;
@@ -56487,11 +56550,11 @@ SSLH_I_FN int sslh_i_pt_archive(sslh_i_pt *pt) {
     char folder[300];
     memset(&data, 0, sizeof data);
     if (!sslh_i_zip_open(&z, &pt->file)) return 0;
-    pt->storage = (sslh_i_pt_storage *)sslh_i_alloc(pt->st->c, ((size_t)z.left + 1) * sizeof *pt->storage);
+    pt->storage = (sslh_i_pt_storage *)sslh_i_alloc_table(pt->st->c, z.left + 1, 1, sizeof *pt->storage);
     if (!pt->storage) return 0;
     while (sslh_i_zip_next(&z, &m))
         if (sslh_i_is_pickle(&m)) data = m;
-    if (SSLH_I_BAD(pt->st->c)) return 0;
+    if (SSLH_I_BAD(pt->st->c) || !sslh_i_pt_stored(pt, &data)) return 0;
     pt->pickle = sslh_i_zip_unpack(&z, &data);
     if (!pt->pickle.p) return 0;
     snprintf(folder, sizeof folder, "%.*sdata/", (int)(strlen(data.name) - strlen("data.pkl")), data.name);
@@ -56500,15 +56563,14 @@ SSLH_I_FN int sslh_i_pt_archive(sslh_i_pt *pt) {
         const size_t entry = z.at, n = strlen(folder);
         sslh_i_pt_storage *to = &pt->storage[pt->storages];
         if (!sslh_i_zip_next(&z, &m)) break;
-        if (!strncmp(m.name, folder, n - 5) && !strcmp(m.name + n - 5, "byteorder") &&
-            (m.packed < 6 || memcmp(m.p, "little", 6) != 0))
-            return sslh_i_bad(&pt->file, (size_t)(m.p - pt->file.p), "its numbers are big-endian; save it on a "
-                              "processor of today");
+        if (!strncmp(m.name, folder, n - 5) && !strcmp(m.name + n - 5, "byteorder")) {
+            if (!sslh_i_pt_stored(pt, &m)) return 0;
+            if (m.packed < 6 || memcmp(m.p, "little", 6) != 0)
+                return sslh_i_bad(&pt->file, (size_t)(m.p - pt->file.p), "its numbers are big-endian; save it on a "
+                                  "processor of today");
+        }
         if (strncmp(m.name, folder, n) != 0) continue;
-        if (!m.method && m.packed != m.size)
-            return sslh_i_bad(&pt->file, entry, "'%.100s' is stored and has two sizes", m.name);
-        if (m.method) return sslh_i_bad(&pt->file, (size_t)(m.p - pt->file.p), "'%.100s' is packed, which PyTorch does "
-                                        "not do; unpack the archive and zip it with -0", m.name);
+        if (!sslh_i_pt_stored(pt, &m)) return 0;
         to->key = pt->file.p + entry + 46 + n; /* in the list of the archive */
         to->n = strlen(m.name) - n + (m.array ? 4 : 0);
         to->p = m.p;
@@ -58342,8 +58404,12 @@ SSLH_DEF void sslh_embed(sslh_net *net, const uint8_t *pixels, int n, int height
 typedef struct sslh_i_bytes { sslh_ctx *c; uint8_t *p; size_t n, cap; } sslh_i_bytes;
 
 SSLH_I_FN void sslh_i_bytes_add(sslh_i_bytes *b, const void *p, size_t n) {
-    if (SSLH_I_BAD(b->c) || n > (size_t)-1 / 4 - b->n ||
-        !sslh_i_make_room(b->c, (void **)(void *)&b->p, &b->cap, b->n + n, 1)) return;
+    if (SSLH_I_BAD(b->c)) return;
+    if (n > (size_t)-1 / 4 - b->n) {
+        sslh_fail(b->c, SSLH_E_MEMORY, "sslh_export_onnx: the net is too large for the memory of this machine");
+        return;
+    }
+    if (!sslh_i_make_room(b->c, (void **)(void *)&b->p, &b->cap, b->n + n, 1)) return;
     if (n) memcpy(b->p + b->n, p, n);
     b->n += n;
 }
@@ -58525,14 +58591,15 @@ SSLH_I_FN int sslh_i_ox_refuse(const sslh_i_ox *e, const sslh_i_node *n, const c
     return 0;
 }
 
-/* Has something in the graph this name already? */
+/* Has something in the graph this name already, or will it? Results and unnamed constants are called x: and c: with a
+   number. */
 SSLH_I_FN int sslh_i_ox_taken(const sslh_i_ox *e, const char *name) {
     size_t i;
     int form;
     for (i = 0; i < e->values; i++)
         for (form = 0; form < SSLH_I_OX_FORMS; form++)
             if (e->value[i]->name[form] != name && !strcmp(e->value[i]->name[form], name)) return 1;
-    return !strcmp(name, "output") || !strcmp(name, "batch_size");
+    return !strcmp(name, "output") || !strcmp(name, "batch_size") || !strncmp(name, "x:", 2) || !strncmp(name, "c:", 2);
 }
 /* A name for a constant: the full name of a parameter or state, with a mark for another form. */
 SSLH_I_FN void sslh_i_ox_name(sslh_i_ox *e, const sslh_tensor *t, int form, char out[SSLH_I_OX_NAME]) {
@@ -58548,7 +58615,7 @@ SSLH_I_FN void sslh_i_ox_name(sslh_i_ox *e, const sslh_tensor *t, int form, char
                 memset(full, 0, sizeof full);
                 sslh_i_full_name(&tree, i, tree.net[i]->entry[j]->name, full, sizeof full);
                 snprintf(out, SSLH_I_OX_NAME, "%s%s%s", k ? "head." : "", full, mark[form]);
-                if (!sslh_i_ox_taken(e, out)) return;
+                if (sslh_i_is_utf8(out) && !sslh_i_ox_taken(e, out)) return; /* texts of the format are UTF-8 */
             }
     }
     snprintf(out, SSLH_I_OX_NAME, "c:%d", ++e->names);
@@ -59116,7 +59183,7 @@ SSLH_I_FN void sslh_i_ox_file(sslh_i_ox *e, const char *path) {
     sslh_i_pb_int(&model, 1, SSLH_I_OX_VERSION);
     sslh_i_pb_text(&model, 2, "ssl.h");
     sslh_i_pb_text(&model, 3, SSLH_VERSION);
-    sslh_i_pb_text(&e->graph, 2, e->net->name);
+    sslh_i_pb_text(&e->graph, 2, sslh_i_is_utf8(e->net->name) ? e->net->name : "net");
     sslh_i_bytes_add(&e->graph, e->constants.p, e->constants.n);
     sslh_i_pb_message(&model, 7, &e->graph);
     sslh_i_pb_int(&e->part, 2, SSLH_I_OX_OPSET);

@@ -47,19 +47,25 @@ for f in include/sslh/ssl.h lib/pkgconfig/sslh.pc share/doc/sslh/LICENSE share/d
 done
 check "the header is installed as it is" cmp ssl.h "$work/package/usr/include/sslh/ssl.h"
 check "no path of DESTDIR is in the file for pkg-config" \
-    sh -c "! grep -q '$work' $work/package/usr/lib/pkgconfig/sslh.pc"
+    sh -c '! grep -q "$1" "$1/package/usr/lib/pkgconfig/sslh.pc"' sh "$work"
 if have pkg-config; then
-    check "make install for pkg-config" $MAKE -s install PREFIX="$work/local"
-    PKG_CONFIG_PATH=$work/local/lib/pkgconfig; export PKG_CONFIG_PATH
+    local="$work/it's local" # a path with odd characters
+    check "make install for pkg-config" $MAKE -s install PREFIX="$local"
+    PKG_CONFIG_PATH=$local/lib/pkgconfig; export PKG_CONFIG_PATH
     check "pkg-config knows $version" [ "$(pkg-config --modversion sslh)" = "$version" ]
     { echo '#define SSLH_IMPLEMENTATION'; awk '/^```/ { on = $0 == "```installed"; next } on' docs/installing.md
       grep -v '^#include "ssl.h"' "$work/app.c"; } > "$work/installed.c"
-    # shellcheck disable=SC2046,SC2086
-    check "a program by pkg-config" $CC -std=c99 $quick "$work/installed.c" $(pkg-config --cflags sslh) \
-        -o "$work/installed" $(pkg-config --libs sslh)
+    # pkg-config writes its paths as a shell reads them
+    check "a program by pkg-config" sh -c "$CC -std=c99 $quick \"\$0.c\" $(pkg-config --cflags sslh) -o \"\$0\" \
+        $(pkg-config --libs sslh)" "$work/installed"
     check "it runs" says "$work/installed"
-    check "make uninstall" $MAKE -s uninstall PREFIX="$work/local"
-    check "make uninstall leaves no file" [ -z "$(find "$work/local" -type f)" ]
+    echo 'of another' > "$local/share/doc/sslh/docs/another.txt"
+    check "make uninstall" $MAKE -s uninstall PREFIX="$local"
+    check "make uninstall leaves a file of another, and no other" \
+        [ "$(find "$local" -type f)" = "$local/share/doc/sslh/docs/another.txt" ]
+    for d in include/sslh share/doc/sslh/docs/img; do
+        check "make uninstall removes $d" [ ! -e "$local/$d" ]
+    done
 else skip "pkg-config" "it is not installed"; fi
 
 # --- recipes of the page ---

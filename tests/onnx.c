@@ -59,7 +59,15 @@ static int called(const graph *g, const char *text) {
     name.n = strlen(text);
     return known(g, name);
 }
+/* Is a text UTF-8? Its characters here have one or two bytes. */
+static int utf8(span s) {
+    size_t i;
+    for (i = 0; i < s.n; i++)
+        if (s.p[i] > 127 && (s.p[i] < 0xc2 || s.p[i] > 0xdf || ++i == s.n || (s.p[i] & 0xc0) != 0x80)) return 0;
+    return 1;
+}
 static void learn(graph *g, span name) {
+    CHECK(utf8(name), "a name that is not UTF-8");
     CHECK(!known(g, name), "the name '%.*s' twice", (int)name.n, (const char *)name.p);
     if (g->count < MOST) g->names[g->count++] = name;
 }
@@ -103,6 +111,7 @@ static void read_graph(graph *g, span s) {
         span rest = s, b;
         uint64_t v;
         while ((f = field(&rest, &v, &b, g)) != 0) {
+            if (f == 2) CHECK(utf8(b), "the name of the graph is not UTF-8");
             if (!pass && f == 5) read_constant(g, b);
             if (!pass && (f == 11 || f == 12)) {
                 span name;
@@ -299,6 +308,35 @@ static void refusals(void) {
     sslh_destroy(c);
 }
 
+/* Names of parameters that the graph uses itself, or that are not UTF-8, are replaced. */
+static sslh_tensor *times_all(sslh_net *net, sslh_tensor *x, const void *self) {
+    int i;
+    (void)self;
+    for (i = 0; i < 5; i++) x = sslh_scale(sslh_net_ctx(net), sslh_mul(sslh_net_ctx(net), x, sslh_param(net, i)), 2);
+    return x;
+}
+static void odd_names(void) {
+    static const char *const odd[5] = {"x:4", "c:8", "\xff\xfe", "input", "plain \xc3\xa9"};
+    sslh_ctx *c = context();
+    const char *path = test_temporary("net.onnx");
+    sslh_onnx_desc d;
+    sslh_net_desc n;
+    sslh_net *net;
+    graph *g;
+    int i;
+    memset(&d, 0, sizeof d), memset(&n, 0, sizeof n);
+    n.name = "\xe9t\xe9", n.forward = times_all, n.width = 3;
+    net = sslh_net_new(c, n);
+    for (i = 0; i < 5; i++) sslh_param_new(net, odd[i], sslh_dim1(3), SSLH_INIT_ONE, 0);
+    d.input = sslh_dim2(1, 3);
+    sslh_export_onnx(net, path, d);
+    CHECK_OK(c);
+    g = read_file(path);
+    CHECK(g->constants == 10 && g->nodes == 11 && called(g, odd[4]), "%d constants, %d nodes", g->constants, g->nodes);
+    (void)test_remove(path);
+    sslh_destroy(c);
+}
+
 /* Without memory there is an error, whichever allocation fails, and the next export succeeds. */
 static void no_memory(void) {
     test_memory m;
@@ -337,5 +375,6 @@ TESTS_BEGIN
     TEST(transformer_graphs)
     TEST(leaves_no_trace)
     TEST(refusals)
+    TEST(odd_names)
     TEST(no_memory)
 TESTS_END

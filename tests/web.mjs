@@ -1,6 +1,6 @@
 // Drives the page of docs/web in a headless Chromium and compares what it learns with the native program:
 //
-//     node tests/web.mjs build/web build/web/native          needs `make web web-native`
+//     node tests/web.mjs build/web build/web/native          needs `make web build/web/native`
 //
 // The last line is "N passed, N failed".
 import {execFileSync, spawn} from "child_process";
@@ -35,6 +35,12 @@ await new Promise(resolve => server.listen(0, "127.0.0.1", resolve));
 const scratch = mkdtempSync(path.join(tmpdir(), "ssl-web-"));
 const browser = spawn("chromium", ["--headless", "--no-sandbox", "--disable-gpu", "--remote-debugging-pipe",
     `--user-data-dir=${scratch}`, "about:blank"], {stdio: ["ignore", "ignore", "ignore", "pipe", "pipe"]});
+let over = false;
+browser.on("exit", code => {
+    if (over) return;
+    console.log(`FAILED the browser ended with code ${code}\n${passed} passed, ${failed + 1} failed`);
+    process.exit(1);
+});
 const waiting = new Map();
 let said = "", last = 0;
 browser.stdio[4].on("data", bytes => {
@@ -79,7 +85,11 @@ try {
     for (const [method, settings, fields, pictures] of runs) {
         await fill({method, images: 512, epochs: 2, batch: 64, seed: 3, ...fields});
         await press("start");
-        if (method === "simclr") { // interrupted once: the pieces of a run do not change it
+        if (method === "simclr") { // interrupted twice: the pieces of a run do not change it
+            await press("stop"); // while the program and the images are loaded
+            await until(state("stopped"), 60, "stops before the first step");
+            check("no step after that stop", await page("window.losses.length === 0"));
+            await press("continue");
             await until("window.losses && window.losses.length > 0", 120, "the first step");
             await press("stop");
             await until(`${state("stopped")} || ${state("finished")}`, 60, "stops");
@@ -127,6 +137,7 @@ try {
 } catch (error) {
     check("the browser", false, error.stack);
 }
+over = true;
 browser.kill();
 server.close();
 await sleep(500);

@@ -884,7 +884,7 @@ static void strangers(void) {
         for (i = 0; i + 10 <= (int)size; i++) if (!memcmp(pt + i, names[k - 1], 10)) memcpy(pt + i, names[k], 10);
         spill("weights_l.tmp", pt, size);
         CHECK(sslh_load_weights(net, "weights_l.tmp", d) == 0, "%s", names[k]);
-        CHECK_ERROR(c, k == 1 ? "a name with a zero byte in it" : "the pickle takes a value from an empty stack");
+        CHECK_ERROR(c, k == 1 ? "a name with a zero byte in it" : "'a/data.pkl' is packed, which PyTorch does not do");
     }
     free(pt);
     for (i = 0; i < (int)(sizeof files / sizeof files[0]); i++) {
@@ -1004,6 +1004,23 @@ static void reads_pytorch(void) {
         CHECK_OK(c);
         pt_filled(net, files[i]);
     }
+    { /* tensors by the name that they had until 2018 */
+        static const char name[] = "_rebuild_tensor_v2";
+        const size_t n = sizeof name - 1;
+        size_t size, at;
+        uint8_t *bytes = slurp(pt_file("old.pt"), &size);
+        for (at = 0; at + n < size && memcmp(bytes + at, name, n) != 0;) at++;
+        memmove(bytes + at + n - 3, bytes + at + n, size - at - n);
+        spill("weights_pt.tmp", bytes, size - 3);
+        free(bytes);
+        net = pt_net(c);
+        d.partial = 0;
+        CHECK(sslh_load_weights(net, "weights_pt.tmp", d) == 9, "nine tensors of an old file");
+        CHECK_OK(c);
+        pt_filled(net, "an old file");
+        remove("weights_pt.tmp");
+        d.partial = 1;
+    }
     memset(&nd, 0, sizeof nd);
     teacher = sslh_net_new(c, nd);
     sslh_param_new(teacher, "w", sslh_dim2(2, 3), SSLH_INIT_ZERO, 0);
@@ -1090,6 +1107,8 @@ static void hostile_pickles(void) {
         {"ctorch\nFloatStorage\n)R.", 23, "calls a storage"},
         {"K\1)R.", 5, "calls what is no class"},
         {"}X\1\0\0\0actorch._utils\n_rebuild_tensor_v2\n)Rs.", 44, "'a' is no tensor with sizes and strides"},
+        {"}X\1\0\0\0actorch.nn.parameter\nParameter\nctorch._utils\n_rebuild_tensor\n)R\x85R(\x88\x89Ntbs.", 79,
+         "'a' is no tensor with sizes and strides"},
         {"}q\0X\1\0\0\0ah\0s.", 13, NULL}, /* a dictionary inside itself: no tensors */
         {"\x80\2}.", 4, NULL}};
     sslh_ctx *c = context();
@@ -1114,6 +1133,17 @@ static void hostile_pickles(void) {
         sslh_i_pickle_close(&pt.object);
         sslh_i_st_close(&st);
     }
+    sslh_destroy(c);
+}
+
+/* What this machine cannot hold is an error when a graph is written, and not left out. */
+static void too_large_a_graph(void) {
+    sslh_ctx *c = context();
+    sslh_i_bytes b;
+    memset(&b, 0, sizeof b);
+    b.c = c;
+    sslh_i_bytes_add(&b, "", (size_t)-1 / 2);
+    CHECK_ERROR(c, "sslh_export_onnx: the net is too large for the memory of this machine");
     sslh_destroy(c);
 }
 
@@ -1679,6 +1709,7 @@ TESTS_BEGIN
     TEST(reads_pytorch)
     TEST(pytorch_views)
     TEST(hostile_pickles)
+    TEST(too_large_a_graph)
     TEST(damaged_pytorch)
     TEST(real_pytorch)
     TEST(writes_npz)

@@ -1,4 +1,4 @@
-// A file system in memory for a program compiled with wasi-libc: the 18 calls of WASI (preview 1) that ssl.h needs.
+// A file system in memory for a program compiled with wasi-libc: the 17 calls of WASI (preview 1) that ssl.h needs.
 // Files are arrays of bytes under their paths, "data/train/index.txt"; folders exist when a file lies in them.
 
 const OK = 0, EBADF = 8, EEXIST = 20, EINVAL = 28, ENOENT = 44;

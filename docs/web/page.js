@@ -41,7 +41,9 @@ worker.onmessage = e => {
         losses.push(...m.losses);
         all = m.all;
         spent += m.milliseconds;
-        chart("loss", losses.map((v, i) => [i + 1, v]), all);
+        const every = Math.ceil(losses.length / 2000), points = []; // more points than the chart has are not drawn
+        for (let i = 0; i < losses.length; i += every) points.push([i + 1, losses[i]]);
+        chart("loss", points, all);
         const left = spent / losses.length * (all - losses.length) / 1000;
         status.textContent = `step ${losses.length} of ${all}, loss ${losses.at(-1).toFixed(3)}, `
             + `${Math.round(1000 * losses.length * field.batch.value / spent)} images/s, ${Math.round(left)} s left`;

@@ -14,7 +14,7 @@
 #define EXPORT(name) __attribute__((export_name(#name)))
 #endif
 
-enum { MOST_STEPS = 100000, MAPPED = 600, JUDGED = 2000 };
+enum { PIECE = 4096, MAPPED = 600, JUDGED = 2000 }; /* steps of a piece, at most; test images on the map, judged */
 
 static struct {
     sslh_ctx *c;
@@ -25,7 +25,7 @@ static struct {
     char checkpoint[256], out[256];
     int64_t done, steps;
     char text[4096];              /* what the page says and hears: settings, numbers, errors */
-    float losses[MOST_STEPS];     /* of each step */
+    float losses[PIECE];          /* of each step of the latest piece */
 } web;
 
 EXPORT(web_text) char *web_text(void) { return web.text; }
@@ -40,7 +40,8 @@ static int answer(void) {
 
 static int after_step(const sslh_train_info *info, void *user) {
     (void)user;
-    if (!info->epoch_end && info->step <= MOST_STEPS) web.losses[info->step - 1] = info->loss;
+    int64_t at = info->step - 1 - web.done;
+    if (!info->epoch_end && at >= 0 && at < PIECE) web.losses[at] = info->loss;
     web.steps = info->method->steps; /* info->steps ends with the piece */
     return 0;
 }
@@ -82,7 +83,7 @@ static int start(const char *data, const char *out, int images, int epochs, int 
     web.t.epochs = epochs;
     web.t.quiet = 1;
     web.t.checkpoint = web.checkpoint;
-    web.t.checkpoint_steps = MOST_STEPS; /* only at the end of a piece */
+    web.t.checkpoint_steps = INT64_MAX; /* only at the end of a piece */
     web.t.resume = 1;
     web.t.callback = after_step;
     web.m.defaults.epochs = epochs; /* for what follows the length of the run, such as a warm-up */
@@ -94,13 +95,13 @@ EXPORT(web_start) int web_start(int images, int epochs, int seed) {
     return start("data", "out", images, epochs, seed);
 }
 
-/* Trains for so many more steps. Returns the steps of the whole run, -1 on an error; the checkpoint makes the pieces
-   one run, bit for bit. */
+/* Trains for so many more steps, PIECE at most. Returns the steps of the whole run, -1 on an error; the checkpoint
+   makes the pieces one run, bit for bit. */
 EXPORT(web_train) int web_train(int steps) {
-    web.t.max_steps = web.done + steps;
+    web.t.max_steps = web.done + (steps < PIECE ? steps : PIECE);
     sslh_train(web.c, web.m, web.train, web.t);
     if (answer()) return -1;
-    web.done = web.t.max_steps;
+    web.done = web.t.max_steps < web.steps ? web.t.max_steps : web.steps;
     return (int)web.steps;
 }
 EXPORT(web_done) int web_done(void) { return (int)web.done; }
@@ -199,14 +200,18 @@ EXPORT(web_save) int web_save(void) {
    with all their bits, and saves the encoder. */
 #ifdef WEB_NATIVE
 int main(int argc, char **argv) {
+    int64_t k, from;
     int i, bad = argc < 8;
     if (!bad) {
         snprintf(web.text, sizeof web.text, "%s", argv[3]);
         bad = start(argv[1], argv[2], atoi(argv[4]), atoi(argv[5]), atoi(argv[6]));
     }
-    for (i = 7; i < argc && !bad; i++) bad = web_train(atoi(argv[i])) < 0;
+    for (i = 7; i < argc && !bad; i++) {
+        from = web.done;
+        bad = web_train(atoi(argv[i])) < 0;
+        for (k = from; k < web.done && !bad; k++) printf("%.9g\n", (double)web.losses[k - from]);
+    }
     if (!bad) bad = web_save();
-    for (i = 0; i < (int)web.done && !bad; i++) printf("%.9g\n", (double)web.losses[i]);
     if (!bad) printf("%.9g\n", web_judge());
     if (bad) fprintf(stderr, "%s\n", argc < 8 ? "web DATA OUT METHOD IMAGES EPOCHS SEED PIECES.." : web.text);
     sslh_destroy(web.c);

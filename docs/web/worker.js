@@ -3,7 +3,7 @@
 import {Files} from "./files.js";
 
 const files = new Files();
-let program, running = false, finished = true, method = "";
+let program, loading, running = false, finished = true, method = "";
 
 async function load() {
     const names = (await (await fetch("data/files.txt")).text()).trim().split("\n");
@@ -16,6 +16,15 @@ async function load() {
     program = (await WebAssembly.instantiate(module, files.imports())).exports;
     files.memory = program.memory;
     program._initialize();
+}
+
+// Loads once, whatever messages come in meanwhile; after a failure the next start tries again.
+function loaded() {
+    loading ??= load().catch(error => {
+        loading = undefined;
+        throw error;
+    });
+    return loading;
 }
 
 const text = () => new Uint8Array(program.memory.buffer, program.web_text(), 4096);
@@ -42,12 +51,11 @@ function judge() {
 async function train() {
     const perJudgement = 15000; // milliseconds
     let steps = 1, judged = performance.now();
-    running = true;
     while (running && !finished) {
         const from = program.web_done(), began = performance.now();
-        const all = check(program.web_train(steps)), done = Math.min(program.web_done(), all);
+        const all = check(program.web_train(steps)), done = program.web_done();
         const took = performance.now() - began;
-        const losses = new Float32Array(program.memory.buffer, program.web_losses(), done).slice(from);
+        const losses = new Float32Array(program.memory.buffer, program.web_losses(), done - from).slice();
         finished = done >= all;
         postMessage({say: "trained", from, losses, all, milliseconds: took});
         steps = Math.max(1, Math.round(500 * (done - from) / took));
@@ -62,8 +70,9 @@ async function train() {
 }
 
 async function hear(m) {
-    if (!program) await load();
     if (m.do === "start") {
+        running = true; // a stop that comes while the program is loaded ends the run before its first step
+        await loaded();
         method = m.method;
         write(`${m.method} ${m.settings}`);
         check(program.web_start(m.images, m.epochs, m.seed));
@@ -75,8 +84,10 @@ async function hear(m) {
         judge(); // the untrained encoder
         await train();
     } else if (m.do === "stop") running = false;
-    else if (m.do === "continue" && !running && !finished) await train();
-    else if (m.do === "save") {
+    else if (m.do === "continue" && !running && !finished) {
+        running = true;
+        await train();
+    } else if (m.do === "save") {
         check(program.web_save());
         postMessage({say: "saved", bytes: files.get("out/encoder.safetensors")});
     }
