@@ -3282,7 +3282,8 @@ typedef struct sslh_clip_desc {
     int   vocabulary;         /* without a text encoder one of kind SSLH_CLIP_TEXT is made: its tokens, 3 to 16777216;
                                  default 49408 */
     int   length;             /* its .length, 3 to 1048576; default 77 */
-    int   text_width;         /* its .width, with a head for each 32, 1 to 65536; default 128 */
+    int   text_width;         /* its .width, with a head for each 32 or, from 512 on, for each 64, as in the models of
+                                 the authors; 1 to 65536; default 128 */
     int   text_depth;         /* its .depth, 1 to 512; default 2 */
     const sslh_recipe *views; /* default auto: a crop of at least 0.6 of the image, no flip, normalised as the encoder
                                  was trained or by the data's mean and deviation */
@@ -7151,11 +7152,11 @@ SSLH_I_FN int sslh_i_check_values(sslh_ctx *c, const char *op, const char *part,
 
 /* --- methods that learn from text --------------------------------------------------------------------------------- */
 
-/* A share of n, rounded. */
+/* A share of n, rounded; at most n, although a float may round n itself up (8388609 and more). */
 SSLH_I_FN int sslh_i_part_of(float share, int n) {
     float many = share * (float)n;
     many = many + 0.5f;
-    return (int)many;
+    return many < (float)n ? (int)many : n;
 }
 SSLH_I_FN sslh_i_drawing sslh_i_drawing_of(const sslh_batch *b, int tag, int view, int32_t sample) {
     sslh_i_drawing d;
@@ -12740,7 +12741,8 @@ SSLH_I_FN sslh_net *sslh_i_clip_head(sslh_ctx *c, const sslh_clip_desc *d, int i
                    1.0f / sslh_i_sqrtf((float)image));
     sslh_param_new(net, "text_projection", sslh_dim2(d->head_out, text), SSLH_INIT_NORMAL,
                    1.0f / sslh_i_sqrtf((float)text));
-    sslh_param_new(net, "logit_scale", sslh_dim0(), SSLH_INIT_CONSTANT, -(float)sslh_i_log((sslh_real)d->temperature));
+    sslh_param_new(net, "logit_scale", sslh_dim0(), SSLH_INIT_CONSTANT,
+                   (float)SSLH_I_MIN(-sslh_i_log((sslh_real)d->temperature), sslh_i_log((sslh_real)d->most))); /* (3) */
     if (d->loss == (int)SSLH_CLIP_SIGMOID)
         sslh_param_new(net, "logit_bias", sslh_dim0(), SSLH_INIT_CONSTANT, -10.0f);
     sslh_i_store_transposed(net, SSLH_I_CLIP_U);
@@ -12757,7 +12759,7 @@ SSLH_I_FN sslh_net *sslh_i_clip_text_new(sslh_ctx *c, const sslh_clip_desc *d) {
     t.length = d->length;
     t.width = d->text_width;
     t.depth = d->text_depth;
-    t.heads = SSLH_I_MAX(d->text_width / 32, 1);
+    t.heads = SSLH_I_MAX(d->text_width / (d->text_width < 512 ? 32 : 64), 1);
     while (t.width % t.heads) t.heads--;
     return sslh_transformer(c, t);
 }
@@ -15043,7 +15045,7 @@ SSLH_I_FN void sslh_i_ranks(const double *value, size_t n, double *rank, double 
     }
     qsort(work, n, 2 * sizeof *work, sslh_i_double_order);
     for (i = 0; i < n; i = k) {
-        for (k = i; k < n && work[2 * k] == work[2 * i];) k++;
+        for (k = i + 1; k < n && work[2 * k] == work[2 * i];) k++; /* from i + 1 on: NaN is not equal to itself */
         for (size_t j = i; j < k; j++) rank[(size_t)work[2 * j + 1]] = ((double)i + (double)k - 1) / 2;
     }
 }
@@ -29584,7 +29586,7 @@ SSLH_DEF sslh_tensor *sslh_rotate90(sslh_ctx *c, sslh_tensor *x, const int32_t *
 /* The sentences of x (n) in a random order. Each ends with the token end; what follows the last of these is a sentence
    too. */
 SSLH_I_FN void sslh_i_text_shuffle(sslh_i_drawing *d, int32_t *x, int n, int32_t end, int32_t *spare) {
-    int32_t *copy = spare, *begin = spare + n, *order = spare + 2 * n + 1; /* (n), (sentences + 1), (sentences) */
+    int32_t *copy = spare, *begin = spare + n, *order = begin + n + 1; /* (n), (sentences + 1), (sentences) */
     int sentences = 0, i, at = 0;
     begin[0] = 0;
     for (i = 0; i < n; i++)
@@ -29599,16 +29601,18 @@ SSLH_I_FN void sslh_i_text_shuffle(sslh_i_drawing *d, int32_t *x, int n, int32_t
 }
 
 /* A draw from Poisson's distribution, at most `most`: the number k at which the running sum of e^-mean mean^k / k!
-   exceeds a uniform draw. */
+   exceeds a uniform draw. A rounded sum may stay below the largest draws; then k is where it stops growing. */
 SSLH_I_FN int sslh_i_drawn_poisson(sslh_i_drawing *d, float mean, int most) {
     const sslh_real u = (sslh_real)sslh_random_uniform(d->seed, d->stream, d->next++);
-    sslh_real p = sslh_i_exp(-(sslh_real)mean), sum = p;
+    sslh_real p = sslh_i_exp(-(sslh_real)mean), sum = p, next;
     int k = 0;
     while (k < most && !(u < sum)) {
         k++;
         p = p * (sslh_real)mean;
         p = p / (sslh_real)k;
-        sum = sum + p;
+        next = sum + p;
+        if ((sslh_real)k > (sslh_real)mean && !(next > sum)) break;
+        sum = next;
     }
     return k;
 }
@@ -29619,7 +29623,7 @@ SSLH_I_FN int sslh_i_drawn_poisson(sslh_i_drawing *d, float mean, int most) {
    Returns the new length. */
 SSLH_I_FN int sslh_i_text_spans(sslh_i_drawing *d, int32_t *x, int n, int k, float mean, int32_t mask,
                                 int32_t *spare) {
-    int32_t *out = spare, *length = spare + n, *place = spare + 2 * n; /* (n - k + m), (m), (n - k + m) */
+    int32_t *out = spare, *length = spare + n, *place = length + n; /* (n - k + m), (m), (n - k + m) */
     int m = 0, hidden = 0, i, at = 0, count;
     while (hidden < k) {
         const int left = k - hidden;
@@ -57259,8 +57263,10 @@ SSLH_DEF void sslh_clip_load(sslh_method *m, const char *path) {
     bytes = sslh_i_read_whole(c, fn, path, &size);
     if (!bytes) return;
     /* Initial values are drawn now, because parts of a tensor cannot be named before it has memory. */
-    if (sslh_i_st_seal(m->net, 1) && sslh_i_st_open(&s, c, fn, sslh_i_tail(path), bytes, size)) sslh_i_clip_fill(&s, m);
-    sslh_i_st_close(&s);
+    if (sslh_i_st_seal(m->net, 1)) {
+        if (sslh_i_st_open(&s, c, fn, sslh_i_tail(path), bytes, size)) sslh_i_clip_fill(&s, m);
+        sslh_i_st_close(&s);
+    }
     sslh_i_free(c, bytes);
 }
 #endif /* SSLH_WITH_CLIP */
@@ -61610,10 +61616,10 @@ SSLH_I_FN int sslh_i_text_cut(sslh_i_text_job *s, const char *words, int text) {
     const size_t size = words ? strlen(words) : 0;
     size_t n, from = 0, room = 0;
     if (!words) sslh_fail(c, SSLH_E_USAGE, "%s: a text is NULL", s->fn);
-    if (!sslh_i_mul(size, 3, &room) || room > (size_t)-1 - s->tokens) /* no text has more tokens */
+    if (!sslh_i_mul(size, 3, &room) || room >= (size_t)-1 - s->tokens) /* no text has more tokens */
         sslh_fail(c, SSLH_E_MEMORY, "%s: the texts are larger than this machine addresses", s->fn);
-    if (SSLH_I_BAD(c) || !sslh_i_make_room(c, (void **)(void *)&s->token, &s->token_room, s->tokens + room,
-                                           sizeof *s->token)) return 0;
+    if (SSLH_I_BAD(c) || !sslh_i_make_room(c, (void **)(void *)&s->token, &s->token_room, s->tokens + room + 1,
+                                           sizeof *s->token)) return 0; /* never NULL */
     n = sslh_tokenize(s->t, size ? words : "", size, s->token + s->tokens, room);
     s->sum[text] = 0;
     do {

@@ -236,6 +236,21 @@ static void spans(void) {
     sslh_destroy(c);
 }
 
+/* In this epoch one of the draws is above all sums of Poisson's distribution in single precision: it is the length of a
+   long span, and not of all that is left. */
+static void the_longest_span(void) {
+    enum { LONG = 100000 };
+    static int32_t x[LONG];
+    sslh_ctx *c = context(1);
+    sslh_text_recipe r = nothing();
+    sslh_batch b = first_batch(c, texts(c, x, 1, LONG, NULL), 1);
+    r.spans = 1;
+    b.epoch = 260;
+    CHECK_NEAR(sslh_text_views(c, b, r, 0).lengths->ints[0], LONG / 3.0, 800);
+    CHECK_OK(c);
+    sslh_destroy(c);
+}
+
 static void wrong_recipes(void) {
     sslh_ctx *c = context(1);
     sslh_text_recipe r = nothing();
@@ -707,6 +722,7 @@ TESTS_BEGIN
     TEST(shares)
     TEST(order_is_a_permutation)
     TEST(spans)
+    TEST(the_longest_span)
     TEST(wrong_recipes)
 #if SSLH_WITH_ELECTRA
     TEST(electra_draws)
