@@ -62434,9 +62434,8 @@ SSLH_I_FN int sslh_i_legend_width(const char *const *names, int n) {
     return 34 + SSLH_I_MIN(longest, 40) * SSLH_I_GLYPH_WIDTH * 2;
 }
 
-SSLH_I_FN int sslh_i_finite2(const sslh_real *p) {
-    return (double)p[0] - (double)p[0] == 0 && (double)p[1] - (double)p[1] == 0;
-}
+/* Whether a point can be drawn: of two of them a double holds the difference. */
+SSLH_I_FN int sslh_i_finite2(const sslh_real *p) { return fabs((double)p[0]) < 1e300 && fabs((double)p[1]) < 1e300; }
 
 /* Writes the title on the first line, the name of the y axis on the next, above the axis, and that of the x axis below
    its right end. */
