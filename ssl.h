@@ -62518,7 +62518,7 @@ SSLH_I_FN void sslh_i_draw_scatter(sslh_ctx *c, const char *op, const char *path
     }
     /* one scale for both axes, because such a map shows distances */
     range = SSLH_I_MAX(hi[0] - lo[0], hi[1] - lo[1]);
-    if (!(range > 0)) range = 1;
+    if (!(range > 1e-300)) range = 1;
     for (k = 0; k < 2; k++) map.middle[k] = lo[k] + (hi[k] - lo[k]) / 2;
     shown = labels ? SSLH_I_MIN(classes, SIDE / LINE) : 0;
     legend = shown ? sslh_i_legend_width(names, shown) : 0;
@@ -62580,7 +62580,7 @@ SSLH_I_FN void sslh_i_thumbnails_place(sslh_i_thumbnails *t, const sslh_real *po
         any |= t->drawn[i];
     }
     range = SSLH_I_MAX(hi[0] - lo[0], hi[1] - lo[1]);
-    if (!(range > 0)) range = 1;
+    if (!(range > 1e-300)) range = 1;
     for (i = 0; i < t->n; i++) {
         const int room = side - SSLH_I_MAX(t->w, t->h) - 8;
         double x, y;
