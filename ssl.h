@@ -15833,16 +15833,14 @@ SSLH_I_FN void sslh_i_electra_views(sslh_method *m, const sslh_batch *batch, ssl
         M += SSLH_I_MIN(SSLH_I_MAX(1, sslh_i_part_of(s->d.mask, length)), length); /* (2) */
         R += length + 2;
     }
-    if (!M) {
-        sslh_fail(c, SSLH_E_USAGE, "sslh_electra: all texts of this batch are empty: leave them out");
-        return;
-    }
+    if (!M) M = 1; /* all texts are empty: one place without a target */
     places = sslh_i_new(c, op, SSLH_I32, sslh_dim1(M));
     targets = places ? sslh_i_new(c, op, SSLH_I32, sslh_dim1(M)) : NULL;
     chances = targets ? sslh_i_new(c, op, SSLH_F32, sslh_dim1(M)) : NULL;
     seen = chances ? sslh_i_new(c, op, SSLH_I32, sslh_dim1(R)) : NULL;
     mixed = seen ? (int32_t *)sslh_i_scratch(c, (size_t)T * sizeof *mixed) : NULL;
     if (!mixed) return;
+    places->ints[0] = 0, targets->ints[0] = -1, chances->data[0] = 0;
     for (n = 0, M = 0, R = 0; n < N; n++) {
         sslh_i_drawing choice = sslh_i_drawing_of(batch, 'e', 1, batch->index[n]);
         sslh_i_drawing chance = sslh_i_drawing_of(batch, 'e', 2, batch->index[n]);
@@ -15861,7 +15859,7 @@ SSLH_I_FN void sslh_i_electra_views(sslh_method *m, const sslh_batch *batch, ssl
     sslh_view_add(out, "tokens", v.tokens);   /* (N,T): x' */
     sslh_view_add(out, "padding", v.padding); /* (N,T) */
     sslh_view_add(out, "places", places);     /* (M): S among the N T tokens */
-    sslh_view_add(out, "targets", targets);   /* (M): x there */
+    sslh_view_add(out, "targets", targets);   /* (M): x there; -1: all texts are empty */
     sslh_view_add(out, "chances", chances);   /* (M), uniform in [0,1) */
     sslh_view_add(out, "seen", seen);         /* (R): what is no padding, among the N T tokens */
 }
@@ -15920,7 +15918,7 @@ SSLH_I_FN sslh_tensor *sslh_i_electra_detect(sslh_method *m, const sslh_view_set
     y = z ? sslh_zeros(c, sslh_dim2((int)tokens->count, 1)) : NULL;
     if (!y || SSLH_I_BAD(c)) return sslh_i_dummy(c);
     memcpy(z->ints, tokens->ints, tokens->count * sizeof *z->ints);
-    for (i = 0; i < places->count; i++) {
+    for (i = 0; i < places->count && targets->ints[i] != -1; i++) {
         z->ints[places->ints[i]] = drawn[i];
         y->data[places->ints[i]] = drawn[i] != targets->ints[i]; /* (7) */
     }

@@ -371,6 +371,32 @@ static void knows_nothing(void) {
     }
 }
 
+/* A batch of empty texts costs what [CLS] and [SEP] do, and training goes on. */
+static void nothing_to_replace(void) {
+    static const int32_t none[3] = {0, 0, 0};
+    for (int unigram = 0; unigram < 2; unigram++) {
+        sslh_ctx *c = context(1);
+        sslh_electra_desc d = electra_settings();
+        sslh_data data;
+        sslh_method m;
+        sslh_view_set v;
+        sslh_batch b;
+        memset(&v, 0, sizeof v);
+        fill_texts();
+        d.unigram = unigram;
+        m = sslh_electra(c, reader(c, W + 2), d);
+        set_all(&m, "discriminator_predictions.dense_prediction.weight", 0);
+        m.prepare(&m, texts(c, text, N, W, lengths));
+        data = texts(c, text, 3, W, none);
+        b = first_batch(c, data, 3);
+        m.views(&m, &b, &v);
+        CHECK_CLOSE(sslh_item(m.loss(&m, &v, 0)), (unigram ? 1 : 50) * log(2.0), 1e-6);
+        CHECK_NEAR(m.numbers[0].value, 0, 0);
+        CHECK_OK(c);
+        sslh_destroy(c);
+    }
+}
+
 /* A generator that is sure of one word draws it everywhere. Where it is the author's, it counts as original. */
 static void guessed_words_are_original(void) {
     enum { SURE = 5, TEXTS = 8, LONG = 20 };
@@ -727,6 +753,7 @@ TESTS_BEGIN
 #if SSLH_WITH_ELECTRA
     TEST(electra_draws)
     TEST(knows_nothing)
+    TEST(nothing_to_replace)
     TEST(guessed_words_are_original)
     TEST(draws_have_no_gradient)
     TEST(counted_words)
