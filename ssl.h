@@ -3284,7 +3284,8 @@ typedef struct sslh_clip_desc {
     int   vocabulary;         /* without a text encoder one of kind SSLH_CLIP_TEXT is made: its tokens, 3 to 16777216;
                                  default 49408 */
     int   length;             /* its .length, 3 to 1048576; default 77 */
-    int   text_width;         /* its .width, with a head for each 32, 1 to 65536; default 128 */
+    int   text_width;         /* its .width, with a head for each 32 or, from 512 on, for each 64, as in the models of
+                                 the authors; 1 to 65536; default 128 */
     int   text_depth;         /* its .depth, 1 to 512; default 2 */
     const sslh_recipe *views; /* default auto: a crop of at least 0.6 of the image, no flip, normalised as the encoder
                                  was trained or by the data's mean and deviation */
@@ -7168,11 +7169,11 @@ SSLH_I_FN int sslh_i_check_values(sslh_ctx *c, const char *op, const char *part,
 
 /* --- methods that learn from text --------------------------------------------------------------------------------- */
 
-/* A share of n, rounded. */
+/* A share of n, rounded; at most n, although a float may round n itself up (8388609 and more). */
 SSLH_I_FN int sslh_i_part_of(float share, int n) {
     float many = share * (float)n;
     many = many + 0.5f;
-    return (int)many;
+    return many < (float)n ? (int)many : n;
 }
 SSLH_I_FN sslh_i_drawing sslh_i_drawing_of(const sslh_batch *b, int tag, int view, int32_t sample) {
     sslh_i_drawing d;
@@ -12760,7 +12761,8 @@ SSLH_I_FN sslh_net *sslh_i_clip_head(sslh_ctx *c, const sslh_clip_desc *d, int i
                    1.0f / sslh_i_sqrtf((float)image));
     sslh_param_new(net, "text_projection", sslh_dim2(d->head_out, text), SSLH_INIT_NORMAL,
                    1.0f / sslh_i_sqrtf((float)text));
-    sslh_param_new(net, "logit_scale", sslh_dim0(), SSLH_INIT_CONSTANT, -(float)sslh_i_log((sslh_real)d->temperature));
+    sslh_param_new(net, "logit_scale", sslh_dim0(), SSLH_INIT_CONSTANT,
+                   (float)SSLH_I_MIN(-sslh_i_log((sslh_real)d->temperature), sslh_i_log((sslh_real)d->most))); /* (3) */
     if (d->loss == (int)SSLH_CLIP_SIGMOID)
         sslh_param_new(net, "logit_bias", sslh_dim0(), SSLH_INIT_CONSTANT, -10.0f);
     sslh_i_store_transposed(net, SSLH_I_CLIP_U);
@@ -12777,7 +12779,7 @@ SSLH_I_FN sslh_net *sslh_i_clip_text_new(sslh_ctx *c, const sslh_clip_desc *d) {
     t.length = d->length;
     t.width = d->text_width;
     t.depth = d->text_depth;
-    t.heads = SSLH_I_MAX(d->text_width / 32, 1);
+    t.heads = SSLH_I_MAX(d->text_width / (d->text_width < 512 ? 32 : 64), 1);
     while (t.width % t.heads) t.heads--;
     return sslh_transformer(c, t);
 }
@@ -15063,7 +15065,7 @@ SSLH_I_FN void sslh_i_ranks(const double *value, size_t n, double *rank, double 
     }
     qsort(work, n, 2 * sizeof *work, sslh_i_double_order);
     for (i = 0; i < n; i = k) {
-        for (k = i; k < n && work[2 * k] == work[2 * i];) k++;
+        for (k = i + 1; k < n && work[2 * k] == work[2 * i];) k++; /* from i + 1 on: NaN is not equal to itself */
         for (size_t j = i; j < k; j++) rank[(size_t)work[2 * j + 1]] = ((double)i + (double)k - 1) / 2;
     }
 }
@@ -15851,16 +15853,14 @@ SSLH_I_FN void sslh_i_electra_views(sslh_method *m, const sslh_batch *batch, ssl
         M += SSLH_I_MIN(SSLH_I_MAX(1, sslh_i_part_of(s->d.mask, length)), length); /* (2) */
         R += length + 2;
     }
-    if (!M) {
-        sslh_fail(c, SSLH_E_USAGE, "sslh_electra: all texts of this batch are empty: leave them out");
-        return;
-    }
+    if (!M) M = 1; /* all texts are empty: one place without a target */
     places = sslh_i_new(c, op, SSLH_I32, sslh_dim1(M));
     targets = places ? sslh_i_new(c, op, SSLH_I32, sslh_dim1(M)) : NULL;
     chances = targets ? sslh_i_new(c, op, SSLH_F32, sslh_dim1(M)) : NULL;
     seen = chances ? sslh_i_new(c, op, SSLH_I32, sslh_dim1(R)) : NULL;
     mixed = seen ? (int32_t *)sslh_i_scratch(c, (size_t)T * sizeof *mixed) : NULL;
     if (!mixed) return;
+    places->ints[0] = 0, targets->ints[0] = -1, chances->data[0] = 0;
     for (n = 0, M = 0, R = 0; n < N; n++) {
         sslh_i_drawing choice = sslh_i_drawing_of(batch, 'e', 1, batch->index[n]);
         sslh_i_drawing chance = sslh_i_drawing_of(batch, 'e', 2, batch->index[n]);
@@ -15879,7 +15879,7 @@ SSLH_I_FN void sslh_i_electra_views(sslh_method *m, const sslh_batch *batch, ssl
     sslh_view_add(out, "tokens", v.tokens);   /* (N,T): x' */
     sslh_view_add(out, "padding", v.padding); /* (N,T) */
     sslh_view_add(out, "places", places);     /* (M): S among the N T tokens */
-    sslh_view_add(out, "targets", targets);   /* (M): x there */
+    sslh_view_add(out, "targets", targets);   /* (M): x there; -1: all texts are empty */
     sslh_view_add(out, "chances", chances);   /* (M), uniform in [0,1) */
     sslh_view_add(out, "seen", seen);         /* (R): what is no padding, among the N T tokens */
 }
@@ -15938,7 +15938,7 @@ SSLH_I_FN sslh_tensor *sslh_i_electra_detect(sslh_method *m, const sslh_view_set
     y = z ? sslh_zeros(c, sslh_dim2((int)tokens->count, 1)) : NULL;
     if (!y || SSLH_I_BAD(c)) return sslh_i_dummy(c);
     memcpy(z->ints, tokens->ints, tokens->count * sizeof *z->ints);
-    for (i = 0; i < places->count; i++) {
+    for (i = 0; i < places->count && targets->ints[i] != -1; i++) {
         z->ints[places->ints[i]] = drawn[i];
         y->data[places->ints[i]] = drawn[i] != targets->ints[i]; /* (7) */
     }
@@ -29779,7 +29779,7 @@ SSLH_DEF sslh_tensor *sslh_rotate90(sslh_ctx *c, sslh_tensor *x, const int32_t *
 /* The sentences of x (n) in a random order. Each ends with the token end; what follows the last of these is a sentence
    too. */
 SSLH_I_FN void sslh_i_text_shuffle(sslh_i_drawing *d, int32_t *x, int n, int32_t end, int32_t *spare) {
-    int32_t *copy = spare, *begin = spare + n, *order = spare + 2 * n + 1; /* (n), (sentences + 1), (sentences) */
+    int32_t *copy = spare, *begin = spare + n, *order = begin + n + 1; /* (n), (sentences + 1), (sentences) */
     int sentences = 0, i, at = 0;
     begin[0] = 0;
     for (i = 0; i < n; i++)
@@ -29794,16 +29794,18 @@ SSLH_I_FN void sslh_i_text_shuffle(sslh_i_drawing *d, int32_t *x, int n, int32_t
 }
 
 /* A draw from Poisson's distribution, at most `most`: the number k at which the running sum of e^-mean mean^k / k!
-   exceeds a uniform draw. */
+   exceeds a uniform draw. A rounded sum may stay below the largest draws; then k is where it stops growing. */
 SSLH_I_FN int sslh_i_drawn_poisson(sslh_i_drawing *d, float mean, int most) {
     const sslh_real u = (sslh_real)sslh_random_uniform(d->seed, d->stream, d->next++);
-    sslh_real p = sslh_i_exp(-(sslh_real)mean), sum = p;
+    sslh_real p = sslh_i_exp(-(sslh_real)mean), sum = p, next;
     int k = 0;
     while (k < most && !(u < sum)) {
         k++;
         p = p * (sslh_real)mean;
         p = p / (sslh_real)k;
-        sum = sum + p;
+        next = sum + p;
+        if ((sslh_real)k > (sslh_real)mean && !(next > sum)) break;
+        sum = next;
     }
     return k;
 }
@@ -29814,7 +29816,7 @@ SSLH_I_FN int sslh_i_drawn_poisson(sslh_i_drawing *d, float mean, int most) {
    Returns the new length. */
 SSLH_I_FN int sslh_i_text_spans(sslh_i_drawing *d, int32_t *x, int n, int k, float mean, int32_t mask,
                                 int32_t *spare) {
-    int32_t *out = spare, *length = spare + n, *place = spare + 2 * n; /* (n - k + m), (m), (n - k + m) */
+    int32_t *out = spare, *length = spare + n, *place = length + n; /* (n - k + m), (m), (n - k + m) */
     int m = 0, hidden = 0, i, at = 0, count;
     while (hidden < k) {
         const int left = k - hidden;
@@ -57521,8 +57523,10 @@ SSLH_DEF void sslh_clip_load(sslh_method *m, const char *path) {
     bytes = sslh_i_read_whole(c, fn, path, &size);
     if (!bytes) return;
     /* Initial values are drawn now, because parts of a tensor cannot be named before it has memory. */
-    if (sslh_i_st_seal(m->net, 1) && sslh_i_st_open(&s, c, fn, sslh_i_tail(path), bytes, size)) sslh_i_clip_fill(&s, m);
-    sslh_i_st_close(&s);
+    if (sslh_i_st_seal(m->net, 1)) {
+        if (sslh_i_st_open(&s, c, fn, sslh_i_tail(path), bytes, size)) sslh_i_clip_fill(&s, m);
+        sslh_i_st_close(&s);
+    }
     sslh_i_free(c, bytes);
 }
 #endif /* SSLH_WITH_CLIP */
@@ -61877,10 +61881,10 @@ SSLH_I_FN int sslh_i_text_cut(sslh_i_text_job *s, const char *words, int text) {
     const size_t size = words ? strlen(words) : 0;
     size_t n, from = 0, room = 0;
     if (!words) sslh_fail(c, SSLH_E_USAGE, "%s: a text is NULL", s->fn);
-    if (!sslh_i_mul(size, 3, &room) || room > (size_t)-1 - s->tokens) /* no text has more tokens */
+    if (!sslh_i_mul(size, 3, &room) || room >= (size_t)-1 - s->tokens) /* no text has more tokens */
         sslh_fail(c, SSLH_E_MEMORY, "%s: the texts are larger than this machine addresses", s->fn);
-    if (SSLH_I_BAD(c) || !sslh_i_make_room(c, (void **)(void *)&s->token, &s->token_room, s->tokens + room,
-                                           sizeof *s->token)) return 0;
+    if (SSLH_I_BAD(c) || !sslh_i_make_room(c, (void **)(void *)&s->token, &s->token_room, s->tokens + room + 1,
+                                           sizeof *s->token)) return 0; /* never NULL */
     n = sslh_tokenize(s->t, size ? words : "", size, s->token + s->tokens, room);
     s->sum[text] = 0;
     do {
@@ -62695,9 +62699,8 @@ SSLH_I_FN int sslh_i_legend_width(const char *const *names, int n) {
     return 34 + SSLH_I_MIN(longest, 40) * SSLH_I_GLYPH_WIDTH * 2;
 }
 
-SSLH_I_FN int sslh_i_finite2(const sslh_real *p) {
-    return (double)p[0] - (double)p[0] == 0 && (double)p[1] - (double)p[1] == 0;
-}
+/* Whether a point can be drawn: of two of them a double holds the difference. */
+SSLH_I_FN int sslh_i_finite2(const sslh_real *p) { return fabs((double)p[0]) < 1e300 && fabs((double)p[1]) < 1e300; }
 
 /* Writes the title on the first line, the name of the y axis on the next, above the axis, and that of the x axis below
    its right end. */
@@ -62780,7 +62783,7 @@ SSLH_I_FN void sslh_i_draw_scatter(sslh_ctx *c, const char *op, const char *path
     }
     /* one scale for both axes, because such a map shows distances */
     range = SSLH_I_MAX(hi[0] - lo[0], hi[1] - lo[1]);
-    if (!(range > 0)) range = 1;
+    if (!(range > 1e-300)) range = 1;
     for (k = 0; k < 2; k++) map.middle[k] = lo[k] + (hi[k] - lo[k]) / 2;
     shown = labels ? SSLH_I_MIN(classes, SIDE / LINE) : 0;
     legend = shown ? sslh_i_legend_width(names, shown) : 0;
@@ -62842,7 +62845,7 @@ SSLH_I_FN void sslh_i_thumbnails_place(sslh_i_thumbnails *t, const sslh_real *po
         any |= t->drawn[i];
     }
     range = SSLH_I_MAX(hi[0] - lo[0], hi[1] - lo[1]);
-    if (!(range > 0)) range = 1;
+    if (!(range > 1e-300)) range = 1;
     for (i = 0; i < t->n; i++) {
         const int room = side - SSLH_I_MAX(t->w, t->h) - 8;
         double x, y;

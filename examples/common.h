@@ -25,6 +25,16 @@
 #define SOME_EXAMPLES
 #endif
 
+/* As windows.h has them: an example that gives something such a name fails to compile here too. */
+#undef near
+#undef far
+#undef NEAR
+#undef FAR
+#define near
+#define far
+#define NEAR near
+#define FAR far
+
 #define EXAMPLE_TEXT "examples/data/text/austen.txt" /* three novels that are part of this repository */
 
 typedef struct options {

@@ -288,7 +288,7 @@ static void drawn_otherwise(void) {
     sslh_destroy(c);
 }
 
-/* s starts at -ln t and stays between 0 and ln .most whatever an update does to it. */
+/* s starts at -ln t, at most ln .most, and stays between 0 and that whatever an update does to it. */
 static void temperature_has_bounds(void) {
     sslh_ctx *c = context(1);
     sslh_tokenizer *t;
@@ -309,6 +309,10 @@ static void temperature_has_bounds(void) {
     s->data[0] = -2;
     sslh_train(c, m, all, td);
     CHECK(s->data[0] == 0, "%g", (double)s->data[0]);
+    d.temperature = 0.01f;
+    m = sslh_clip(c, eye(c), NULL, d);
+    CHECK_CLOSE(sslh_find(m.net, "head.logit_scale")->data[0], log(20.0), 1e-6);
+    d.temperature = 0;
     d.loss = SSLH_CLIP_SIGMOID;
     m = sslh_clip(c, eye(c), NULL, d);
     CHECK_CLOSE(sslh_find(m.net, "head.logit_scale")->data[0], -log(0.1), 1e-6);
@@ -468,6 +472,67 @@ static void saved_and_loaded(void) {
     sslh_destroy(c);
 }
 
+/* Every allocation of a load fails in turn, in a method that has not been used yet: an error, and again it works. */
+static void load_without_memory(void) {
+    char path[512];
+    sslh_ctx *c = context(1);
+    sslh_method m = both(c, 0);
+    uint64_t hash = sslh_hash(m.net);
+    int worked = 0;
+    long n;
+    snprintf(path, sizeof path, "%s", test_temporary("clip.safetensors"));
+    sslh_clip_save(&m, path);
+    sslh_destroy(c);
+    for (n = 1; n < 200 && !worked; n++) {
+        test_memory memory;
+        sslh_desc d;
+        memset(&memory, 0, sizeof memory), memset(&d, 0, sizeof d);
+        d.threads = 1, d.seed = 8, d.alloc = test_alloc, d.release = test_release, d.user = &memory;
+        c = sslh_create(d);
+        m = both(c, 0);
+        memory.fail_at = memory.calls + n;
+        sslh_clip_load(&m, path);
+        worked = sslh_error(c) == NULL;
+        if (!worked) {
+            CHECK(sslh_error_code(c) == SSLH_E_MEMORY, "allocation %ld: %s", n, sslh_error(c));
+            sslh_clear_error(c);
+            sslh_clip_load(&m, path);
+            CHECK_OK(c);
+        }
+        CHECK(sslh_hash(m.net) == hash, "allocation %ld: other values", n);
+        sslh_destroy(c);
+        CHECK(memory.live == 0, "allocation %ld: %ld blocks left", n, memory.live);
+    }
+    CHECK(worked && n > 10, "%ld allocations", n);
+    test_remove(path);
+}
+
+/* A text encoder that the method makes has as many heads as the authors' of this width: 8 for 512. */
+static void heads_of_the_authors(void) {
+    static const int32_t text[3] = {4, 1, 6};
+    sslh_tensor *u[2];
+    sslh_ctx *c[2];
+    int i, k;
+    for (i = 0; i < 2; i++) {
+        sslh_transformer_desc td;
+        sslh_clip_desc d;
+        sslh_net *image;
+        sslh_method m;
+        sslh_field f;
+        memset(&td, 0, sizeof td), memset(&d, 0, sizeof d), memset(&f, 0, sizeof f);
+        c[i] = context(1);
+        f.kind = SSLH_FIELD_TOKENS, f.type = SSLH_I32, f.shape = sslh_dim1(3), f.values = text;
+        td.kind = SSLH_CLIP_TEXT, td.vocabulary = 12, td.length = 5, td.width = 512, td.depth = 1, td.heads = 8;
+        d.head_out = 8, d.vocabulary = 12, d.length = 5, d.text_width = 512, d.text_depth = 1;
+        image = eye(c[i]);
+        m = sslh_clip(c[i], image, i ? sslh_transformer(c[i], td) : NULL, d);
+        u[i] = sslh_clip_texts(&m, sslh_data_from_fields(c[i], &f, 1, 1), 0);
+        CHECK_OK(c[i]);
+    }
+    for (k = 0; k < 8; k++) CHECK_NEAR(u[0]->data[k], u[1]->data[k], 0);
+    for (i = 0; i < 2; i++) sslh_destroy(c[i]);
+}
+
 /* CLIP's encoder of images by itself: its file names all of its settings, and features are those of the class token. */
 static void encoder_alone(void) {
     char path[512];
@@ -577,6 +642,8 @@ TESTS_BEGIN
     TEST(wrong_use)
     TEST(recall_at_k)
     TEST(saved_and_loaded)
+    TEST(load_without_memory)
+    TEST(heads_of_the_authors)
     TEST(encoder_alone)
     TEST(names_of_hugging_face)
     TEST_LEARNS(combinations_never_seen)

@@ -176,12 +176,26 @@ static void scatter(void) {
     if (p) CHECK(count_colour(p, h, w, 0xff7f0e) > 50, "legend of class 1");
     labels[3] = -1;
     labels[4] = 1 << 30;
-    x->data[0] = (sslh_real)(1e38 * 1e38);
+    x->data[0] = (sslh_real)HUGE_VAL;
     x->data[3] = x->data[0] - x->data[0];
     x->data[6] = (sslh_real)3e38;
     x->data[8] = (sslh_real)-3e38;
     sslh_picture_scatter(c, FILE_NAME, x, labels, 0, NULL);
     p = back(c, &h, &w);
+    if (sizeof(sslh_real) == sizeof(double)) { /* too far apart for a difference, too close for a quotient */
+        static const char *const words[60] = {"one", "two", "three", "four", "five"};
+        static const double sizes[2] = {1e308, 1e-320};
+        sslh_plot_desc d;
+        memset(&d, 0, sizeof d);
+        d.words = words;
+        for (i = 0; i < 60; i++)
+            x->data[i] = (sslh_real)sizes[0] * (i % 2 ? -1 : 1), x->data[60 + i] = (sslh_real)(i < 30);
+        sslh_picture_scatter_ex(c, FILE_NAME, x, NULL, 0, d);
+        CHECK_OK(c);
+        for (i = 0; i < 120; i++) x->data[i] = (sslh_real)sizes[1] * (sslh_real)(i % 3);
+        sslh_picture_scatter_ex(c, FILE_NAME, x, NULL, 0, d);
+        CHECK_OK(c);
+    }
     sslh_picture_scatter(c, FILE_NAME, sslh_zeros(c, sslh_dim2(1, 2)), NULL, 0, NULL);
     p = back(c, &h, &w);
     CHECK(w == 768, "no labels, no legend");
@@ -203,7 +217,7 @@ static void scatter_words(void) {
     d.words = words;
     for (int n = 0; n < 7; n++) {
         if (n && n < 6) words[n] = "mmm";
-        if (n == 6) x->data[0] = (sslh_real)(1e38 * 1e38);
+        if (n == 6) x->data[0] = (sslh_real)HUGE_VAL;
         sslh_picture_scatter_ex(c, FILE_NAME, x, NULL, 0, d);
         const uint8_t *p = back(c, &h, &w);
         ink[n] = p ? (int)count_colour(p, h, w, 0x333333) : 0;
@@ -295,7 +309,7 @@ static void hostile(void) {
         sslh_tsne(c, t, d);
         CHECK_ERROR(c, "perplexity");
         t = sslh_zeros(c, sslh_dim2(4, 3));
-        t->data[5] = (sslh_real)(1e38 * 1e38);
+        t->data[5] = (sslh_real)HUGE_VAL;
         t->data[5] -= t->data[5];
         sslh_pca(c, t, 1);
         CHECK_ERROR(c, "NaN");

@@ -236,6 +236,21 @@ static void spans(void) {
     sslh_destroy(c);
 }
 
+/* In this epoch one of the draws is above all sums of Poisson's distribution in single precision: it is the length of a
+   long span, and not of all that is left. */
+static void the_longest_span(void) {
+    enum { LONG = 100000 };
+    static int32_t x[LONG];
+    sslh_ctx *c = context(1);
+    sslh_text_recipe r = nothing();
+    sslh_batch b = first_batch(c, texts(c, x, 1, LONG, NULL), 1);
+    r.spans = 1;
+    b.epoch = 260;
+    CHECK_NEAR(sslh_text_views(c, b, r, 0).lengths->ints[0], LONG / 3.0, 800);
+    CHECK_OK(c);
+    sslh_destroy(c);
+}
+
 static void wrong_recipes(void) {
     sslh_ctx *c = context(1);
     sslh_text_recipe r = nothing();
@@ -352,6 +367,32 @@ static void knows_nothing(void) {
         CHECK_CLOSE(loss, unigram ? log(2.0) : log((double)WORDS) + 50 * log(2.0), 1e-6);
         CHECK_CLOSE(m.guessing, loss, 1e-6);
         if (!unigram) CHECK_CLOSE(m.numbers[2].value, WORDS, 1e-5);
+        sslh_destroy(c);
+    }
+}
+
+/* A batch of empty texts costs what [CLS] and [SEP] do, and training goes on. */
+static void nothing_to_replace(void) {
+    static const int32_t none[3] = {0, 0, 0};
+    for (int unigram = 0; unigram < 2; unigram++) {
+        sslh_ctx *c = context(1);
+        sslh_electra_desc d = electra_settings();
+        sslh_data data;
+        sslh_method m;
+        sslh_view_set v;
+        sslh_batch b;
+        memset(&v, 0, sizeof v);
+        fill_texts();
+        d.unigram = unigram;
+        m = sslh_electra(c, reader(c, W + 2), d);
+        set_all(&m, "discriminator_predictions.dense_prediction.weight", 0);
+        m.prepare(&m, texts(c, text, N, W, lengths));
+        data = texts(c, text, 3, W, none);
+        b = first_batch(c, data, 3);
+        m.views(&m, &b, &v);
+        CHECK_CLOSE(sslh_item(m.loss(&m, &v, 0)), (unigram ? 1 : 50) * log(2.0), 1e-6);
+        CHECK_NEAR(m.numbers[0].value, 0, 0);
+        CHECK_OK(c);
         sslh_destroy(c);
     }
 }
@@ -707,10 +748,12 @@ TESTS_BEGIN
     TEST(shares)
     TEST(order_is_a_permutation)
     TEST(spans)
+    TEST(the_longest_span)
     TEST(wrong_recipes)
 #if SSLH_WITH_ELECTRA
     TEST(electra_draws)
     TEST(knows_nothing)
+    TEST(nothing_to_replace)
     TEST(guessed_words_are_original)
     TEST(draws_have_no_gradient)
     TEST(counted_words)

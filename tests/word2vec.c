@@ -500,6 +500,11 @@ static void scores(void) {
     static const char against[] = "man far 9\nman woman 5\nman king 5\nking queen 7\n";
     p = sslh_word_pairs(v, against, sizeof against - 1);
     CHECK_NEAR(p.spearman, (-1.5 * 1.5 - 0.0 + 1.5 * 0.5) / 4.5, 1e-6);
+    { /* NaN, which the caller has put into a vector, is equal to nothing and still has a rank */
+        sslh_vectors *own = sslh_load_vectors_memory(c, vectors, sizeof vectors - 1);
+        sslh_vectors_tensor(own)->data[0] = (sslh_real)NAN;
+        CHECK(sslh_word_pairs(own, pairs, sizeof pairs - 1).pairs == 4, "four pairs");
+    }
     CHECK_OK(c);
     sslh_destroy(c);
 }

@@ -16,7 +16,7 @@
 #include <ctype.h>
 #include <math.h>
 
-enum { SIDE = 32, WORDINGS = 3, WORDS = 22, NEAR = 5 };
+enum { SIDE = 32, WORDINGS = 3, WORDS = 22, NEAREST = 5 };
 
 typedef struct captioned {
     sslh_data data;    /* field 0 images, then WORDINGS fields of tokens */
@@ -173,12 +173,12 @@ static sslh_tensor *bags(sslh_ctx *c, sslh_data data, const float *weight, int V
     }
     return sslh_l2_normalize(c, x, 0);
 }
-/* Guessing, and nearest pixels: each test image gets the mean bag of the NEAR training images most like it. */
+/* Guessing, and nearest pixels: each test image gets the mean bag of the NEAREST training images most like it. */
 static void baselines(sslh_ctx *c, const side *train, const side *test, const side *captions, int V) {
     float *weight = (float *)own((size_t)V * sizeof *weight);
     sslh_tensor *pixels[2], *known, *asked, *mean;
     sslh_feature_desc none;
-    sslh_neighbours near;
+    sslh_neighbours found;
     int64_t mark = sslh_mark(c);
     const double chance = 100.0 / captions->n;
     int i, k, j, v;
@@ -194,13 +194,13 @@ static void baselines(sslh_ctx *c, const side *train, const side *test, const si
     pixels[1] = sslh_features(c, NULL, test->data, none);
     mean = sslh_mean(c, pixels[0], SSLH_AXIS(0), 0);
     for (i = 0; i < 2; i++) pixels[i] = sslh_persist(sslh_sub(c, pixels[i], mean));
-    near = sslh_nearest(c, pixels[0], pixels[1], NEAR);
+    found = sslh_nearest(c, pixels[0], pixels[1], NEAREST);
     asked = sslh_persist(sslh_zeros(c, sslh_dim2(test->n, V)));
     stop_on_error(c);
     for (i = 0; i < test->n; i++)
-        for (k = 0; k < NEAR; k++) {
-            const float *from = (const float *)known->data + (size_t)near.index->ints[i * NEAR + k] * (size_t)V;
-            const float w = near.cosine->data[i * NEAR + k];
+        for (k = 0; k < NEAREST; k++) {
+            const sslh_real *from = known->data + (size_t)found.index->ints[i * NEAREST + k] * (size_t)V;
+            const sslh_real w = found.cosine->data[i * NEAREST + k];
             for (j = 0; j < V; j++) asked->data[(size_t)i * (size_t)V + (size_t)j] += w * w * from[j];
         }
     printf("%-26s %8.1f %8.1f %12.1f %8.1f\n", "guessing", chance, 5 * chance, chance, 5 * chance);

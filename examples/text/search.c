@@ -347,11 +347,13 @@ static sslh_net *own_index(sslh_ctx *c, const options *o, const lines *l, const 
     return index;
 }
 
-/* The lines by a transformer: read or made anew. */
+/* The lines by a transformer: read or made anew, also for other weights of the same width. */
 static sslh_net *index_of(sslh_ctx *c, sslh_net *encoder, sslh_tokenizer *t, const lines *l, const char *path) {
     sslh_net *index = index_new(c, 0, sslh_net_query(encoder).width, l->n);
-    if (index_read(c, index, path, l)) return index;
-    embed_lines(c, encoder, t, l, index);
+    lines both = *l;
+    both.hash ^= (uint32_t)(sslh_hash(encoder) >> 32);
+    if (index_read(c, index, path, &both)) return index;
+    embed_lines(c, encoder, t, &both, index);
     sslh_save_net(index, path);
     return index;
 }
@@ -361,6 +363,7 @@ static sslh_net *published_bert(sslh_ctx *c, sslh_transformer_desc n, const char
     sslh_tokenizer_desc td;
     sslh_load_desc d;
     sslh_net *encoder;
+    int read;
     memset(&td, 0, sizeof td), memset(&d, 0, sizeof d);
     td.kind = SSLH_TOKENS_WORDPIECE;
     *t = sslh_load_tokenizer(c, vocab, NULL, td);
@@ -370,9 +373,18 @@ static sslh_net *published_bert(sslh_ctx *c, sslh_transformer_desc n, const char
     if (!n.width) n.width = 768;
     if (!n.depth) n.depth = 12;
     if (!n.heads) n.heads = 12;
-    d.partial = 1; /* a pooler or heads in the file are not used */
+    d.partial = 1; /* a pooler or heads in the file are not used, but all that the encoder has must be there */
     encoder = sslh_transformer(c, n);
-    sslh_load_weights(encoder, file, d);
+    read = sslh_load_weights(encoder, file, d);
+    if (sslh_error_code(c) == SSLH_E_FORMAT && !read) { /* names as in files of nets that have heads too */
+        sslh_clear_error(c);
+        d.strip_prefix = "bert.";
+        read = sslh_load_weights(encoder, file, d);
+    }
+    stop_on_error(c);
+    if (read < sslh_count_tensors(encoder))
+        sslh_fail(c, SSLH_E_FORMAT, "%s has %d of the %d tensors of a BERT of --depth %d", file, read,
+                  sslh_count_tensors(encoder), n.depth);
     stop_on_error(c);
     return encoder;
 }
