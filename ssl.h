@@ -5377,6 +5377,8 @@ struct sslh_ctx {
     int       no_grad;
     int       no_grad_ended; /* calls of sslh_no_grad(c, 1) that sslh_clear_error has ended and no 0 has closed yet */
     int       dealt;       /* 1 while a method's step draws: tensors have this rank's rows of a dealt batch */
+    int       apart;       /* 1 after an error within a step, which other ranks need not have: until it is cleared, this
+                              rank calls none of them, because nobody knows for what they wait */
     int       dirty;       /* an operation ran since the step began */
     unsigned  groups;      /* parameter groups that collect gradients; all bits by default */
     /* states as they were before this step changed them, see sslh_i_note_state */
@@ -17717,8 +17719,9 @@ SSLH_I_FN const sslh_method_info *sslh_i_method_find(const char *name) {
 SSLH_I_FN float sslh_i_step_loss(sslh_method *m, sslh_tensor *loss) {
     sslh_real values[1 + SSLH_I_NUMBERS];
     int i;
-    if (sslh_i_rank_count(m->ctx) == 1 || SSLH_I_BAD(m->ctx)) return sslh_item(loss);
-    values[0] = loss->data[0];
+    values[0] = (sslh_real)sslh_item(loss);
+    if (sslh_i_rank_count(m->ctx) == 1 || SSLH_I_BAD(m->ctx) || !loss || !loss->data) return (float)values[0];
+    values[0] = loss->data[0]; /* in double too */
     for (i = 0; i < SSLH_I_NUMBERS; i++) values[1 + i] = (sslh_real)m->numbers[i].value;
     if (!sslh_i_rank_mean(m->ctx, values, 1 + SSLH_I_NUMBERS)) return 0;
     for (i = 0; i < SSLH_I_NUMBERS; i++) m->numbers[i].value = (float)values[1 + i];
@@ -17787,6 +17790,7 @@ SSLH_I_FN float sslh_i_method_step(sslh_method *m, sslh_optimizer *o, const sslh
     c->dealt = 0;
     if (!SSLH_I_BAD(c)) sslh_i_close_step(c);
     else sslh_i_forget_grads(m->net); /* a NaN that is added to would make every later step fail */
+    c->apart = c->apart || SSLH_I_BAD(c);
     if (update && m->after && !SSLH_I_BAD(c)) m->after(m);
     return total;
 }
@@ -17916,6 +17920,7 @@ typedef struct sslh_i_train_run {
     double start, shown, images; /* the clock at the start, the seconds at the last line, samples so far */
     float result;           /* mean loss of the epoch so far */
     int terminal;
+    int asks;               /* a rank has a callback, which may stop or fail: all ask each other after every step */
 } sslh_i_train_run;
 
 /* 1 when sslh_train can run with these settings; d becomes the caller's, filled up from the method and the defaults. */
@@ -17938,7 +17943,8 @@ SSLH_I_FN int sslh_i_train_ok(sslh_ctx *c, const sslh_method *m, const sslh_data
     }
     *d = sslh_i_train_resolve(m, *d, data->count);
     if (!sslh_i_desc_ok(c, "sslh_train: defaults of the method", SSLH_I_D_TRAIN, d)) return 0;
-    return !d->checkpoint || sslh_i_can_write(c, "sslh_train: .checkpoint", d->checkpoint);
+    return !d->checkpoint || c->desc.comm.rank > 0 || /* rank 0 writes it */
+           sslh_i_can_write(c, "sslh_train: .checkpoint", d->checkpoint);
 }
 
 /* Continues from the checkpoint, if there is one: weights, optimiser, stream and meters; the loader at the
@@ -17999,11 +18005,37 @@ SSLH_I_FN void sslh_i_train_begin(sslh_i_train_run *r, sslh_method *m, sslh_data
 #endif
 }
 
-/* With several ranks: none has failed so far, and all begin with the same weights at the same step. */
-SSLH_I_FN void sslh_i_train_join(sslh_i_train_run *r) {
+/* What must be the same in all ranks besides weights and step, as one number: what the run depends on, and what decides
+   when they speak to each other. A rank that trained longer than the others would wait for them for ever. */
+SSLH_I_FN uint32_t sslh_i_train_crc(const sslh_i_train_run *r, const sslh_data *data) {
+    const sslh_ctx *c = r->m->ctx;
+    const sslh_train_desc *d = &r->d;
+    char *config = SSLH_I_BAD(c) ? NULL : sslh_i_config(r->m, r->o, d, data);
+    uint64_t flow[7];
+    uint32_t crc = config ? sslh_i_crc32(0, config, strlen(config)) : 0;
+    sslh_i_free(r->m->ctx, config);
+    flow[0] = c->desc.seed;
+    flow[1] = c->stream;
+    flow[2] = (uint64_t)r->t.steps;
+    flow[3] = (uint64_t)d->accumulate;
+    flow[4] = d->checkpoint != NULL;
+    flow[5] = (uint64_t)d->checkpoint_steps;
+    flow[6] = (uint64_t)d->checkpoint_every;
+    return sslh_i_crc32(crc, flow, sizeof flow);
+}
+
+/* With several ranks: none has failed so far, and all begin alike. */
+SSLH_I_FN void sslh_i_train_join(sslh_i_train_run *r, const sslh_data *data) {
     sslh_ctx *c = r->m->ctx;
-    int none = 0;
-    if (sslh_i_rank_count(c) == 1 || !sslh_i_rank_agree(c, "sslh_train", &none)) return;
+    uint32_t settings;
+    if (sslh_i_rank_count(c) == 1) return;
+    settings = sslh_i_train_crc(r, data); /* may fail, so it comes before the question */
+    r->asks = r->d.callback != NULL;
+    if (!sslh_i_rank_agree(c, "sslh_train", &r->asks)) return;
+    if (!sslh_i_rank_equal(c, settings) && !SSLH_I_BAD(c))
+        sslh_fail(c, SSLH_E_USAGE, "sslh_train: the %d ranks have different settings or data: give all of them the same "
+                  ".seed, samples, method, epochs and .checkpoint (rank 0 writes it), and let all make the same calls",
+                  sslh_i_rank_count(c));
     if (!sslh_i_rank_equal(c, sslh_i_net_crc(r->m->net) + (uint32_t)r->step) && !SSLH_I_BAD(c))
         sslh_fail(c, SSLH_E_USAGE, "sslh_train: the %d ranks begin with different weights or steps: give all of them "
                   "the same .seed, make the same nets in the same order, and resume from the same file",
@@ -18087,7 +18119,7 @@ SSLH_I_FN int sslh_i_train_after(sslh_i_train_run *r) {
 #endif
     if (r->step % r->saved.per_epoch == 0 || last) stop |= sslh_i_train_epoch_end(r);
     /* A callback may stop one rank by its clock: then all stop. */
-    if (r->d.callback && sslh_i_rank_count(r->m->ctx) > 1) sslh_i_rank_agree(r->m->ctx, "sslh_train", &stop);
+    if (r->asks) sslh_i_rank_agree(r->m->ctx, "sslh_train", &stop);
     if (r->d.checkpoint && !SSLH_I_BAD(r->m->ctx) && (stop || last || r->step % every == 0)) {
         if (r->m->ctx->desc.comm.rank == 0) /* all have the same values */
             sslh_i_checkpoint_save(r->m, r->o, r->step, r->d.checkpoint, &r->saved);
@@ -18104,13 +18136,17 @@ SSLH_DEF float sslh_train(sslh_ctx *c, sslh_method m, sslh_data data, sslh_train
     sslh_i_train_run r;
     sslh_preprocess before;
     int64_t mark;
-    if (!sslh_i_train_ok(c, &m, &data, &d)) return 0.0f;
+    if (!sslh_i_train_ok(c, &m, &data, &d)) {
+        int none = 0;
+        sslh_i_rank_agree(c, "sslh_train", &none); /* the other ranks wait in sslh_i_train_join */
+        return 0.0f;
+    }
     before = sslh_get_preprocess(m.encoder);
     /* Before the mark, because what a method keeps for later has to outlive this function. */
     if (m.prepare) m.prepare(&m, data);
     mark = sslh_mark(c); /* loader and optimiser are freed at the end */
     sslh_i_train_begin(&r, &m, data, &d);
-    sslh_i_train_join(&r);
+    sslh_i_train_join(&r, &data);
     if (SSLH_I_BAD(c)) { /* nothing has been trained: restore everything */
         sslh_i_free_blocks(c, mark);
         sslh_i_preprocess_put(m.encoder, before);
@@ -31452,6 +31488,7 @@ SSLH_DEF void sslh_clear_error(sslh_ctx *c) {
     if (!c || c == &sslh_i_dead) return;
     c->code = SSLH_OK;
     c->message[0] = 0;
+    c->apart = 0;
     c->no_grad_ended += c->no_grad;
     c->no_grad = 0;
     c->groups = ~0u;
@@ -31479,11 +31516,11 @@ SSLH_DEF sslh_ctx *sslh_create(sslh_desc desc) {
     if (c->threads < 1 || !(SSLH_I_THREADS || desc.parallel_for)) c->threads = 1;
     if (c->threads > 256) c->threads = 256; /* a machine may have more processors */
     sslh_i_option_ok(c, "sslh_create", "threads", desc.threads, 1, 256);
-    if (desc.comm.ranks < 0 || (desc.comm.ranks > 1 && (desc.comm.rank < 0 || desc.comm.rank >= desc.comm.ranks ||
-        !desc.comm.all_reduce || !desc.comm.all_gather || !desc.comm.broadcast))) {
+    if (desc.comm.ranks < 0 || desc.comm.rank < 0 || desc.comm.rank >= SSLH_I_MAX(desc.comm.ranks, 1) ||
+        (desc.comm.ranks > 1 && (!desc.comm.all_reduce || !desc.comm.all_gather || !desc.comm.broadcast))) {
         sslh_fail(c, SSLH_E_USAGE, "sslh_create: .comm has rank %d of %d: ranks count from 0, and .all_reduce, "
                   ".all_gather and .broadcast are needed", desc.comm.rank, desc.comm.ranks);
-        c->desc.comm.ranks = 0;
+        c->desc.comm.ranks = c->desc.comm.rank = 0;
     }
     sslh_i_kernels_choose(c);
     if (desc.plain) sslh_i_plain_choose(c);
@@ -37462,6 +37499,7 @@ SSLH_I_FN uint64_t sslh_i_rank_first(const sslh_ctx *c, size_t count) {
 
 /* The error of a callback that did not return 0. */
 SSLH_I_FN int sslh_i_rank_ok(sslh_ctx *c, const char *callback, int code) {
+    c->apart = c->apart || code;
     if (code)
         sslh_fail(c, SSLH_E_USAGE, "rank %d of %d: .%s of .comm returned %d: the connection to the other ranks is "
                   "broken; end all of them and continue from the checkpoint", c->desc.comm.rank, c->desc.comm.ranks,
@@ -37500,9 +37538,10 @@ SSLH_I_FN int sslh_i_rank_broadcast(sslh_ctx *c, void *data, size_t bytes) {
 /* Called where ranks may have come to different ends, after an error too: 1 when none of them has an error; the others
    receive one when there is. *any becomes 1 in all of them when it was not 0 in one (a callback that stops). */
 SSLH_I_FN int sslh_i_rank_agree(sslh_ctx *c, const char *op, int *any) {
-    const sslh_comm *m = &c->desc.comm;
+    const sslh_comm *m;
     sslh_real sums[2];
-    if (m->ranks < 2) return !SSLH_I_BAD(c);
+    if (sslh_i_rank_count(c) == 1 || c->apart) return !SSLH_I_BAD(c);
+    m = &c->desc.comm;
     sums[0] = SSLH_I_BAD(c) ? 1 : 0;
     sums[1] = *any ? 1 : 0;
     if (!sslh_i_rank_ok(c, "all_reduce", m->all_reduce(m->user, sums, 2, sizeof *sums))) return 0;
