@@ -196,6 +196,9 @@
    has .no_ahead or the data come from a callback. So pixels in your memory must neither change nor be freed while a
    loader goes over them; after a loop that is left early, not before sslh_rewind or sslh_destroy has freed the loader.
 
+   Several processes, on one or many machines, train one net as one does with the whole batch when .comm of sslh_desc
+   says which of them this is and brings three functions that speak to the others (docs/ranks.md, examples/use/mpi.c).
+
    9  WHAT IS DETERMINISTIC
 
    One seed gives bit-identical training
@@ -221,19 +224,16 @@
    .bfloat16 = 1 rounds the two operands of matrix products, convolutions and attention's products to bfloat16 (8
    significant bits, to nearest even; subnormal numbers become 0) on their way into the kernel. Parameters, activations,
    gradients and the optimiser's state stay float, sums are float, and so is everything else; losses need no scaling,
-   because bfloat16 has the range of float. The rounding error of a sum is 2e-3, root mean square.
+   because bfloat16 has the range of float. The rounding error of a sum is 2e-3, root mean square. It saves time only
+   where the processor has a fast instruction that multiplies pairs of bfloat16: sslh_query(c).bfloat16 is then 2. Other
+   processors compute the same bits more slowly than float, which serves to reproduce a run (docs/bfloat16.md).
 
-   It saves time only where the processor has a fast instruction that multiplies pairs of bfloat16:
-   sslh_query(c).bfloat16 is then 2. Other processors compute the same bits more slowly than float, which serves to
-   reproduce a run. docs/bfloat16.md has the measurements.
-
-   The promises above hold for bfloat16 too: a run has the same bits everywhere, though not those of float. Some
-   products stay in float, only because of their shape: those with fewer than 32 columns, 32 terms or 2,048 of both
-   multiplied; convolutions with fewer than 16 channels or with groups; 3 x 3 convolutions with stride 1 on maps where
-   Winograd's float version is as fast or faster (all but those below 8 x 8 that tiles of 4 x 4 do not fit, and but for
-   gradients of 256 x 256 channels and more on maps of 4 x 4); attention with heads of fewer than 32 values or fewer
-   than 32 keys; the recurrence of a GRU or LSTM. SSLH_USE_CBLAS is not used for products in bfloat16. In a double build
-   .bfloat16 is an error of sslh_create.
+   With it the promises above hold too: the same bits everywhere, but not those of float. Some products stay in float
+   because of their shape: those with fewer than 32 columns, 32 terms or 2,048 of both multiplied; convolutions with
+   fewer than 16 channels or with groups; 3 x 3 convolutions with stride 1 on maps where Winograd's float version is at
+   least as fast (all but those below 8 x 8 that tiles of 4 x 4 do not fit, and but for gradients of 256 x 256 channels
+   and more on maps of 4 x 4); attention with heads of fewer than 32 values or fewer than 32 keys; the recurrence of a
+   GRU or LSTM. SSLH_USE_CBLAS is not used for products in bfloat16; in a double build .bfloat16 is an error.
 
    10  NETS AND ENCODERS
 
@@ -18033,8 +18033,9 @@ SSLH_I_FN void sslh_i_train_join(sslh_i_train_run *r, const sslh_data *data) {
     r->asks = r->d.callback != NULL;
     if (!sslh_i_rank_agree(c, "sslh_train", &r->asks)) return;
     if (!sslh_i_rank_equal(c, settings) && !SSLH_I_BAD(c))
-        sslh_fail(c, SSLH_E_USAGE, "sslh_train: the %d ranks have different settings or data: give all of them the same "
-                  ".seed, samples, method, epochs and .checkpoint (rank 0 writes it), and let all make the same calls",
+        sslh_fail(c, SSLH_E_USAGE, "sslh_train: the %d ranks have different settings or data: give all of them the "
+                  "same .seed, samples, method, epochs and .checkpoint (which rank 0 writes), and make the same calls "
+                  "in all",
                   sslh_i_rank_count(c));
     if (!sslh_i_rank_equal(c, sslh_i_net_crc(r->m->net) + (uint32_t)r->step) && !SSLH_I_BAD(c))
         sslh_fail(c, SSLH_E_USAGE, "sslh_train: the %d ranks begin with different weights or steps: give all of them "

@@ -6,7 +6,6 @@
 
 #if SSLH_WITH_THREADS
 #include <pthread.h>
-#include <signal.h>
 
 /* --- the ranks: callbacks that meet ------------------------------------------------------------------------------- */
 
@@ -14,6 +13,7 @@ enum { MOST = 4, STEPS = 20, VALUES = 64 };
 
 #ifdef RANKS_MPI
 #include <mpi.h>
+#include <signal.h>
 
 static int world = 1, place; /* the number of processes, and that of this one */
 
@@ -222,8 +222,11 @@ static meeting run_ranks(run *out, int R, void (*program)(run *, sslh_ctx *), in
 static int note_loss(const sslh_train_info *t, void *user) {
     run *r = (run *)user;
     if (!t->epoch_end && r->n < STEPS) r->losses[r->n++] = (double)t->loss;
+#ifdef RANKS_MPI
     if (r->die_at && r->rank == r->ranks - 1 && t->step == r->die_at) raise(SIGKILL);
-    if (r->poison == 1 && t->step == 2) sslh_fail(t->ctx, SSLH_E_USAGE, "mine: another of the 2 ranks has failed: this one");
+#endif
+    if (r->poison == 1 && t->step == 2)
+        sslh_fail(t->ctx, SSLH_E_USAGE, "mine: another of the 2 ranks has failed: this one");
     return r->stop_at && r->rank == r->ranks - 1 && t->step == r->stop_at;
 }
 

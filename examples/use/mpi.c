@@ -6,9 +6,9 @@
      mpirun -n 4 ./mpi bert 1 256 examples/data/text/austen.txt
 
    The arguments are the method (simclr, moco, vae, bert), the epochs, the batch of all ranks together, a folder of
-   images (for bert a text), another one to test on and, if you want one, a checkpoint. Without -DUSE_MPI, or with -n 1,
-   the same program runs alone. ssl.h links no MPI: the three functions below are all that it needs, and those of another
-   library would do (docs/ranks.md). */
+   images (for bert a text), another one to test on and, if you want one, a checkpoint. The same program runs alone when
+   it is compiled without -DUSE_MPI (cc -O2 -I. examples/use/mpi.c -o mpi -lm), or with -n 1. ssl.h links no MPI: the
+   three functions below are all that it needs, and those of another library would do (docs/ranks.md). */
 #define SSLH_IMPLEMENTATION
 #include "../../ssl.h"
 #include <stdio.h>
