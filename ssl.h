@@ -2574,7 +2574,8 @@ struct sslh_method {
     void         (*after)(sslh_method *m);              /* after the update; NULL: nothing */
     const sslh_method_info *info; /* its row of sslh_methods; NULL for a method of your own */
     int          over_ranks;  /* 1: may be trained by several ranks (sslh_comm): the mean over the ranks of what loss
-                                 returns is the loss of the whole batch. 0: sslh_train and sslh_method_step refuse */
+                                 returns is the loss of the whole batch, and all reach the same nets. 0: sslh_train
+                                 and sslh_method_step refuse */
 };
 /* A method without callbacks but with a container that already holds the encoder (as "encoder"; it may be NULL) and a
    copy of self. name must stay valid; it is written into checkpoints. */
@@ -17717,15 +17718,16 @@ SSLH_I_FN const sslh_method_info *sslh_i_method_find(const char *name) {
 /* The loss of the step; with several ranks its mean over them, and m->numbers become their means. A rank whose loss is
    NaN makes all of them fail alike. */
 SSLH_I_FN float sslh_i_step_loss(sslh_method *m, sslh_tensor *loss) {
-    sslh_real values[1 + SSLH_I_NUMBERS];
+    sslh_real values[1 + SSLH_I_NUMBERS], own;
     int i;
-    values[0] = (sslh_real)sslh_item(loss);
-    if (sslh_i_rank_count(m->ctx) == 1 || SSLH_I_BAD(m->ctx) || !loss || !loss->data) return (float)values[0];
-    values[0] = loss->data[0]; /* in double too */
+    if (sslh_i_rank_count(m->ctx) == 1 || SSLH_I_BAD(m->ctx)) return sslh_item(loss);
+    /* Not sslh_item, which is a float in a double build; sslh_backward says why something is no loss. */
+    own = loss && sslh_i_get_data(loss) && loss->data && loss->count == 1 ? loss->data[0] : (sslh_real)HUGE_VAL;
+    values[0] = own;
     for (i = 0; i < SSLH_I_NUMBERS; i++) values[1 + i] = (sslh_real)m->numbers[i].value;
     if (!sslh_i_rank_mean(m->ctx, values, 1 + SSLH_I_NUMBERS)) return 0;
     for (i = 0; i < SSLH_I_NUMBERS; i++) m->numbers[i].value = (float)values[1 + i];
-    if (!(values[0] - values[0] == 0) && loss->data[0] - loss->data[0] == 0)
+    if (!(values[0] - values[0] == 0) && own - own == 0)
         sslh_fail(m->ctx, SSLH_E_NAN, "%s: the loss is NaN or Inf in another rank", m->name);
     return (float)values[0];
 }
@@ -18035,8 +18037,7 @@ SSLH_I_FN void sslh_i_train_join(sslh_i_train_run *r, const sslh_data *data) {
     if (!sslh_i_rank_equal(c, settings) && !SSLH_I_BAD(c))
         sslh_fail(c, SSLH_E_USAGE, "sslh_train: the %d ranks have different settings or data: give all of them the "
                   "same .seed, samples, method, epochs and .checkpoint (which rank 0 writes), and make the same calls "
-                  "in all",
-                  sslh_i_rank_count(c));
+                  "in all", sslh_i_rank_count(c));
     if (!sslh_i_rank_equal(c, sslh_i_net_crc(r->m->net) + (uint32_t)r->step) && !SSLH_I_BAD(c))
         sslh_fail(c, SSLH_E_USAGE, "sslh_train: the %d ranks begin with different weights or steps: give all of them "
                   "the same .seed, make the same nets in the same order, and resume from the same file",

@@ -141,7 +141,7 @@ typedef struct run {
     uint8_t *pixels;
     char error[512];
     const char *path;
-    int poison;  /* 1: the callback reports an error; 2: the loss is NaN, 3: a gradient is NaN, both in step 2 */
+    int poison;  /* 1: the callback reports an error; in step 2 2: the loss is NaN, 3: a gradient is, 4: no loss */
     int stop_at; /* the callback of the last rank stops the run at this step; 0: never */
     int die_at;  /* the process of the last rank is killed at this step; 0: never */
     int mute;    /* 1: without a callback */
@@ -258,6 +258,7 @@ static sslh_tensor *noted_loss(sslh_method *m, const sslh_view_set *v, int phase
     if (sslh_error(m->ctx) || r->taken >= STEPS) return loss;
     if (r->poison == 2 && r->taken == 1) loss = sslh_log(m->ctx, sslh_shift(m->ctx, sslh_scale(m->ctx, loss, 0), -1));
     r->exact[r->taken++] = (double)loss->data[0];
+    if (r->poison == 4 && r->taken == 2) return NULL;
     return loss;
 }
 static void nan_grads(sslh_method *m, int phase) {
@@ -604,6 +605,7 @@ static void refusals(void) {
     refused(fails_before, 0, 0, "another of the 2 ranks has failed");
     refused(one_fails, 2, 0, "the loss is NaN or Inf");
     refused(one_fails, 3, 0, "holds NaN or Inf");
+    refused(one_fails, 4, 0, "sslh_train: simclr, step 2");
 #if SSLH_WITH_BYOL
     refused(byol, 0, 0, "byol: not yet right on 2 ranks");
 #endif

@@ -498,9 +498,13 @@ stage_ranks() {
     killed=$?
     case $killed in 0 | 124) fail "a rank that was killed: mpirun's code is $killed" ;; *) pass ;; esac
     check "mpirun says that it was killed" grep -q "signal 9" build/killed.txt
-    check "examples/use/mpi.c alone" sh -c 'build/examples/mpi vae 1 | grep -q "linear probe"'
+    few=examples/data/test # of the images, and of the text
+    head -c 100000 examples/data/text/austen.txt > build/few.txt
+    check "examples/use/mpi.c alone" sh -c "build/examples/mpi vae 1 256 $few | grep -q 'linear probe'"
     for m in simclr moco vae bert; do
-        check "examples/use/mpi.c, $m" sh -c "mpirun -n 2 build/examples/mpi_ranks $m 1 | grep -q 'each rank in each'"
+        [ $m = bert ] && few=build/few.txt
+        check "examples/use/mpi.c, $m" sh -c "
+            mpirun -n 2 build/examples/mpi_ranks $m 1 64 $few | grep -q 'each rank in each'"
     done
     timeout 60 mpirun -n 3 build/examples/mpi_ranks vae 1 > build/dealt.txt 2>&1
     dealt=$?
