@@ -63407,7 +63407,7 @@ SSLH_I_LEAN_END
            views, tiles, IoU and Dice; average precision; weights from PyTorch's own files, NumPy's archives written,
            nets as ONNX graphs; encoders with a linear layer as one net, saliency, Grad-CAM, attention, occlusion, CKA;
            attacks, corruptions, training against them; folders of images that are larger than the memory
-           (sslh_stream_images)
+           (sslh_stream_images); several processes that train one net (.comm)
     0.1.0  first version: core, kernels, encoders; rotation, SimCLR, VAE, MAE; probes, pictures */
 
 /* ================================================================================================================== */
