@@ -94,11 +94,19 @@ $(B)/tests/paths $(B)/tests/faults: tests/faults.h
 $(B)/tests/%_double: tests/%.c tests/harness.h ssl.h $(B)/libsslh_double.a
 	@mkdir -p $(B)/tests
 	$(CC) $(STD) $(CFLAGS) -DSSLH_REAL=double -I. -Itests $< $(B)/libsslh_double.a $(LDLIBS) -o $@
+# Ranks that are processes: `mpirun -n 4 build/tests/ranks_mpi`.
+MPICC ?= mpicc
+$(B)/tests/ranks_mpi: tests/ranks.c tests/harness.h ssl.h $(B)/libsslh.a
+	@mkdir -p $(B)/tests
+	$(MPICC) $(STD) $(CFLAGS) -DRANKS_MPI -I. -Itests $< $(B)/libsslh.a $(LDLIBS) -o $@
+$(B)/tests/ranks_mpi_double: tests/ranks.c tests/harness.h ssl.h $(B)/libsslh_double.a
+	@mkdir -p $(B)/tests
+	$(MPICC) $(STD) $(CFLAGS) -DSSLH_REAL=double -DRANKS_MPI -I. -Itests $< $(B)/libsslh_double.a $(LDLIBS) -o $@
 # The portable C kernels, which a build for 64-bit x86 leaves out.
 $(B)/tests/kernels_c: tests/kernels.c tests/harness.h ssl.h
 	@mkdir -p $(B)/tests
 	$(CC) $(STD) $(CFLAGS) -DSSLH_WITH_SIMD=0 -I. -Itests $< $(LDLIBS) -o $@
-DOUBLES := ops_double shapes_double calls_double
+DOUBLES := ops_double shapes_double calls_double ranks_double
 programs: $(TESTS:%=$(B)/tests/%) $(DOUBLES:%=$(B)/tests/%) $(B)/tests/kernels_c
 test-names:
 	@echo $(TESTS) $(DOUBLES) kernels_c
@@ -118,6 +126,9 @@ $(B)/examples/%: $(1)%.c examples/common.h $(wildcard $(1)*.h) ssl.h $(B)/libssl
 	$$(CC) $(STD) $$(CFLAGS) $(ONCE) -I. $$< $(B)/libsslh.a $$(LDLIBS) -o $$@
 endef
 $(foreach folder,$(sort $(dir $(EXAMPLES))),$(eval $(call example_folder,$(folder))))
+$(B)/examples/mpi_ranks: examples/use/mpi.c ssl.h $(B)/libsslh.a
+	@mkdir -p $(B)/examples
+	$(MPICC) $(STD) $(CFLAGS) $(ONCE) -DUSE_MPI -I. $< $(B)/libsslh.a $(LDLIBS) -o $@
 examples: $(patsubst %.c,$(B)/examples/%,$(notdir $(EXAMPLES)))
 # the encoder that examples/use/embed.c carries: trained briefly on examples/data, turned into a C array
 $(B)/examples/encoder_weights.h: $(B)/examples/pretrain $(B)/examples/bin2c

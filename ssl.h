@@ -196,6 +196,9 @@
    has .no_ahead or the data come from a callback. So pixels in your memory must neither change nor be freed while a
    loader goes over them; after a loop that is left early, not before sslh_rewind or sslh_destroy has freed the loader.
 
+   Several processes, on one or many machines, train one net as one does with the whole batch when .comm of sslh_desc
+   says which of them this is and brings three functions that speak to the others (docs/ranks.md, examples/use/mpi.c).
+
    9  WHAT IS DETERMINISTIC
 
    One seed gives bit-identical training
@@ -221,19 +224,16 @@
    .bfloat16 = 1 rounds the two operands of matrix products, convolutions and attention's products to bfloat16 (8
    significant bits, to nearest even; subnormal numbers become 0) on their way into the kernel. Parameters, activations,
    gradients and the optimiser's state stay float, sums are float, and so is everything else; losses need no scaling,
-   because bfloat16 has the range of float. The rounding error of a sum is 2e-3, root mean square.
+   because bfloat16 has the range of float. The rounding error of a sum is 2e-3, root mean square. It saves time only
+   where the processor has a fast instruction that multiplies pairs of bfloat16: sslh_query(c).bfloat16 is then 2. Other
+   processors compute the same bits more slowly than float, which serves to reproduce a run (docs/bfloat16.md).
 
-   It saves time only where the processor has a fast instruction that multiplies pairs of bfloat16:
-   sslh_query(c).bfloat16 is then 2. Other processors compute the same bits more slowly than float, which serves to
-   reproduce a run. docs/bfloat16.md has the measurements.
-
-   The promises above hold for bfloat16 too: a run has the same bits everywhere, though not those of float. Some
-   products stay in float, only because of their shape: those with fewer than 32 columns, 32 terms or 2,048 of both
-   multiplied; convolutions with fewer than 16 channels or with groups; 3 x 3 convolutions with stride 1 on maps where
-   Winograd's float version is as fast or faster (all but those below 8 x 8 that tiles of 4 x 4 do not fit, and but for
-   gradients of 256 x 256 channels and more on maps of 4 x 4); attention with heads of fewer than 32 values or fewer
-   than 32 keys; the recurrence of a GRU or LSTM. SSLH_USE_CBLAS is not used for products in bfloat16. In a double build
-   .bfloat16 is an error of sslh_create.
+   With it the promises above hold too: the same bits everywhere, but not those of float. Some products stay in float
+   because of their shape: those with fewer than 32 columns, 32 terms or 2,048 of both multiplied; convolutions with
+   fewer than 16 channels or with groups; 3 x 3 convolutions with stride 1 on maps where Winograd's float version is at
+   least as fast (all but those below 8 x 8 that tiles of 4 x 4 do not fit, and but for gradients of 256 x 256 channels
+   and more on maps of 4 x 4); attention with heads of fewer than 32 values or fewer than 32 keys; the recurrence of a
+   GRU or LSTM. SSLH_USE_CBLAS is not used for products in bfloat16; in a double build .bfloat16 is an error.
 
    10  NETS AND ENCODERS
 
@@ -2574,7 +2574,8 @@ struct sslh_method {
     void         (*after)(sslh_method *m);              /* after the update; NULL: nothing */
     const sslh_method_info *info; /* its row of sslh_methods; NULL for a method of your own */
     int          over_ranks;  /* 1: may be trained by several ranks (sslh_comm): the mean over the ranks of what loss
-                                 returns is the loss of the whole batch. 0: sslh_train and sslh_method_step refuse */
+                                 returns is the loss of the whole batch, and all reach the same nets. 0: sslh_train
+                                 and sslh_method_step refuse */
     int          plain_views; /* 1: .views gives pixels in [0,1], which loss normalises itself; 0: its images are
                                  normalised as the encoder's preprocessing says. Read by sslh_adversarial */
 };
@@ -5386,6 +5387,8 @@ struct sslh_ctx {
     int       no_grad;
     int       no_grad_ended; /* calls of sslh_no_grad(c, 1) that sslh_clear_error has ended and no 0 has closed yet */
     int       dealt;       /* 1 while a method's step draws: tensors have this rank's rows of a dealt batch */
+    int       apart;       /* 1 after an error within a step, which other ranks need not have: until it is cleared, this
+                              rank calls none of them, because nobody knows for what they wait */
     int       dirty;       /* an operation ran since the step began */
     unsigned  groups;      /* parameter groups that collect gradients; all bits by default */
     /* states as they were before this step changed them, see sslh_i_note_state */
@@ -17745,14 +17748,16 @@ SSLH_I_FN const sslh_method_info *sslh_i_method_find(const char *name) {
 /* The loss of the step; with several ranks its mean over them, and m->numbers become their means. A rank whose loss is
    NaN makes all of them fail alike. */
 SSLH_I_FN float sslh_i_step_loss(sslh_method *m, sslh_tensor *loss) {
-    sslh_real values[1 + SSLH_I_NUMBERS];
+    sslh_real values[1 + SSLH_I_NUMBERS], own;
     int i;
     if (sslh_i_rank_count(m->ctx) == 1 || SSLH_I_BAD(m->ctx)) return sslh_item(loss);
-    values[0] = loss->data[0];
+    /* Not sslh_item, which is a float in a double build; sslh_backward says why something is no loss. */
+    own = loss && sslh_i_get_data(loss) && loss->data && loss->count == 1 ? loss->data[0] : (sslh_real)HUGE_VAL;
+    values[0] = own;
     for (i = 0; i < SSLH_I_NUMBERS; i++) values[1 + i] = (sslh_real)m->numbers[i].value;
     if (!sslh_i_rank_mean(m->ctx, values, 1 + SSLH_I_NUMBERS)) return 0;
     for (i = 0; i < SSLH_I_NUMBERS; i++) m->numbers[i].value = (float)values[1 + i];
-    if (!(values[0] - values[0] == 0) && loss->data[0] - loss->data[0] == 0)
+    if (!(values[0] - values[0] == 0) && own - own == 0)
         sslh_fail(m->ctx, SSLH_E_NAN, "%s: the loss is NaN or Inf in another rank", m->name);
     return (float)values[0];
 }
@@ -17817,6 +17822,7 @@ SSLH_I_FN float sslh_i_method_step(sslh_method *m, sslh_optimizer *o, const sslh
     c->dealt = 0;
     if (!SSLH_I_BAD(c)) sslh_i_close_step(c);
     else sslh_i_forget_grads(m->net); /* a NaN that is added to would make every later step fail */
+    c->apart = c->apart || SSLH_I_BAD(c);
     if (update && m->after && !SSLH_I_BAD(c)) m->after(m);
     return total;
 }
@@ -17946,6 +17952,7 @@ typedef struct sslh_i_train_run {
     double start, shown, images; /* the clock at the start, the seconds at the last line, samples so far */
     float result;           /* mean loss of the epoch so far */
     int terminal;
+    int asks;               /* a rank has a callback, which may stop or fail: all ask each other after every step */
 } sslh_i_train_run;
 
 /* 1 when sslh_train can run with these settings; d becomes the caller's, filled up from the method and the defaults. */
@@ -17968,7 +17975,8 @@ SSLH_I_FN int sslh_i_train_ok(sslh_ctx *c, const sslh_method *m, const sslh_data
     }
     *d = sslh_i_train_resolve(m, *d, data->count);
     if (!sslh_i_desc_ok(c, "sslh_train: defaults of the method", SSLH_I_D_TRAIN, d)) return 0;
-    return !d->checkpoint || sslh_i_can_write(c, "sslh_train: .checkpoint", d->checkpoint);
+    return !d->checkpoint || c->desc.comm.rank > 0 || /* rank 0 writes it */
+           sslh_i_can_write(c, "sslh_train: .checkpoint", d->checkpoint);
 }
 
 /* Continues from the checkpoint, if there is one: weights, optimiser, stream and meters; the loader at the
@@ -18029,11 +18037,37 @@ SSLH_I_FN void sslh_i_train_begin(sslh_i_train_run *r, sslh_method *m, sslh_data
 #endif
 }
 
-/* With several ranks: none has failed so far, and all begin with the same weights at the same step. */
-SSLH_I_FN void sslh_i_train_join(sslh_i_train_run *r) {
+/* What must be the same in all ranks besides weights and step, as one number: what the run depends on, and what decides
+   when they speak to each other. A rank that trained longer than the others would wait for them for ever. */
+SSLH_I_FN uint32_t sslh_i_train_crc(const sslh_i_train_run *r, const sslh_data *data) {
+    const sslh_ctx *c = r->m->ctx;
+    const sslh_train_desc *d = &r->d;
+    char *config = SSLH_I_BAD(c) ? NULL : sslh_i_config(r->m, r->o, d, data);
+    uint64_t flow[7];
+    uint32_t crc = config ? sslh_i_crc32(0, config, strlen(config)) : 0;
+    sslh_i_free(r->m->ctx, config);
+    flow[0] = c->desc.seed;
+    flow[1] = c->stream;
+    flow[2] = (uint64_t)r->t.steps;
+    flow[3] = (uint64_t)d->accumulate;
+    flow[4] = d->checkpoint != NULL;
+    flow[5] = (uint64_t)d->checkpoint_steps;
+    flow[6] = (uint64_t)d->checkpoint_every;
+    return sslh_i_crc32(crc, flow, sizeof flow);
+}
+
+/* With several ranks: none has failed so far, and all begin alike. */
+SSLH_I_FN void sslh_i_train_join(sslh_i_train_run *r, const sslh_data *data) {
     sslh_ctx *c = r->m->ctx;
-    int none = 0;
-    if (sslh_i_rank_count(c) == 1 || !sslh_i_rank_agree(c, "sslh_train", &none)) return;
+    uint32_t settings;
+    if (sslh_i_rank_count(c) == 1) return;
+    settings = sslh_i_train_crc(r, data); /* may fail, so it comes before the question */
+    r->asks = r->d.callback != NULL;
+    if (!sslh_i_rank_agree(c, "sslh_train", &r->asks)) return;
+    if (!sslh_i_rank_equal(c, settings) && !SSLH_I_BAD(c))
+        sslh_fail(c, SSLH_E_USAGE, "sslh_train: the %d ranks have different settings or data: give all of them the "
+                  "same .seed, samples, method, epochs and .checkpoint (which rank 0 writes), and make the same calls "
+                  "in all", sslh_i_rank_count(c));
     if (!sslh_i_rank_equal(c, sslh_i_net_crc(r->m->net) + (uint32_t)r->step) && !SSLH_I_BAD(c))
         sslh_fail(c, SSLH_E_USAGE, "sslh_train: the %d ranks begin with different weights or steps: give all of them "
                   "the same .seed, make the same nets in the same order, and resume from the same file",
@@ -18117,7 +18151,7 @@ SSLH_I_FN int sslh_i_train_after(sslh_i_train_run *r) {
 #endif
     if (r->step % r->saved.per_epoch == 0 || last) stop |= sslh_i_train_epoch_end(r);
     /* A callback may stop one rank by its clock: then all stop. */
-    if (r->d.callback && sslh_i_rank_count(r->m->ctx) > 1) sslh_i_rank_agree(r->m->ctx, "sslh_train", &stop);
+    if (r->asks) sslh_i_rank_agree(r->m->ctx, "sslh_train", &stop);
     if (r->d.checkpoint && !SSLH_I_BAD(r->m->ctx) && (stop || last || r->step % every == 0)) {
         if (r->m->ctx->desc.comm.rank == 0) /* all have the same values */
             sslh_i_checkpoint_save(r->m, r->o, r->step, r->d.checkpoint, &r->saved);
@@ -18134,13 +18168,17 @@ SSLH_DEF float sslh_train(sslh_ctx *c, sslh_method m, sslh_data data, sslh_train
     sslh_i_train_run r;
     sslh_preprocess before;
     int64_t mark;
-    if (!sslh_i_train_ok(c, &m, &data, &d)) return 0.0f;
+    if (!sslh_i_train_ok(c, &m, &data, &d)) {
+        int none = 0;
+        sslh_i_rank_agree(c, "sslh_train", &none); /* the other ranks wait in sslh_i_train_join */
+        return 0.0f;
+    }
     before = sslh_get_preprocess(m.encoder);
     /* Before the mark, because what a method keeps for later has to outlive this function. */
     if (m.prepare) m.prepare(&m, data);
     mark = sslh_mark(c); /* loader and optimiser are freed at the end */
     sslh_i_train_begin(&r, &m, data, &d);
-    sslh_i_train_join(&r);
+    sslh_i_train_join(&r, &data);
     if (SSLH_I_BAD(c)) { /* nothing has been trained: restore everything */
         sslh_i_free_blocks(c, mark);
         sslh_i_preprocess_put(m.encoder, before);
@@ -31655,6 +31693,7 @@ SSLH_DEF void sslh_clear_error(sslh_ctx *c) {
     if (!c || c == &sslh_i_dead) return;
     c->code = SSLH_OK;
     c->message[0] = 0;
+    c->apart = 0;
     c->no_grad_ended += c->no_grad;
     c->no_grad = 0;
     c->groups = ~0u;
@@ -31682,11 +31721,11 @@ SSLH_DEF sslh_ctx *sslh_create(sslh_desc desc) {
     if (c->threads < 1 || !(SSLH_I_THREADS || desc.parallel_for)) c->threads = 1;
     if (c->threads > 256) c->threads = 256; /* a machine may have more processors */
     sslh_i_option_ok(c, "sslh_create", "threads", desc.threads, 1, 256);
-    if (desc.comm.ranks < 0 || (desc.comm.ranks > 1 && (desc.comm.rank < 0 || desc.comm.rank >= desc.comm.ranks ||
-        !desc.comm.all_reduce || !desc.comm.all_gather || !desc.comm.broadcast))) {
+    if (desc.comm.ranks < 0 || desc.comm.rank < 0 || desc.comm.rank >= SSLH_I_MAX(desc.comm.ranks, 1) ||
+        (desc.comm.ranks > 1 && (!desc.comm.all_reduce || !desc.comm.all_gather || !desc.comm.broadcast))) {
         sslh_fail(c, SSLH_E_USAGE, "sslh_create: .comm has rank %d of %d: ranks count from 0, and .all_reduce, "
                   ".all_gather and .broadcast are needed", desc.comm.rank, desc.comm.ranks);
-        c->desc.comm.ranks = 0;
+        c->desc.comm.ranks = c->desc.comm.rank = 0;
     }
     sslh_i_kernels_choose(c);
     if (desc.plain) sslh_i_plain_choose(c);
@@ -37667,6 +37706,7 @@ SSLH_I_FN uint64_t sslh_i_rank_first(const sslh_ctx *c, size_t count) {
 
 /* The error of a callback that did not return 0. */
 SSLH_I_FN int sslh_i_rank_ok(sslh_ctx *c, const char *callback, int code) {
+    c->apart = c->apart || code;
     if (code)
         sslh_fail(c, SSLH_E_USAGE, "rank %d of %d: .%s of .comm returned %d: the connection to the other ranks is "
                   "broken; end all of them and continue from the checkpoint", c->desc.comm.rank, c->desc.comm.ranks,
@@ -37705,9 +37745,10 @@ SSLH_I_FN int sslh_i_rank_broadcast(sslh_ctx *c, void *data, size_t bytes) {
 /* Called where ranks may have come to different ends, after an error too: 1 when none of them has an error; the others
    receive one when there is. *any becomes 1 in all of them when it was not 0 in one (a callback that stops). */
 SSLH_I_FN int sslh_i_rank_agree(sslh_ctx *c, const char *op, int *any) {
-    const sslh_comm *m = &c->desc.comm;
+    const sslh_comm *m;
     sslh_real sums[2];
-    if (m->ranks < 2) return !SSLH_I_BAD(c);
+    if (sslh_i_rank_count(c) == 1 || c->apart) return !SSLH_I_BAD(c);
+    m = &c->desc.comm;
     sums[0] = SSLH_I_BAD(c) ? 1 : 0;
     sums[1] = *any ? 1 : 0;
     if (!sslh_i_rank_ok(c, "all_reduce", m->all_reduce(m->user, sums, 2, sizeof *sums))) return 0;
@@ -63636,7 +63677,7 @@ SSLH_I_LEAN_END
            views, tiles, IoU and Dice; average precision; weights from PyTorch's own files, NumPy's archives written,
            nets as ONNX graphs; encoders with a linear layer as one net, saliency, Grad-CAM, attention, occlusion, CKA;
            attacks, corruptions, training against them; folders of images that are larger than the memory
-           (sslh_stream_images)
+           (sslh_stream_images); several processes that train one net (.comm)
     0.1.0  first version: core, kernels, encoders; rotation, SimCLR, VAE, MAE; probes, pictures */
 
 /* ================================================================================================================== */

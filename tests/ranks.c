@@ -1,5 +1,6 @@
 /* Several ranks, sslh_comm: R contexts in R threads of this program, whose callbacks meet at a barrier. They must
-   compute what one context computes with the whole batch. The same file in double: ranks_double. */
+   compute what one context computes with the whole batch. The same file in double: ranks_double. With -DRANKS_MPI the
+   ranks are the processes that mpirun has started, of which each also runs the whole batch alone (`make test-long`). */
 #include "../ssl.h"
 #include "harness.h"
 
@@ -9,6 +10,38 @@
 /* --- the ranks: callbacks that meet ------------------------------------------------------------------------------- */
 
 enum { MOST = 4, STEPS = 20, VALUES = 64 };
+
+#ifdef RANKS_MPI
+#include <mpi.h>
+#include <signal.h>
+
+static int world = 1, place; /* the number of processes, and that of this one */
+
+static int all_reduce(void *user, void *values, size_t count, size_t size) {
+    (void)user;
+    return MPI_Allreduce(MPI_IN_PLACE, values, (int)count, size == 8 ? MPI_DOUBLE : MPI_FLOAT, MPI_SUM, MPI_COMM_WORLD);
+}
+static int all_gather(void *user, const void *mine, size_t bytes, void *all) {
+    (void)user;
+    return MPI_Allgather(mine, (int)bytes, MPI_BYTE, all, (int)bytes, MPI_BYTE, MPI_COMM_WORLD);
+}
+static int broadcast(void *user, void *data, size_t bytes, int root) {
+    (void)user;
+    return MPI_Bcast(data, (int)bytes, MPI_BYTE, root, MPI_COMM_WORLD);
+}
+static void mpi_end(void) { MPI_Finalize(); }
+/* Only the first process prints. */
+static void mpi_begin(void) {
+    int begun;
+    MPI_Initialized(&begun);
+    if (begun) return;
+    MPI_Init(NULL, NULL);
+    MPI_Comm_rank(MPI_COMM_WORLD, &place);
+    MPI_Comm_size(MPI_COMM_WORLD, &world);
+    atexit(mpi_end);
+    if (place > 0 && !freopen("/dev/null", "w", stdout)) fprintf(stderr, "rank %d prints too\n", place);
+}
+#endif
 
 typedef struct meeting {
     pthread_mutex_t lock;
@@ -23,6 +56,7 @@ typedef struct meeting {
 
 typedef struct seat { meeting *m; int rank; long calls; } seat;
 
+#ifndef RANKS_MPI
 static void wait_for_all(meeting *m) {
     long round;
     pthread_mutex_lock(&m->lock);
@@ -92,6 +126,7 @@ static int broadcast(void *user, void *data, size_t bytes, int root) {
     wait_for_all(m);
     return 0;
 }
+#endif
 
 /* --- a run: the same function in every rank ----------------------------------------------------------------------- */
 
@@ -106,9 +141,18 @@ typedef struct run {
     uint8_t *pixels;
     char error[512];
     const char *path;
-    int poison;  /* 1: the callback reports an error */
+    int poison;  /* 1: the callback reports an error; in step 2 2: the loss is NaN, 3: a gradient is, 4: no loss */
     int stop_at; /* the callback of the last rank stops the run at this step; 0: never */
+    int die_at;  /* the process of the last rank is killed at this step; 0: never */
+    int mute;    /* 1: without a callback */
+    int steps;   /* of the run; 0: STEPS */
+    int threads;
+    double exact[STEPS]; /* the losses of this rank, not rounded to float; their mean over the ranks is that of the
+                            batch */
+    int taken;
+    sslh_tensor *(*loss)(sslh_method *m, const sslh_view_set *v, int phase);
 } run;
+static pthread_key_t running; /* the run of this thread */
 
 static void say_nothing(void *user, const char *text) { (void)user, (void)text; }
 
@@ -116,9 +160,10 @@ static void *start(void *arg) {
     run *r = (run *)arg;
     sslh_desc d;
     sslh_ctx *c;
+    pthread_setspecific(running, r);
     memset(&d, 0, sizeof d);
     d.seed = r->seed;
-    d.threads = 1;
+    d.threads = r->threads;
     d.warn = say_nothing;
     if (r->ranks > 1) {
         d.comm.rank = r->rank;
@@ -136,7 +181,9 @@ static void *start(void *arg) {
     return NULL;
 }
 
-/* Runs program in R threads; out[R] */
+static int threads = 1; /* of each rank */
+
+/* Runs program in R ranks; out[R] */
 static meeting run_ranks(run *out, int R, void (*program)(run *, sslh_ctx *), int variant, long fail_at) {
     meeting m;
     pthread_t thread[MOST];
@@ -147,6 +194,7 @@ static meeting run_ranks(run *out, int R, void (*program)(run *, sslh_ctx *), in
     pthread_cond_init(&m.all_here, NULL);
     m.ranks = R;
     m.fail_at = fail_at;
+    pthread_key_create(&running, NULL);
     for (r = 0; r < R; r++) {
         out[r].program = program;
         out[r].here.m = &m;
@@ -154,9 +202,18 @@ static meeting run_ranks(run *out, int R, void (*program)(run *, sslh_ctx *), in
         out[r].ranks = R;
         out[r].variant = variant;
         out[r].seed = 5;
-        pthread_create(&thread[r], NULL, start, &out[r]);
+        out[r].threads = threads;
     }
+#ifdef RANKS_MPI
+    (void)thread;
+    r = R == 1 ? 0 : place;
+    start(&out[r]);
+    if (R > 1) MPI_Allgather(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, out, (int)sizeof *out, MPI_BYTE, MPI_COMM_WORLD);
+#else
+    for (r = 0; r < R; r++) pthread_create(&thread[r], NULL, start, &out[r]);
     for (r = 0; r < R; r++) pthread_join(thread[r], NULL);
+#endif
+    pthread_key_delete(running);
     pthread_mutex_destroy(&m.lock);
     pthread_cond_destroy(&m.all_here);
     return m;
@@ -165,7 +222,11 @@ static meeting run_ranks(run *out, int R, void (*program)(run *, sslh_ctx *), in
 static int note_loss(const sslh_train_info *t, void *user) {
     run *r = (run *)user;
     if (!t->epoch_end && r->n < STEPS) r->losses[r->n++] = (double)t->loss;
-    if (r->poison && t->step == 2) sslh_fail(t->ctx, SSLH_E_USAGE, "mine: another of the 2 ranks has failed: this one");
+#ifdef RANKS_MPI
+    if (r->die_at && r->rank == r->ranks - 1 && t->step == r->die_at) raise(SIGKILL);
+#endif
+    if (r->poison == 1 && t->step == 2)
+        sslh_fail(t->ctx, SSLH_E_USAGE, "mine: another of the 2 ranks has failed: this one");
     return r->stop_at && r->rank == r->ranks - 1 && t->step == r->stop_at;
 }
 
@@ -189,14 +250,32 @@ static sslh_data images(run *r, sslh_ctx *c, int n) {
     }
     return sslh_data_from_images(c, r->pixels, n, 16, 16, 3, NULL);
 }
+static run *current(void) { return (run *)pthread_getspecific(running); }
+/* The method's loss, which is noted, or made NaN. */
+static sslh_tensor *noted_loss(sslh_method *m, const sslh_view_set *v, int phase) {
+    run *r = current();
+    sslh_tensor *loss = r->loss(m, v, phase);
+    if (sslh_error(m->ctx) || r->taken >= STEPS) return loss;
+    if (r->poison == 2 && r->taken == 1) loss = sslh_log(m->ctx, sslh_shift(m->ctx, sslh_scale(m->ctx, loss, 0), -1));
+    r->exact[r->taken++] = (double)loss->data[0];
+    if (r->poison == 4 && r->taken == 2) return NULL;
+    return loss;
+}
+static void nan_grads(sslh_method *m, int phase) {
+    (void)phase;
+    if (current()->taken == 2) sslh_param(m->encoder, 0)->grad[0] = (sslh_real)NAN;
+}
 static void train(run *r, sslh_ctx *c, sslh_method m, sslh_data data, int batch) {
     sslh_train_desc t;
     memset(&t, 0, sizeof t);
+    r->loss = m.loss;
+    m.loss = noted_loss;
+    if (r->poison == 3) m.grads = nan_grads;
     t.batch = batch;
     t.epochs = 40;
-    t.max_steps = STEPS;
+    t.max_steps = r->steps ? r->steps : STEPS;
     t.quiet = 1;
-    t.callback = note_loss;
+    t.callback = r->mute ? NULL : note_loss;
     t.user = r;
     t.checkpoint = r->path;
     t.resume = 1;
@@ -210,17 +289,28 @@ static void train(run *r, sslh_ctx *c, sslh_method m, sslh_data data, int batch)
 static void same_as_one(const char *name, void (*program)(run *, sslh_ctx *), int variant) {
     static run one[1], all[MOST];
     const double tolerance = sizeof(sslh_real) == 8 ? 1e-9 : 1e-5;
-    int R, r, i;
+    int R, r, i, least = 2, most = MOST;
+#ifdef RANKS_MPI
+    mpi_begin();
+    least = most = world;
+#endif
     run_ranks(one, 1, program, variant, 0);
     CHECK(!one[0].error[0], "%s, one rank: %s", name, one[0].error);
     CHECK(one[0].n == STEPS, "%d steps", one[0].n);
-    for (R = 2; R <= MOST; R *= 2) {
+    for (R = least; R <= most; R *= 2) {
         run_ranks(all, R, program, variant, 0);
+        /* In float the runs part with the rounding errors, so only their beginning is compared. */
+        for (i = 0; i < (sizeof(sslh_real) == 8 ? STEPS : 1); i++) {
+            double mean = 0;
+            for (r = 0; r < R; r++) mean += all[r].exact[i] / R;
+            CHECK(fabs(mean - one[0].exact[i]) <= tolerance * (1 + fabs(one[0].exact[i])),
+                  "%s, %d ranks, step %d: mean loss %.15f, one rank %.15f", name, R, i + 1, mean, one[0].exact[i]);
+        }
         for (r = 0; r < R; r++) {
             CHECK(!all[r].error[0], "%s, rank %d of %d: %s", name, r, R, all[r].error);
-            /* In float the runs part with the rounding errors, so only their beginning is compared. */
+            /* What the callback sees is a float: half a unit of its last place more. */
             for (i = 0; i < (sizeof(sslh_real) == 8 ? STEPS : 1) && !all[r].error[0]; i++)
-                CHECK(fabs(all[r].losses[i] - one[0].losses[i]) <= tolerance * (1 + fabs(one[0].losses[i])),
+                CHECK(fabs(all[r].losses[i] - one[0].losses[i]) <= (tolerance + 1e-7) * (1 + fabs(one[0].losses[i])),
                       "%s, rank %d of %d, step %d: loss %.12f, one rank %.12f", name, r, R, i + 1, all[r].losses[i],
                       one[0].losses[i]);
             for (i = 0; i < VALUES && !all[r].error[0]; i++) {
@@ -338,6 +428,21 @@ static void bert_as_one_rank(void) {
 }
 #endif
 
+#if defined RANKS_MPI && SSLH_WITH_SIMCLR
+/* The last process is killed in the middle of a run: mpirun has to end the others, and says why. */
+static void dies(run *r, sslh_ctx *c) {
+    r->die_at = 3;
+    simclr(r, c);
+}
+static void killed(void) {
+    static run all[MOST];
+    mpi_begin();
+    run_ranks(all, world, dies, 0, 0);
+    CHECK(0, "nobody has died");
+}
+#endif
+
+#ifndef RANKS_MPI
 #if SSLH_WITH_SIMCLR
 /* A run of 2 ranks, stopped by one of them, goes on with 4 and with 1 as if it had been one run. */
 static const char *checkpoint_path;
@@ -423,14 +528,67 @@ static void finetune(run *r, sslh_ctx *c) {
     if (sslh_error(c)) snprintf(r->error, sizeof r->error, "%s", sslh_error(c));
 }
 #endif
-/* The callback of one rank fails: all fail in the same step. */
+/* The callback, loss or gradient of one rank fails: all fail in the same step. */
 static void one_fails(run *r, sslh_ctx *c) {
+    if (r->rank == 1) r->poison = r->variant;
+    simclr(r, c);
+}
+/* The last rank differs from the others. */
+static void different(run *r, sslh_ctx *c) {
     sslh_simclr_desc d;
-    sslh_net *net = small_convnet(c);
+    const int last = r->rank == r->ranks - 1;
     memset(&d, 0, sizeof d);
-    d.no_head_norm = 1;
-    if (r->rank == 1 && !sslh_error(c)) r->poison = 1;
-    train(r, c, sslh_simclr(c, net, d), images(r, c, 40), 16);
+    d.temperature = last && r->variant == 0 ? 0.2f : 0.1f;
+    if (last && r->variant == 1) r->steps = STEPS - 1;
+    if (last && r->variant == 2) r->path = checkpoint_path;
+    if (last && r->variant == 3) sslh_next_stream(c);
+    train(r, c, sslh_simclr(c, small_convnet(c), d), images(r, c, last && r->variant == 4 ? 48 : 40), 16);
+}
+/* It has failed before training begins. */
+static void fails_before(run *r, sslh_ctx *c) {
+    if (r->rank == 1) sslh_fail(c, SSLH_E_FILE, "mine: another of the 2 ranks has failed: this one has no images");
+    simclr(r, c);
+}
+/* Only the last rank has a callback, which stops all of them. */
+static void one_asks(run *r, sslh_ctx *c) {
+    r->stop_at = 5;
+    r->mute = r->rank < r->ranks - 1;
+    simclr(r, c);
+}
+/* Rank 0 alone writes; where the others would is not looked at. */
+static void one_writes(run *r, sslh_ctx *c) {
+    r->path = r->rank ? "no folder/of this/name" : checkpoint_path;
+    simclr(r, c);
+}
+static void only_one(void) {
+    static run all[MOST];
+    char path[400];
+    int r;
+    snprintf(path, sizeof path, "%s", test_temporary("ranks.safetensors"));
+    checkpoint_path = path;
+    run_ranks(all, 2, one_asks, 0, 0);
+    for (r = 0; r < 2; r++)
+        CHECK(!all[r].error[0] && all[r].taken == 5, "rank %d: %d steps, %s", r, all[r].taken, all[r].error);
+    run_ranks(all, 2, one_writes, 0, 0);
+    for (r = 0; r < 2; r++)
+        CHECK(!all[r].error[0] && all[r].taken == STEPS, "rank %d: %d steps, %s", r, all[r].taken, all[r].error);
+    CHECK(remove(path) == 0, "rank 0 has written no checkpoint");
+}
+/* The number of threads of a rank changes no bit. */
+static void any_number_of_threads(void) {
+    static run one[MOST], three[MOST];
+    int r, i;
+    run_ranks(one, 2, simclr, 0, 0);
+    threads = 3;
+    run_ranks(three, 2, simclr, 0, 0);
+    threads = 1;
+    for (r = 0; r < 2; r++) {
+        CHECK(!one[r].error[0] && !three[r].error[0], "rank %d: %s%s", r, one[r].error, three[r].error);
+        for (i = 0; i < STEPS; i++)
+            CHECK(one[r].exact[i] == three[r].exact[i], "rank %d, step %d: %.9g, with three threads %.9g", r, i + 1,
+                  one[r].exact[i], three[r].exact[i]);
+        for (i = 0; i < VALUES; i++) CHECK(one[r].features[i] == three[r].features[i], "rank %d: features", r);
+    }
 }
 static void no_callbacks(void) {
     sslh_desc d;
@@ -445,9 +603,22 @@ static void no_callbacks(void) {
     c = sslh_create(d);
     CHECK_ERROR(c, "rank 2 of 2");
     sslh_destroy(c);
+    d.comm.ranks = 0;
+    c = sslh_create(d);
+    CHECK_ERROR(c, "rank 2 of 0");
+    sslh_destroy(c);
 }
 static void refusals(void) {
     long n;
+    int i;
+    char path[400];
+    snprintf(path, sizeof path, "%s", test_temporary("ranks.safetensors"));
+    checkpoint_path = path;
+    for (i = 0; i < 5; i++) refused(different, i, 0, "the 2 ranks have different settings or data");
+    refused(fails_before, 0, 0, "another of the 2 ranks has failed");
+    refused(one_fails, 2, 0, "the loss is NaN or Inf");
+    refused(one_fails, 3, 0, "holds NaN or Inf");
+    refused(one_fails, 4, 0, "sslh_train: simclr, step 2");
 #if SSLH_WITH_BYOL
     refused(byol, 0, 0, "byol: not yet right on 2 ranks");
 #endif
@@ -458,12 +629,13 @@ static void refusals(void) {
     refused(finetune, 0, 0, "sslh_finetune: not yet right on 2 ranks");
     refused(finetune, 1, 0, "sslh_finetune_keep: not yet right on 2 ranks");
 #endif
-    refused(one_fails, 0, 0, "another of the 2 ranks has failed");
+    refused(one_fails, 1, 0, "another of the 2 ranks has failed");
     refused(odd_batch, 0, 0, "a batch of 15 cannot be dealt to 2 ranks");
     refused(other_weights, 0, 0, "different weights");
     for (n = 1; n < 40; n++) refused(simclr, 0, n, "of .comm returned 7"); /* every call of the first step, and more */
 }
 #endif
+#endif /* RANKS_MPI */
 
 #endif /* SSLH_WITH_THREADS */
 
@@ -471,9 +643,15 @@ TESTS_BEGIN
 #if SSLH_WITH_THREADS
 #if SSLH_WITH_SIMCLR
     TEST(simclr_as_one_rank)
+#ifdef RANKS_MPI
+    if (getenv("RANKS_DIE")) TEST(killed)
+#else
     TEST(checkpoints)
     TEST(no_callbacks)
     TEST(refusals)
+    TEST(only_one)
+    TEST(any_number_of_threads)
+#endif
 #endif
 #if SSLH_WITH_MOCO
     TEST(moco_as_one_rank)

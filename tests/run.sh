@@ -7,7 +7,7 @@ CC=${CC:-cc}; CFLAGS=${CFLAGS:--O2}; LDLIBS=${LDLIBS:--lm -lpthread}; MAKE=${MAK
 export CC CFLAGS LDLIBS MAKE
 unset MAKEFLAGS MFLAGS MAKELEVEL
 jobs=$( (nproc || echo 2) 2>/dev/null)
-all="order unit examples pytorch onnx asan coverage fuzz tsan msan valgrind portability windows bits web readme"
+all="order unit examples pytorch onnx asan coverage fuzz tsan msan valgrind portability windows bits ranks web readme"
 long=0
 stages=
 for a in "$@"; do
@@ -479,6 +479,38 @@ stage_windows() {
     every "windows " build/windows/tests "$list" env SSLH_TEST_SMALL=1 sh tests/wine.sh
 }
 stage_bits() { program bits sh tests/bits.sh; }
+# Ranks that are processes, on this one machine: what several compute is what one computes.
+stage_ranks() {
+    [ $long = 1 ] || return
+    for tool in mpicc mpirun; do
+        have $tool || { skip ranks "$tool is not installed (libopenmpi-dev, openmpi-bin)"; return; }
+    done
+    build_config build "$CC" "$CFLAGS" build/tests/ranks_mpi build/tests/ranks_mpi_double build/examples/mpi_ranks \
+        build/examples/mpi || return
+    # as root, and with more ranks than processors
+    OMPI_ALLOW_RUN_AS_ROOT=1; OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1; OMPI_MCA_rmaps_base_oversubscribe=1
+    export OMPI_ALLOW_RUN_AS_ROOT OMPI_ALLOW_RUN_AS_ROOT_CONFIRM OMPI_MCA_rmaps_base_oversubscribe
+    for n in 1 2 4; do
+        program "float, $n ranks" mpirun -n $n build/tests/ranks_mpi
+        program "double, $n ranks" mpirun -n $n build/tests/ranks_mpi_double
+    done
+    RANKS_DIE=1 timeout 60 mpirun -n 2 build/tests/ranks_mpi killed > build/killed.txt 2>&1
+    killed=$?
+    case $killed in 0 | 124) fail "a rank that was killed: mpirun's code is $killed" ;; *) pass ;; esac
+    check "mpirun says that it was killed" grep -q "signal 9" build/killed.txt
+    few=examples/data/test # of the images, and of the text
+    head -c 100000 examples/data/text/austen.txt > build/few.txt
+    check "examples/use/mpi.c alone" sh -c "build/examples/mpi vae 1 256 $few | grep -q 'linear probe'"
+    for m in simclr moco vae bert; do
+        [ $m = bert ] && few=build/few.txt
+        check "examples/use/mpi.c, $m" sh -c "
+            mpirun -n 2 build/examples/mpi_ranks $m 1 64 $few | grep -q 'each rank in each'"
+    done
+    timeout 60 mpirun -n 3 build/examples/mpi_ranks vae 1 > build/dealt.txt 2>&1
+    dealt=$?
+    check "a batch that cannot be dealt ends all (code $dealt)" [ $dealt = 1 ]
+    check "and says so" grep -q "a batch of 256 cannot be dealt to 3 ranks" build/dealt.txt
+}
 # The page that trains in the browser, in a headless one.
 stage_web() {
     [ $long = 1 ] || return
