@@ -36519,10 +36519,10 @@ SSLH_I_FN sslh_real sslh_i_eight_image(const sslh_i_eight *j, const sslh_real *x
     if (!whole || s->ph || s->pw) memset(p, j->k->group == 4 ? 128 : 0, j->image);
     for (a = 0; a < s->h; a++) {
         uint8_t *to = p + (size_t)(a + s->ph) * j->line + (size_t)s->pw * j->pixel;
-        if (whole) j->k->round(x + (size_t)a * row, row, inverse, to);
-        else
-            for (b = 0; b < s->w; b++)
-                j->k->round(x + (size_t)a * row + (size_t)b * I, I, inverse, to + (size_t)b * j->pixel);
+        j->k->round(x + (size_t)a * row, row, inverse, to);
+        /* apart, from the last pixel on; in the gaps anything may be left, since there the weights are 0 */
+        for (b = whole ? 0 : s->w - 1; b > 0; b--)
+            memmove(to + (size_t)b * j->pixel, to + (size_t)b * I * bytes, I * bytes);
     }
     return t;
 }
@@ -42821,14 +42821,22 @@ SSLH_I_FN void SSLH_I_P(sslh_i_solarize_)(sslh_real *p, size_t n, sslh_real thre
    No sum is rounded, so that their order is free. Where bytes have no instruction of their own, values and weights are
    widened to 16 bits: products of bytes, as x86 sums them in 16 bits, would saturate. */
 SSLH_I_FN sslh_real SSLH_I_P(sslh_i_eight_most_)(const sslh_real *x, size_t n) {
-    sslh_i_v most = sslh_i_vzero(), wrong = sslh_i_vzero();
-    for (size_t i = 0; i < n; i += 16) {
+    sslh_i_v most = sslh_i_vzero(), other = most, wrong = most;
+    size_t i = 0;
+    for (; i + 32 <= n; i += 32) { /* two at a time: an addition waits for the one before */
+        sslh_i_v v = sslh_i_vabs(sslh_i_vload(x + i)), z = sslh_i_vabs(sslh_i_vload(x + i + 16));
+        most = sslh_i_vmax(v, most);
+        other = sslh_i_vmax(z, other);
+        /* 0, and NaN from the first NaN or Inf on */
+        wrong = sslh_i_vadd(wrong, sslh_i_vadd(sslh_i_vsub(v, v), sslh_i_vsub(z, z)));
+    }
+    for (; i < n; i += 16) {
         sslh_i_v v = sslh_i_vabs(sslh_i_vget(x + i, n - i));
         most = sslh_i_vmax(v, most);
-        wrong = sslh_i_vadd(wrong, sslh_i_vsub(v, v)); /* 0, and NaN from the first NaN or Inf on */
+        wrong = sslh_i_vadd(wrong, sslh_i_vsub(v, v));
     }
     sslh_real w = sslh_i_vsum(wrong);
-    return w == 0 ? sslh_i_vhmax(most) : w;
+    return w == 0 ? sslh_i_vhmax(sslh_i_vmax(most, other)) : w;
 }
 /* Rounds the n values; at is where 128 + p of the next ones goes as a byte (group 4), or p with 16 bits. */
 SSLH_I_INLINE void SSLH_I_P(sslh_i_eight_round_)(const sslh_real *x, size_t n, sslh_real inverse, uint8_t *to,
@@ -42873,15 +42881,15 @@ SSLH_I_FN void SSLH_I_P(sslh_i_eight_pack2_)(const uint8_t *q, int channels, siz
     for (int lane = 0; lane < SSLH_I_W; lane++) {
         uint8_t *to = panel + 4 * lane;
         start[lane] = 0;
-        for (size_t k = 0; k < K; k += 2, to += step) {
-            int16_t pair[2] = { 0, 0 };
-            if (lane < channels) {
-                pair[0] = (int16_t)(q[k] - 128);
-                pair[1] = (int16_t)(q[k + 1] - 128);
+        if (lane < channels) {
+            for (size_t k = 0; k < K; k += 2, to += step) {
+                const int16_t pair[2] = { (int16_t)(q[k] - 128), (int16_t)(q[k + 1] - 128) };
+                memcpy(to, pair, sizeof pair);
             }
-            memcpy(to, pair, sizeof pair);
+            q += K;
+        } else {
+            for (size_t k = 0; k < K; k += 2, to += step) memset(to, 0, 4);
         }
-        if (lane < channels) q += K;
     }
 }
 #if SSLH_I_W > 1
@@ -42946,6 +42954,7 @@ SSLH_I_INLINE void SSLH_I_P(sslh_i_eight_core_)(const sslh_i_eight_tile *t, int 
             }
         }
     }
+    SSLH_I_OPAQUE(t); /* or gcc reads t before the loops, into vector registers that the sums need */
     SSLH_I_P(sslh_i_eight_out_)(t, sum, V);
 }
 SSLH_I_FN void SSLH_I_P(sslh_i_eight_tile2_)(const sslh_i_eight_tile *t) {
@@ -55750,8 +55759,8 @@ SSLH_I_FN int sslh_i_pickle_run(sslh_i_pickle *p, const sslh_i_source *s, size_t
    of all tensors. Names and the order of axes are PyTorch's: the weight of a convolution is (O,Kh,Kw,I) in memory and
    (O,I,Kh,Kw) in the file. A parameter of three or more dimensions whose name ends with "weight" is such a weight.
    num_batches_tracked is a 64-bit scalar in the file. A weight of 8 bits (sslh_quantize) is a U8 tensor of 128 + q in
-   the order of memory, (O,I) or (O,Kh,Kw,I), and NAME_scale, F32 of (O), holds the scales of its channels: a weight that
-   has one in the file gets 8 bits when sslh_load_net reads it.
+   the order of memory, (O,I) or (O,Kh,Kw,I), and NAME_scale, F32 of (O), holds the scales of its channels: what has
+   scales in the file gets 8 bits when sslh_load_net reads it.
 
    Beyond the format, __metadata__ holds "sslh.crc32", the CRC-32 of the whole file, from its first byte to its last,
    computed with the 8 hexadecimal digits of the CRC itself as zeros; "crc32.NAME", the CRC-32 of each tensor's bytes,
