@@ -40047,7 +40047,10 @@ SSLH_I_PRAGMA(GCC target(SSLH_I_TARGET))
 #define SSLH_I_NPAIRS(a, b) _mm512_madd_epi16(a, b)
 #if SSLH_I_BF16 /* AVX-512 VNNI: as text, so that the compiler does not use it where the processor lacks it */
 #define SSLH_I_NQUADS(s, x, q) __asm__("vpdpbusd {%2, %1, %0|%0, %1, %2}" : "+v"(s) : "v"(x), "v"(q))
-#define SSLH_I_NGATHER(p, at) _mm512_i32gather_epi32(at, (const void *)(p), 1)
+#define SSLH_I_NGATHER8(p, at) _mm256_i32gather_epi32((const int *)(const void *)(p), at, 1)
+#define SSLH_I_NGATHER(p, at) /* gcc 12 warns about the macro for 16 */ \
+    _mm512_inserti64x4(_mm512_castsi256_si512(SSLH_I_NGATHER8(p, _mm512_castsi512_si256(at))), \
+                       SSLH_I_NGATHER8(p, _mm512_extracti64x4_epi64(at, 1)), 1)
 #define SSLH_I_NBYTES(p, x) _mm_storeu_si128((__m128i *)(void *)(p), _mm512_cvtepi32_epi8(x))
 #define SSLH_I_NSHORTS(p, x) _mm256_storeu_si256((__m256i *)(void *)(p), _mm512_cvtepi32_epi16(x))
 #endif
