@@ -5729,18 +5729,45 @@ typedef struct sslh_i_depthwise_grad {
     KERNEL(void, blend_clip, (sslh_real *p, const sslh_real *grey, size_t n, sslh_real f, sslh_real rest))            \
     KERNEL(void, luma, (const sslh_real *r, const sslh_real *g, const sslh_real *b, sslh_real *out, size_t n))        \
     KERNEL(void, hue, (sslh_real *r, sslh_real *g, sslh_real *b, size_t n, sslh_real turn))                           \
-    KERNEL(void, solarize, (sslh_real *p, size_t n, sslh_real threshold))                                             \
-    /* y (rows,O) = sum over k of p[r][k] (q[o][k] - 128), integers; 8 rows at most, K at most 65536; rows of p are */ \
-    /* SSLH_I_EIGHT_LD(K) apart, with zeros from K on */                                                              \
-    KERNEL(void, eight, (const int16_t *p, int rows, const uint8_t *q, size_t O, size_t K, int32_t *y))
-#define SSLH_I_EIGHT_LD(K) (((K) + 31) / 32 * 32) /* 16-bit integers: a multiple of every register */
+    KERNEL(void, solarize, (sslh_real *p, size_t n, sslh_real threshold))
 #define SSLH_I_MEMBER(result, name, arguments) result(*name) arguments;
+
+/* --- products of 8-bit integers, see >>eight ---
+   A tile is up to SSLH_I_EIGHT_ROWS outputs (pixels of a convolution, rows of a linear layer) for some neighbouring
+   channels. Values and weights come in groups of 32 bits: two integers of 16 bits (group 2), or four of 8 bits (group
+   4), where values are 128 + p without sign and weights have one. A panel holds the weights of `lanes` channels, one
+   register for each group: [segment][group][lane][in the group]. */
+#define SSLH_I_EIGHT_ROWS 6
+typedef struct sslh_i_eight_tile {
+    const uint8_t *const *row;    /* [SSLH_I_EIGHT_ROWS]: where the values of an output begin; the first `rows` count */
+    const sslh_real      *t;      /* [rows]: their scales */
+    int                   rows, segs;
+    const ptrdiff_t      *at;     /* [segs]: bytes from row[r] to its segments */
+    size_t                length; /* bytes of a segment, a multiple of 4 */
+    const uint8_t        *panel;
+    size_t                step;   /* bytes from a panel to the next one */
+    const int32_t        *start;  /* of each channel: what its sum begins with, its scale s, its bias */
+    const sslh_real      *scales, *bias;
+    size_t                columns; /* channels, at most lanes x across; start, scales and bias have whole panels */
+    sslh_real            *y;       /* (rows,columns), rows ystep apart */
+    size_t                ystep;
+    int                   relu;
+} sslh_i_eight_tile;
+typedef struct sslh_i_eight_kernels {
+    int       group, lanes, across; /* across: panels that a tile has at most. group 0: there are no such kernels */
+    sslh_real (*most)(const sslh_real *x, size_t n); /* the largest |x|; NaN where there is NaN or Inf */
+    void (*round)(const sslh_real *x, size_t n, sslh_real inverse, uint8_t *p); /* p = round(x inverse), |p| <= 127 */
+    /* q (channels,K), 128 + q, K a multiple of group -> one panel, start (lanes); channels 1 to lanes */
+    void (*pack)(const uint8_t *q, int channels, size_t K, uint8_t *panel, int32_t *start);
+    void (*tile)(const sslh_i_eight_tile *t);
+} sslh_i_eight_kernels;
 struct sslh_i_kernels {
     const char *name;
     int         fma; /* 1: multiply-adds are fused. All tables with 1 give the same bits, and so do all with 0 */
     int mr, nr, w; /* rows and columns of a tile; columns that it reads at a time (lanes of a register; in C, nr) */
     SSLH_I_KERNELS(SSLH_I_MEMBER)
     sslh_i_pair_kernels emulated, native; /* bfloat16: on any processor; by its own instruction, or NULLs */
+    sslh_i_eight_kernels eight2, eight4;  /* groups of two; of four where a processor may multiply bytes, or zeros */
 };
 
 /* A batch of products c = [c +] op(a) op(b) [+ bias per column] [relu], row-major: op(a) is M x K (stored K x M when
@@ -5771,6 +5798,8 @@ SSLH_I_FN sslh_i_gemm_args sslh_i_gemm_of(int ta, int tb, int m, int n, int k, c
     return g;
 }
 SSLH_I_FN void sslh_i_gemm(sslh_ctx *c, const sslh_i_gemm_args *g);
+/* The kernels for 8-bit integers that suit the table c->k and the processor best. */
+SSLH_I_FN const sslh_i_eight_kernels *sslh_i_eight_choose(const sslh_ctx *c);
 
 /* --- plain versions ---
    sslh_i_plain_NAME computes NAME as its equations say, with loops and nothing else: for readers, for stepping through
@@ -36591,122 +36620,208 @@ SSLH_DEF sslh_tensor *sslh_resize_bilinear(sslh_ctx *c, sslh_tensor *x, int heig
 /* ================================================================================================================== */
 
 #if SSLH_WITH_QUANTIZE
-/* Equations (2) and (3) of >>quantize, for a linear layer row by row and for a convolution image by image. A task takes
-   up to SSLH_I_EIGHT_ROWS rows: the rows of x, or the patches (Kh Kw I) under the filter at neighbouring pixels, as
-   16-bit integers p, which the kernel `eight` multiplies with all of q (O,K). Forward only. */
+/* Equations (2) and (3) of >>quantize. Forward only. A linear layer is a convolution whose images have one pixel.
 
-#define SSLH_I_EIGHT_ROWS 8
+   Values become integers once: those of a convolution by image, with zeros around it, so that what lies under a row of
+   the filter is one run of Kw I integers that nothing has to copy; those of a linear layer by the task that needs them.
+   Channels are filled up with zeros to a multiple of a group. Weights are packed into panels in each call, by all
+   threads: that reads them once, as the product does, and there is no copy that could be out of date.
+
+   Kernels of group 4 multiply bytes without sign by bytes with one. With values 128 + p the sum of a channel is
+
+     sum over k of p[k] q[o][k] = sum over k of (128 + p[k]) q[o][k] - 128 (sum over k of q[o][k])         (4)
+
+   and begins with the last term (start). Whatever the group, the integers are the same. */
+
+#define SSLH_I_EIGHT_TASK 48 /* outputs of a task, a multiple of SSLH_I_EIGHT_ROWS */
 
 typedef struct sslh_i_eight {
-    sslh_i_conv      s;       /* of a convolution; of a linear layer all zeros */
-    const sslh_real *x;       /* (M,K) of a linear layer, (N,H,W,I) of a convolution */
-    const uint8_t   *q;       /* (O,K), 128 + q */
+    sslh_i_conv      s;       /* of a linear layer all 1 but ci, co */
+    size_t           images;  /* those of s, or the rows of a linear layer */
+    int              linear;
+    const sslh_real *x;       /* (images,H,W,I) */
+    const uint8_t   *q;       /* (O,K), 128 + q, K = Kh Kw I */
     const sslh_real *scales, *bias; /* (O); bias may be NULL */
-    sslh_real       *y;       /* (M,O) or (N,H',W',O) */
-    size_t           rows, O, K;
-    int16_t         *p;       /* convolution: all images in integers (N,H,W,I) */
-    sslh_real       *t;       /* (N): their scales; of a linear layer a worker's own, in its piece of patches */
-    size_t           ld;      /* SSLH_I_EIGHT_LD(K) */
-    int16_t         *patches; /* threads x (SSLH_I_EIGHT_ROWS,ld) */
-    int32_t         *sums;    /* threads x (SSLH_I_EIGHT_ROWS,O) */
-    void           (*kernel)(const int16_t *p, int rows, const uint8_t *q, size_t O, size_t K, int32_t *y);
+    sslh_real       *y;       /* (images,H',W',O) */
     int              relu;
+    /* the plan */
+    const sslh_i_eight_kernels *k;
+    size_t           pixel;   /* bytes of a pixel: its channels in whole groups */
+    size_t           line, image; /* bytes of a row of pixels and of an image, both with the zeros around it */
+    size_t           each;    /* outputs of a task */
+    ptrdiff_t       *at;      /* see sslh_i_eight_tile; from here on memory of the call */
+    int              segs;
+    size_t           length, step;
+    uint8_t         *p;       /* (images,image), or threads x (SSLH_I_EIGHT_TASK,image) for a linear layer */
+    sslh_real       *t;       /* (images): scales of a convolution's images */
+    uint8_t         *panels;
+    int32_t         *start;   /* (whole panels), and the same for scales and bias */
+    sslh_real       *whole_scales, *whole_bias;
 } sslh_i_eight;
 
-/* The kernel's sums in plain loops: y (rows,O) = sum over k of p[r][k] q[o][k]. */
-SSLH_I_FN void sslh_i_plain_eight(const int16_t *p, int rows, const uint8_t *q, size_t O, size_t K, int32_t *y) {
-    int r;
-    size_t o, k;
-    for (r = 0; r < rows; r++)
-        for (o = 0; o < O; o++) {
-            int32_t sum = 0;
-            for (k = 0; k < K; k++)
-                sum += (int32_t)p[(size_t)r * SSLH_I_EIGHT_LD(K) + k] * ((int32_t)q[o * K + k] - 128);
-            y[(size_t)r * O + o] = sum;
-        }
+/* Equation (2), scales: t from the largest |x|, and its inverse. NaN and Inf make t NaN, and so all that follows. */
+SSLH_I_FN sslh_real sslh_i_eight_scale(sslh_real most, sslh_real *inverse) {
+    *inverse = most > SSLH_I_R(1e-30) ? 127 / most : 0;
+    return !(most - most == 0) ? most - most : *inverse > 0 ? most / 127 : 0;
 }
-
-/* Equation (2): x (n) -> p (n); returns t. Where x holds NaN or Inf, t is NaN, and so is all that follows from it. */
-SSLH_I_FN sslh_real sslh_i_eight_round(const sslh_real *x, size_t n, int16_t *p) {
-    sslh_real most = 0, wrong = 0, inverse;
+SSLH_I_FN int sslh_i_eight_round(sslh_real x, sslh_real inverse) {
+    const sslh_real v = inverse > 0 ? x * inverse : 0;
+    return (int)(v < 0 ? v - SSLH_I_R(0.5) : v + SSLH_I_R(0.5));
+}
+SSLH_I_FN sslh_real sslh_i_plain_eight_most(const sslh_real *x, size_t n) {
+    sslh_real most = 0, wrong = 0;
     size_t k;
     for (k = 0; k < n; k++) {
         const sslh_real v = x[k] < 0 ? -x[k] : x[k];
         most = v > most ? v : most;
         wrong += v - v; /* 0, and NaN from the first NaN or Inf on */
     }
-    if (!(wrong == 0)) most = 0;
-    inverse = most > SSLH_I_R(1e-30) ? 127 / most : 0;
-    for (k = 0; k < n; k++) {
-        const sslh_real v = inverse > 0 ? x[k] * inverse : 0;
-        p[k] = (int16_t)(v < 0 ? v - SSLH_I_R(0.5) : v + SSLH_I_R(0.5));
-    }
-    return !(wrong == 0) ? wrong : inverse > 0 ? most / 127 : 0;
+    return wrong == 0 ? most : wrong;
 }
-
-/* Equation (3) for the sums of rows with scales t, step apart (0: one for all). */
-SSLH_I_FN void sslh_i_eight_finish(const sslh_i_eight *j, const int32_t *sums, int rows, const sslh_real *t, int step,
-                                   sslh_real *y) {
-    int r;
-    size_t o;
-    for (r = 0; r < rows; r++)
-        for (o = 0; o < j->O; o++, sums++, y++) {
-            const sslh_real scale = t[r * step] * j->scales[o];
-            sslh_real v = (sslh_real)*sums * scale;
-            if (j->bias) v = v + j->bias[o];
-            *y = j->relu && v < 0 ? 0 : v;
-        }
-}
-
-SSLH_I_FN void sslh_i_eight_linear_task(void *arg, int task, int worker) {
+/* --- the plain version: (2) and (3) in loops, one output after the other --- */
+SSLH_I_FN void sslh_i_plain_eight(void *arg, int task, int worker) {
     const sslh_i_eight *j = (const sslh_i_eight *)arg;
-    const size_t first = (size_t)task * SSLH_I_EIGHT_ROWS;
-    const int rows = (int)SSLH_I_MIN((size_t)SSLH_I_EIGHT_ROWS, j->rows - first);
-    int16_t *p = j->patches + (size_t)worker * SSLH_I_EIGHT_ROWS * j->ld;
-    int32_t *sums = j->sums + (size_t)worker * SSLH_I_EIGHT_ROWS * j->O;
-    sslh_real t[SSLH_I_EIGHT_ROWS];
-    int r;
-    for (r = 0; r < rows; r++)
-        t[r] = sslh_i_eight_round(j->x + (first + (size_t)r) * j->K, j->K, p + (size_t)r * j->ld);
-    j->kernel(p, rows, j->q, j->O, j->K, sums);
-    sslh_i_eight_finish(j, sums, rows, t, 1, j->y + first * j->O);
+    const sslh_i_conv *s = &j->s;
+    const size_t size = (size_t)s->h * (size_t)s->w * (size_t)s->ci;
+    size_t n, m, i;
+    sslh_real *y = j->y, inverse;
+    int o, a, b, e;
+    (void)task, (void)worker;
+    for (n = 0; n < j->images; n++) {
+        const sslh_real *x = j->x + n * size;
+        const sslh_real t = sslh_i_eight_scale(sslh_i_plain_eight_most(x, size), &inverse);
+        for (m = 0; m < (size_t)s->oh * (size_t)s->ow; m++)
+            for (o = 0; o < s->co; o++) {
+                const uint8_t *q = j->q + (size_t)o * (size_t)s->kh * (size_t)s->kw * (size_t)s->ci;
+                const sslh_real scale = t * j->scales[o];
+                sslh_real v;
+                int32_t sum = 0;
+                for (a = 0; a < s->kh; a++)
+                    for (b = 0; b < s->kw; b++, q += s->ci) {
+                        const int64_t row = (int64_t)(m / (size_t)s->ow) * s->sh + (int64_t)a * s->dh - s->ph;
+                        const int64_t column = (int64_t)(m % (size_t)s->ow) * s->sw + (int64_t)b * s->dw - s->pw;
+                        if (row < 0 || row >= s->h || column < 0 || column >= s->w) continue;
+                        i = sslh_i_place(0, (int)row, (int)column, s->h, s->w, s->ci);
+                        for (e = 0; e < s->ci; e++)
+                            sum += (int32_t)sslh_i_eight_round(x[i + (size_t)e], inverse) * ((int32_t)q[e] - 128);
+                    }
+                v = (sslh_real)sum * scale;
+                if (j->bias) v = v + j->bias[o];
+                *y++ = j->relu && v < 0 ? 0 : v;
+            }
+    }
 }
 
-/* One image in integers. */
+/* --- the engine --- */
+/* Integers of any group in the panel of equation (4): channels (1 to lanes) of q (channels,taps,I), where a tap has
+   whole groups, and start. For the channels that are missing the panel holds zeros. */
+SSLH_I_FN void sslh_i_eight_pack(const sslh_i_eight_kernels *k, const uint8_t *q, int channels, size_t taps, size_t I,
+                                 uint8_t *panel, int32_t *start) {
+    const size_t group = (size_t)k->group, lanes = (size_t)k->lanes;
+    size_t tap, i, e, lane;
+    for (lane = 0; lane < lanes; lane++) {
+        uint8_t *to = panel + 4 * lane;
+        int32_t sum = 0;
+        for (tap = 0; tap < taps; tap++)
+            for (i = 0; i < I; i += group, to += 4 * lanes)
+                for (e = 0; e < group; e++) {
+                    const int there = lane < (size_t)channels && i + e < I;
+                    const int16_t v = (int16_t)(there ? (int)q[(lane * taps + tap) * I + i + e] - 128 : 0);
+                    const int8_t byte = (int8_t)v;
+                    sum += v;
+                    if (group == 4) memcpy(to + e, &byte, 1);
+                    else memcpy(to + 2 * e, &v, 2);
+                }
+        start[lane] = group == 4 ? -128 * sum : 0;
+    }
+}
+SSLH_I_FN void sslh_i_eight_panel_task(void *arg, int task, int worker) {
+    const sslh_i_eight *j = (const sslh_i_eight *)arg;
+    const size_t lanes = (size_t)j->k->lanes, first = (size_t)task * lanes, O = (size_t)j->s.co, I = (size_t)j->s.ci;
+    const size_t taps = (size_t)j->s.kh * (size_t)j->s.kw;
+    const int channels = (int)SSLH_I_MIN(lanes, O - first);
+    const uint8_t *q = j->q + first * taps * I;
+    size_t o;
+    (void)worker;
+    if (I % (size_t)j->k->group == 0)
+        j->k->pack(q, channels, taps * I, j->panels + (size_t)task * j->step, j->start + first);
+    else
+        sslh_i_eight_pack(j->k, q, channels, taps, I, j->panels + (size_t)task * j->step, j->start + first);
+    for (o = first; o < first + lanes; o++) {
+        j->whole_scales[o] = o < O ? j->scales[o] : 0;
+        j->whole_bias[o] = o < O && j->bias ? j->bias[o] : 0;
+    }
+}
+
+/* Equation (2) for the image x (H,W,I), or a row: integers p with zeros around them; returns t. */
+SSLH_I_FN sslh_real sslh_i_eight_image(const sslh_i_eight *j, const sslh_real *x, uint8_t *p) {
+    const sslh_i_conv *s = &j->s;
+    const size_t I = (size_t)s->ci, row = (size_t)s->w * I, bytes = 4 / (size_t)j->k->group;
+    const int whole = j->pixel == I * bytes;
+    sslh_real inverse, t = sslh_i_eight_scale(j->k->most(x, (size_t)s->h * row), &inverse);
+    int a, b;
+    if (!whole || s->ph || s->pw) memset(p, j->k->group == 4 ? 128 : 0, j->image);
+    for (a = 0; a < s->h; a++) {
+        uint8_t *to = p + (size_t)(a + s->ph) * j->line + (size_t)s->pw * j->pixel;
+        j->k->round(x + (size_t)a * row, row, inverse, to);
+        /* apart, from the last pixel on; in the gaps anything may be left, since there the weights are 0 */
+        for (b = whole ? 0 : s->w - 1; b > 0; b--)
+            memmove(to + (size_t)b * j->pixel, to + (size_t)b * I * bytes, I * bytes);
+    }
+    return t;
+}
 SSLH_I_FN void sslh_i_eight_image_task(void *arg, int task, int worker) {
     const sslh_i_eight *j = (const sslh_i_eight *)arg;
     const size_t n = (size_t)j->s.h * (size_t)j->s.w * (size_t)j->s.ci;
     (void)worker;
-    j->t[task] = sslh_i_eight_round(j->x + (size_t)task * n, n, j->p + (size_t)task * n);
+    j->t[task] = sslh_i_eight_image(j, j->x + (size_t)task * n, j->p + (size_t)task * j->image);
 }
 
-/* The patch (Kh,Kw,I) under the filter at output pixel (y,x) of image n; zeros beyond the border. */
-SSLH_I_FN void sslh_i_eight_patch(const sslh_i_eight *j, int n, int y, int x, int16_t *patch) {
+/* Where the values of `count` outputs from `first` on begin, and their scales. */
+SSLH_I_FN void sslh_i_eight_rows(const sslh_i_eight *j, size_t first, int count, int worker, const uint8_t **row,
+                                 sslh_real *t) {
     const sslh_i_conv *s = &j->s;
-    const size_t bytes = (size_t)s->ci * sizeof *patch;
-    int a, b;
-    for (a = 0; a < s->kh; a++)
-        for (b = 0; b < s->kw; b++, patch += s->ci) {
-            const int64_t row = (int64_t)y * s->sh + (int64_t)a * s->dh - s->ph;
-            const int64_t column = (int64_t)x * s->sw + (int64_t)b * s->dw - s->pw;
-            if (row < 0 || row >= s->h || column < 0 || column >= s->w) memset(patch, 0, bytes);
-            else memcpy(patch, j->p + sslh_i_place(n, (int)row, (int)column, s->h, s->w, s->ci), bytes);
+    const size_t outputs = (size_t)s->oh * (size_t)s->ow;
+    uint8_t *own = j->p + (size_t)worker * SSLH_I_EIGHT_TASK * j->image; /* used by linear layers */
+    int r;
+    for (r = 0; r < count; r++) {
+        const size_t n = (first + (size_t)r) / outputs, m = (first + (size_t)r) % outputs;
+        if (j->linear) {
+            t[r] = sslh_i_eight_image(j, j->x + n * (size_t)s->ci, own + (size_t)r * j->image);
+            row[r] = own + (size_t)r * j->image;
+            continue;
         }
+        t[r] = j->t[n];
+        row[r] = j->p + n * j->image + m / (size_t)s->ow * (size_t)s->sh * j->line +
+            m % (size_t)s->ow * (size_t)s->sw * j->pixel;
+    }
+    for (; r % SSLH_I_EIGHT_ROWS; r++) row[r] = row[0];
 }
-
-/* One row of output pixels. */
-SSLH_I_FN void sslh_i_eight_conv_task(void *arg, int task, int worker) {
+/* Equation (3) for the outputs of a task: a few panels, which stay in a cache, with all of them. */
+SSLH_I_FN void sslh_i_eight_task(void *arg, int task, int worker) {
     const sslh_i_eight *j = (const sslh_i_eight *)arg;
-    const int n = task / j->s.oh, y = task % j->s.oh;
-    int16_t *patches = j->patches + (size_t)worker * SSLH_I_EIGHT_ROWS * j->ld;
-    int32_t *sums = j->sums + (size_t)worker * SSLH_I_EIGHT_ROWS * j->O;
-    int x, r;
-    for (x = 0; x < j->s.ow; x += SSLH_I_EIGHT_ROWS) {
-        const int rows = SSLH_I_MIN(SSLH_I_EIGHT_ROWS, j->s.ow - x);
-        for (r = 0; r < rows; r++) sslh_i_eight_patch(j, n, y, x + r, patches + (size_t)r * j->ld);
-        j->kernel(patches, rows, j->q, j->O, j->K, sums);
-        sslh_i_eight_finish(j, sums, rows, j->t + n, 0,
-                            j->y + sslh_i_place(n, y, x, j->s.oh, j->s.ow, (int)j->O));
+    const size_t first = (size_t)task * j->each, O = (size_t)j->s.co;
+    const size_t outputs = j->images * (size_t)j->s.oh * (size_t)j->s.ow;
+    const size_t lanes = (size_t)j->k->lanes, across = lanes * (size_t)j->k->across;
+    const int count = (int)SSLH_I_MIN(j->each, outputs - first);
+    const uint8_t *row[SSLH_I_EIGHT_TASK];
+    sslh_real t[SSLH_I_EIGHT_TASK];
+    sslh_i_eight_tile tile;
+    size_t o;
+    int r;
+    sslh_i_eight_rows(j, first, count, worker, row, t);
+    memset(&tile, 0, sizeof tile);
+    tile.at = j->at, tile.segs = j->segs, tile.length = j->length, tile.step = j->step;
+    tile.ystep = O, tile.relu = j->relu;
+    for (o = 0; o < O; o += across) {
+        tile.panel = j->panels + o / lanes * j->step;
+        tile.start = j->start + o, tile.scales = j->whole_scales + o, tile.bias = j->whole_bias + o;
+        tile.columns = SSLH_I_MIN(across, O - o);
+        for (r = 0; r < count; r += SSLH_I_EIGHT_ROWS) {
+            tile.row = row + r, tile.t = t + r, tile.rows = SSLH_I_MIN(SSLH_I_EIGHT_ROWS, count - r);
+            tile.y = j->y + (first + (size_t)r) * O + o;
+            j->k->tile(&tile);
+        }
     }
 }
 
@@ -36723,29 +36838,51 @@ SSLH_I_FN int sslh_i_eight_begin(sslh_ctx *c, const char *op, sslh_tensor **in, 
     return q && q->bytes != NULL;
 }
 
-/* Runs the job; the number of tasks and the images are those of s for a convolution (s.n > 0). */
+/* Sizes in bytes, and the segments: rows of the filter, or its taps where dilation puts gaps between them. */
+SSLH_I_FN void sslh_i_eight_plan(sslh_ctx *c, sslh_i_eight *j) {
+    const sslh_i_conv *s = &j->s;
+    const size_t group = (size_t)j->k->group, I = (size_t)s->ci;
+    const int runs = s->dw == 1 || s->kw == 1;
+    int a;
+    j->pixel = (I + group - 1) / group * 4;
+    j->line = ((size_t)s->w + 2 * (size_t)s->pw) * j->pixel;
+    j->image = ((size_t)s->h + 2 * (size_t)s->ph) * j->line;
+    j->each = j->images * (size_t)s->oh * (size_t)s->ow < 8 * SSLH_I_EIGHT_TASK ? 2 * SSLH_I_EIGHT_ROWS
+                                                                                  : SSLH_I_EIGHT_TASK;
+    j->segs = runs ? s->kh : s->kh * s->kw;
+    j->length = runs ? (size_t)s->kw * j->pixel : j->pixel;
+    j->step = (size_t)s->kh * (size_t)s->kw * j->pixel * (size_t)j->k->lanes;
+    j->at = (ptrdiff_t *)sslh_i_scratch(c, (size_t)j->segs * sizeof *j->at);
+    for (a = 0; j->at && a < j->segs; a++)
+        j->at[a] = runs ? (ptrdiff_t)((size_t)a * (size_t)s->dh * j->line)
+                        : (ptrdiff_t)((size_t)(a / s->kw) * (size_t)s->dh * j->line +
+                                      (size_t)(a % s->kw) * (size_t)s->dw * j->pixel);
+}
+
 SSLH_I_FN void sslh_i_eight_run(sslh_ctx *c, sslh_i_eight *j) {
-    const size_t each = SSLH_I_EIGHT_ROWS * (size_t)c->threads;
-    const size_t values = (size_t)j->s.n * (size_t)j->s.h * (size_t)j->s.w * (size_t)j->s.ci;
-    j->kernel = c->desc.plain ? sslh_i_plain_eight : c->k->eight;
-    j->ld = SSLH_I_EIGHT_LD(j->K);
-    j->patches = (int16_t *)sslh_i_scratch(c, each * j->ld * sizeof *j->patches);
-    if (j->patches) memset(j->patches, 0, each * j->ld * sizeof *j->patches); /* what follows K stays 0 */
-    j->sums = (int32_t *)sslh_i_scratch(c, each * j->O * sizeof *j->sums);
-    if (j->s.n) {
-        j->p = (int16_t *)sslh_i_scratch(c, values * sizeof *j->p);
-        j->t = (sslh_real *)sslh_i_scratch(c, (size_t)j->s.n * sizeof *j->t);
-    }
-    if (!SSLH_I_BAD(c) && j->s.n) {
-        sslh_i_parallel(c, j->s.n, sslh_i_eight_image_task, j);
-        sslh_i_parallel(c, j->s.n * j->s.oh, sslh_i_eight_conv_task, j);
-    } else if (!SSLH_I_BAD(c)) {
-        sslh_i_parallel(c, sslh_i_tasks(j->rows, SSLH_I_EIGHT_ROWS), sslh_i_eight_linear_task, j);
+    size_t panels, whole;
+    if (sslh_i_run_plain(c, sslh_i_plain_eight, j)) return;
+    j->k = sslh_i_eight_choose(c);
+    sslh_i_eight_plan(c, j);
+    panels = ((size_t)j->s.co + (size_t)j->k->lanes - 1) / (size_t)j->k->lanes, whole = panels * (size_t)j->k->lanes;
+    j->panels = (uint8_t *)sslh_i_scratch(c, panels * j->step);
+    j->start = (int32_t *)sslh_i_scratch(c, whole * sizeof *j->start);
+    j->whole_scales = (sslh_real *)sslh_i_scratch(c, whole * sizeof *j->whole_scales);
+    j->whole_bias = (sslh_real *)sslh_i_scratch(c, whole * sizeof *j->whole_bias);
+    j->p = (uint8_t *)sslh_i_scratch(c, j->image * (j->linear ? SSLH_I_EIGHT_TASK * (size_t)c->threads : j->images));
+    j->t = j->linear ? NULL : (sslh_real *)sslh_i_scratch(c, j->images * sizeof *j->t);
+    if (!SSLH_I_BAD(c)) {
+        sslh_i_parallel(c, (int)panels, sslh_i_eight_panel_task, j);
+        if (!j->linear) sslh_i_parallel(c, j->s.n, sslh_i_eight_image_task, j);
+        sslh_i_parallel(c, sslh_i_tasks(j->images * (size_t)j->s.oh * (size_t)j->s.ow, j->each), sslh_i_eight_task, j);
     }
     sslh_i_scratch_end(c, j->t);
     sslh_i_scratch_end(c, j->p);
-    sslh_i_scratch_end(c, j->sums);
-    sslh_i_scratch_end(c, j->patches);
+    sslh_i_scratch_end(c, j->whole_bias);
+    sslh_i_scratch_end(c, j->whole_scales);
+    sslh_i_scratch_end(c, j->start);
+    sslh_i_scratch_end(c, j->panels);
+    sslh_i_scratch_end(c, j->at);
 }
 
 /* x (..,I), q (O,I), scales (O), bias (O) or NULL -> (..,O) */
@@ -36770,7 +36907,9 @@ SSLH_I_FN sslh_tensor *sslh_i_linear_eight(sslh_ctx *c, sslh_tensor *x, sslh_ten
     if (!out) return sslh_i_dummy(c);
     memset(&j, 0, sizeof j);
     j.x = x->data, j.q = q->bytes, j.scales = scales->data, j.bias = bias ? bias->data : NULL, j.y = out->data;
-    j.O = (size_t)q->shape[0], j.K = (size_t)q->shape[1], j.rows = x->count / j.K;
+    j.s.n = j.s.h = j.s.w = j.s.kh = j.s.kw = j.s.oh = j.s.ow = j.s.sh = j.s.sw = j.s.dh = j.s.dw = j.s.groups = 1;
+    j.s.co = q->shape[0], j.s.ci = q->shape[1];
+    j.linear = 1, j.images = x->count / (size_t)q->shape[1];
     j.relu = activation == SSLH_RELU;
     sslh_i_eight_run(c, &j);
     out = sslh_i_end(c, op, in, nin, out);
@@ -36796,7 +36935,7 @@ SSLH_I_FN sslh_tensor *sslh_i_conv_eight(sslh_ctx *c, sslh_tensor *x, sslh_tenso
     out = sslh_i_new(c, op, SSLH_F32, sslh_dim4(j.s.n, j.s.oh, j.s.ow, j.s.co));
     if (!out) return sslh_i_dummy(c);
     j.x = x->data, j.q = q->bytes, j.scales = scales->data, j.bias = bias ? bias->data : NULL, j.y = out->data;
-    j.O = (size_t)j.s.co, j.K = q->count / j.O;
+    j.images = (size_t)j.s.n;
     j.relu = desc.activation == SSLH_RELU;
     sslh_i_eight_run(c, &j);
     out = sslh_i_end(c, op, in, nin, out);
@@ -40093,8 +40232,8 @@ SSLH_I_PRAGMA(GCC target(SSLH_I_TARGET))
      N NM NI     the types of registers of numbers, masks and 32-bit integers; N..() are their operations
      QUAD(i)     a register with numbers 0 .. 3 of rows i, 4 + i, .. of p, which are ld apart
      ZIP PAIR(a, b, high)   of each four lanes: a0 b0 a1 b1, high: a2 b2 a3 b3; a0 a1 b0 b1, high: a2 a3 b2 b3
-     NP NPLOAD NQLOAD NPAIRS(a, b)   the type of a register of 2 W 16-bit integers; loads 16-bit integers; loads bytes
-                 less 128; the products as 32-bit integers, summed in pairs
+     NP NPLOAD NPSET NPAIRS(a, b)   the type of a register of 2 W 16-bit integers; loads them; repeats the two in 32
+                 bits; the products as 32-bit integers, summed in pairs of neighbours
      nimul       a function: the low halves of the 64-bit products of unsigned 32-bit lanes, and in *high the high ones
    and some of these, where they are faster than what the kernels do without them:
      FEW_REGISTERS   V takes up many of the few registers: large functions are called, not inlined
@@ -40105,7 +40244,9 @@ SSLH_I_PRAGMA(GCC target(SSLH_I_TARGET))
      FLUSHED(call) NISHL16   bfloat16 emulated in registers, which needs FMA: a call with subnormal numbers flushed to
                  0; a shift by 16 bits
      NDOT(x, b, s) NALONG NHALF   bfloat16 by instructions: s + products of pairs; two registers of numbers as one of
-                 pairs; a register of numbers, rounded, as integers                                                   */
+                 pairs; a register of numbers, rounded, as integers
+     NQUADS(s, x, q) NGATHER NBYTES NSHORTS   products of bytes by an instruction that dispatch tests: s += the four
+                 products of each lane, x without sign; 32 bits from p + at in each lane; 32-bit integers as 8, 16  */
 #define sslh_i_nimul SSLH_I_P(sslh_i_nimul_)
 #if defined(SSLH_I_PASS_AVX512)
 
@@ -40149,10 +40290,16 @@ SSLH_I_PRAGMA(GCC target(SSLH_I_TARGET))
 #endif
 #define SSLH_I_NP __m512i
 #define SSLH_I_NPLOAD(p) _mm512_loadu_si512((const void *)(p))
-#define SSLH_I_NQLOAD(q) \
-    _mm512_sub_epi16(_mm512_cvtepu8_epi16(_mm256_loadu_si256((const __m256i *)(const void *)(q))), \
-                     _mm512_set1_epi16(128))
 #define SSLH_I_NPAIRS(a, b) _mm512_madd_epi16(a, b)
+#if SSLH_I_BF16 /* AVX-512 VNNI: as text, so that the compiler does not use it where the processor lacks it */
+#define SSLH_I_NQUADS(s, x, q) __asm__("vpdpbusd {%2, %1, %0|%0, %1, %2}" : "+v"(s) : "v"(x), "v"(q))
+#define SSLH_I_NGATHER8(p, at) _mm256_i32gather_epi32((const int *)(const void *)(p), at, 1)
+#define SSLH_I_NGATHER(p, at) /* gcc 12 warns about the macro for 16 */ \
+    _mm512_inserti64x4(_mm512_castsi256_si512(SSLH_I_NGATHER8(p, _mm512_castsi512_si256(at))), \
+                       SSLH_I_NGATHER8(p, _mm512_extracti64x4_epi64(at, 1)), 1)
+#define SSLH_I_NBYTES(p, x) _mm_storeu_si128((__m128i *)(void *)(p), _mm512_cvtepi32_epi8(x))
+#define SSLH_I_NSHORTS(p, x) _mm256_storeu_si256((__m256i *)(void *)(p), _mm512_cvtepi32_epi16(x))
+#endif
 SSLH_I_INLINE SSLH_I_NI sslh_i_nimul(SSLH_I_NI a, SSLH_I_NI b, SSLH_I_NI *high) {
     __m512i even = _mm512_mul_epu32(a, b), odd = _mm512_mul_epu32(_mm512_srli_epi64(a, 32), b);
     *high = _mm512_mask_blend_epi32(0xaaaa, _mm512_srli_epi64(even, 32), odd);
@@ -40195,9 +40342,6 @@ SSLH_I_INLINE SSLH_I_NI sslh_i_nimul(SSLH_I_NI a, SSLH_I_NI b, SSLH_I_NI *high) 
 #define SSLH_I_FLUSHED(call) SSLH_I_X86_FLUSHED(call)
 #define SSLH_I_NP __m256i
 #define SSLH_I_NPLOAD(p) _mm256_loadu_si256((const __m256i *)(const void *)(p))
-#define SSLH_I_NQLOAD(q) \
-    _mm256_sub_epi16(_mm256_cvtepu8_epi16(_mm_loadu_si128((const __m128i *)(const void *)(q))), \
-                     _mm256_set1_epi16(128))
 #define SSLH_I_NPAIRS(a, b) _mm256_madd_epi16(a, b)
 SSLH_I_INLINE SSLH_I_NI sslh_i_nimul(SSLH_I_NI a, SSLH_I_NI b, SSLH_I_NI *high) {
     __m256i even = _mm256_mul_epu32(a, b), odd = _mm256_mul_epu32(_mm256_srli_epi64(a, 32), b);
@@ -40237,9 +40381,6 @@ SSLH_I_INLINE SSLH_I_NI sslh_i_nimul(SSLH_I_NI a, SSLH_I_NI b, SSLH_I_NI *high) 
 #define SSLH_I_PAIR(a, b, hi) ((hi) ? _mm_shuffle_ps(a, b, 0xee) : _mm_shuffle_ps(a, b, 0x44))
 #define SSLH_I_NP __m128i
 #define SSLH_I_NPLOAD(p) _mm_loadu_si128((const __m128i *)(const void *)(p))
-#define SSLH_I_NQLOAD(q) \
-    _mm_sub_epi16(_mm_unpacklo_epi8(_mm_loadl_epi64((const __m128i *)(const void *)(q)), _mm_setzero_si128()), \
-                  _mm_set1_epi16(128))
 #define SSLH_I_NPAIRS(a, b) _mm_madd_epi16(a, b)
 SSLH_I_INLINE SSLH_I_NI sslh_i_nimul(SSLH_I_NI a, SSLH_I_NI b, SSLH_I_NI *high) {
     __m128i low = _mm_set_epi32(0, -1, 0, -1), even = _mm_mul_epu32(a, b),
@@ -40296,10 +40437,10 @@ SSLH_I_INLINE SSLH_I_NI sslh_i_nimul(SSLH_I_NI a, SSLH_I_NI b, SSLH_I_NI *high) 
 #define SSLH_I_PAIR(a, b, hi) \
     ((hi) ? vcombine_f32(vget_high_f32(a), vget_high_f32(b)) : vcombine_f32(vget_low_f32(a), vget_low_f32(b)))
 #define SSLH_I_NP int16x8_t
-#define SSLH_I_NPLOAD(p) vld1q_s16(p)
-#define SSLH_I_NQLOAD(q) vsubq_s16(vreinterpretq_s16_u16(vmovl_u8(vld1_u8(q))), vdupq_n_s16(128))
-#define SSLH_I_NPAIRS(a, b) /* these pairs are k and k + 4 */ \
-    vmlal_s16(vmull_s16(vget_low_s16(a), vget_low_s16(b)), vget_high_s16(a), vget_high_s16(b))
+#define SSLH_I_NPLOAD(p) vld1q_s16((const int16_t *)(const void *)(p))
+#define SSLH_I_NPSET(x) vreinterpretq_s16_s32(vdupq_n_s32(x))
+#define SSLH_I_NPAIRS(a, b) \
+    vpaddq_s32(vmull_s16(vget_low_s16(a), vget_low_s16(b)), vmull_s16(vget_high_s16(a), vget_high_s16(b)))
 SSLH_I_INLINE SSLH_I_NI sslh_i_nimul(SSLH_I_NI a, SSLH_I_NI b, SSLH_I_NI *high) {
     uint32x4_t u = vreinterpretq_u32_s32(a), v = vreinterpretq_u32_s32(b);
     uint32x4_t s = vreinterpretq_u32_u64(vmull_u32(vget_low_u32(u), vget_low_u32(v)));
@@ -40356,7 +40497,7 @@ SSLH_I_INLINE SSLH_I_NI sslh_i_nimul(SSLH_I_NI a, SSLH_I_NI b, SSLH_I_NI *high) 
 #define SSLH_I_PAIR(a, b, hi) ((hi) ? wasm_i32x4_shuffle(a, b, 2, 3, 6, 7) : wasm_i32x4_shuffle(a, b, 0, 1, 4, 5))
 #define SSLH_I_NP v128_t
 #define SSLH_I_NPLOAD(p) wasm_v128_load(p)
-#define SSLH_I_NQLOAD(q) wasm_i16x8_sub(wasm_u16x8_load8x8(q), wasm_i16x8_splat(128))
+#define SSLH_I_NPSET(x) wasm_i32x4_splat(x)
 #define SSLH_I_NPAIRS(a, b) wasm_i32x4_dot_i16x8(a, b)
 SSLH_I_INLINE SSLH_I_NI sslh_i_nimul(SSLH_I_NI a, SSLH_I_NI b, SSLH_I_NI *high) {
     v128_t s = wasm_u64x2_extmul_low_u32x4(a, b), t = wasm_u64x2_extmul_high_u32x4(a, b);
@@ -40436,6 +40577,7 @@ SSLH_I_INLINE SSLH_I_NI sslh_i_nimul(SSLH_I_NI a, SSLH_I_NI b, SSLH_I_NI *high) 
 #define SSLH_I_NISHL16(a) SSLH_I_OP(slli_epi32)(a, 16)
 #define SSLH_I_NISHR23(a) SSLH_I_OP(srli_epi32)(a, 23)
 #define SSLH_I_NISHR8(a) SSLH_I_OP(srli_epi32)(a, 8)
+#define SSLH_I_NPSET(x) SSLH_I_NISET(x)
 /* 0x8040: subnormal results and operands become 0 */
 #define SSLH_I_X86_FLUSHED(call)              \
     {                                         \
@@ -42924,78 +43066,198 @@ SSLH_I_FN void SSLH_I_P(sslh_i_solarize_)(sslh_real *p, size_t n, sslh_real thre
     }
 }
 
-/* --- kernels: sums of 8-bit products ---
-   No sum is rounded, so that their order is free. Products are summed in pairs of 32 bits, at most 2 x 127 x 128: in
-   16 bits, as x86 has it for bytes, they would saturate. Eight rows at a time share the widened weights of a column. */
-#ifdef SSLH_I_NPAIRS
-/* The weights from k on, followed by what stands for 0, so that the last register of a row is whole: tail (32). */
-SSLH_I_INLINE void SSLH_I_P(sslh_i_eight_tail_)(const uint8_t *w, size_t k, size_t K, uint8_t tail[32]) {
-    memset(tail, 128, 32);
-    memcpy(tail, w + k, K - k);
-}
-SSLH_I_INLINE int32_t SSLH_I_P(sslh_i_eight_lanes_)(SSLH_I_NI x) {
-    int32_t lane[SSLH_I_W], sum = 0;
-    memcpy(lane, &x, sizeof lane);
-    for (int i = 0; i < SSLH_I_W; i++) sum += lane[i];
-    return sum;
-}
-/* One column for eight rows; y: the results, ld apart. */
-SSLH_I_FN void SSLH_I_P(sslh_i_eight_column_)(const int16_t *p, const uint8_t *w, size_t K, int32_t *y, size_t ld) {
-    const size_t whole = K - K % (2 * SSLH_I_W), each = SSLH_I_EIGHT_LD(K);
-    uint8_t tail[32];
-#define SSLH_I_EIGHT(OP) OP(0) OP(1) OP(2) OP(3) OP(4) OP(5) OP(6) OP(7)
-#define SSLH_I_EIGHT_NEW(r) SSLH_I_NI s##r = SSLH_I_NISET(0);
-#define SSLH_I_EIGHT_ADD(r) s##r = SSLH_I_NIADD(s##r, SSLH_I_NPAIRS(SSLH_I_NPLOAD(p + (size_t)(r) * each + k), q));
-#define SSLH_I_EIGHT_END(r) y[(size_t)(r) * ld] = SSLH_I_P(sslh_i_eight_lanes_)(s##r);
-    SSLH_I_EIGHT(SSLH_I_EIGHT_NEW)
-    size_t k = 0;
-    for (; k < whole; k += 2 * SSLH_I_W) {
-        const SSLH_I_NP q = SSLH_I_NQLOAD(w + k);
-        SSLH_I_EIGHT(SSLH_I_EIGHT_ADD)
+/* --- kernels: sums of 8-bit products, see >>eight ---
+   No sum is rounded, so that their order is free. Where bytes have no instruction of their own, values and weights are
+   widened to 16 bits: products of bytes, as x86 sums them in 16 bits, would saturate. */
+SSLH_I_FN sslh_real SSLH_I_P(sslh_i_eight_most_)(const sslh_real *x, size_t n) {
+    sslh_i_v most = sslh_i_vzero(), other = most, wrong = most;
+    size_t i = 0;
+    for (; i + 32 <= n; i += 32) { /* two at a time: an addition waits for the one before */
+        sslh_i_v v = sslh_i_vabs(sslh_i_vload(x + i)), z = sslh_i_vabs(sslh_i_vload(x + i + 16));
+        most = sslh_i_vmax(v, most);
+        other = sslh_i_vmax(z, other);
+        /* 0, and NaN from the first NaN or Inf on */
+        wrong = sslh_i_vadd(wrong, sslh_i_vadd(sslh_i_vsub(v, v), sslh_i_vsub(z, z)));
     }
-    if (k < K) {
-        SSLH_I_P(sslh_i_eight_tail_)(w, k, K, tail);
-        const SSLH_I_NP q = SSLH_I_NQLOAD(tail);
-        SSLH_I_EIGHT(SSLH_I_EIGHT_ADD)
+    for (; i < n; i += 16) {
+        sslh_i_v v = sslh_i_vabs(sslh_i_vget(x + i, n - i));
+        most = sslh_i_vmax(v, most);
+        wrong = sslh_i_vadd(wrong, sslh_i_vsub(v, v));
     }
-    SSLH_I_EIGHT(SSLH_I_EIGHT_END)
-#undef SSLH_I_EIGHT
-#undef SSLH_I_EIGHT_NEW
-#undef SSLH_I_EIGHT_ADD
-#undef SSLH_I_EIGHT_END
+    sslh_real w = sslh_i_vsum(wrong);
+    return w == 0 ? sslh_i_vhmax(sslh_i_vmax(most, other)) : w;
 }
-SSLH_I_INLINE int32_t SSLH_I_P(sslh_i_eight_dot_)(const int16_t *x, const uint8_t *w, size_t K) {
-    SSLH_I_NI s = SSLH_I_NISET(0);
-    uint8_t tail[32];
-    size_t k = 0;
-    for (; k + 2 * SSLH_I_W <= K; k += 2 * SSLH_I_W)
-        s = SSLH_I_NIADD(s, SSLH_I_NPAIRS(SSLH_I_NPLOAD(x + k), SSLH_I_NQLOAD(w + k)));
-    if (k < K) {
-        SSLH_I_P(sslh_i_eight_tail_)(w, k, K, tail);
-        s = SSLH_I_NIADD(s, SSLH_I_NPAIRS(SSLH_I_NPLOAD(x + k), SSLH_I_NQLOAD(tail)));
+/* Rounds the n values; at is where 128 + p of the next ones goes as a byte (group 4), or p with 16 bits. */
+SSLH_I_INLINE void SSLH_I_P(sslh_i_eight_round_)(const sslh_real *x, size_t n, sslh_real inverse, uint8_t *to,
+                                                 int group) {
+    const sslh_real half = SSLH_I_R(0.5);
+    size_t i = 0;
+    if (!(inverse > 0)) {
+        memset(to, group == 4 ? 128 : 0, n * (size_t)(4 / group));
+        return;
     }
-    return SSLH_I_P(sslh_i_eight_lanes_)(s);
+#if SSLH_I_W > 1
+    for (; i + 16 <= n; i += 16) {
+        sslh_i_v v = sslh_i_vmul(sslh_i_vload(x + i), sslh_i_vset(inverse));
+        v = sslh_i_vadd(v, sslh_i_vselect(sslh_i_vgt(sslh_i_vzero(), v), sslh_i_vset(-half), sslh_i_vset(half)));
+        sslh_i_vi p = sslh_i_vtoint(v);
+#ifdef SSLH_I_NQUADS
+        if (group == 4) SSLH_I_NBYTES(to + i, SSLH_I_NIADD(p.a, SSLH_I_NISET(128)));
+        else SSLH_I_NSHORTS(to + 2 * i, p.a);
+#else
+        int32_t wide[16];
+        int16_t t[16];
+        memcpy(wide, &p, sizeof wide);
+        for (int e = 0; e < 16; e++) t[e] = (int16_t)wide[e];
+        memcpy(to + 2 * i, t, sizeof t);
+#endif
+    }
+#endif
+    for (; i < n; i++) {
+        sslh_real v = x[i] * inverse;
+        v = v < 0 ? v - half : v + half;
+        int16_t p = (int16_t)v;
+        if (group == 4) to[i] = (uint8_t)(128 + p);
+        else memcpy(to + 2 * i, &p, 2);
+    }
+}
+SSLH_I_FN void SSLH_I_P(sslh_i_eight_round2_)(const sslh_real *x, size_t n, sslh_real inverse, uint8_t *to) {
+    SSLH_I_P(sslh_i_eight_round_)(x, n, inverse, to, 2);
+}
+SSLH_I_FN void SSLH_I_P(sslh_i_eight_pack2_)(const uint8_t *q, int channels, size_t K, uint8_t *panel,
+                                             int32_t *start) {
+    const size_t step = 4 * SSLH_I_W;
+    for (int lane = 0; lane < SSLH_I_W; lane++) {
+        uint8_t *to = panel + 4 * lane;
+        start[lane] = 0;
+        if (lane < channels) {
+            for (size_t k = 0; k < K; k += 2, to += step) {
+                const int16_t pair[2] = { (int16_t)(q[k] - 128), (int16_t)(q[k + 1] - 128) };
+                memcpy(to, pair, sizeof pair);
+            }
+            q += K;
+        } else {
+            for (size_t k = 0; k < K; k += 2, to += step) memset(to, 0, 4);
+        }
+    }
+}
+#if SSLH_I_W > 1
+#define SSLH_I_EIGHT_ACROSS (SSLH_I_MR == 12 ? 4 : 2) /* with SSLH_I_EIGHT_ROWS rows: 24 or 12 registers of sums */
+/* Equation (3) in the registers of a tile, row after row. */
+SSLH_I_INLINE void SSLH_I_P(sslh_i_eight_out_)(const sslh_i_eight_tile *t, SSLH_I_NI (*sum)[4], int V) {
+    const SSLH_I_N zero = SSLH_I_NSET(0.0f);
+    SSLH_I_UNROLL
+    for (int r = 0; r < SSLH_I_EIGHT_ROWS; r++) {
+        if (r >= t->rows) return;
+        SSLH_I_N scale = SSLH_I_NSET(t->t[r]);
+        float *y = t->y + (size_t)r * t->ystep;
+        SSLH_I_UNROLL
+        for (int v = 0; v < V; v++) {
+            const size_t o = (size_t)v * SSLH_I_W;
+            SSLH_I_N x = SSLH_I_NMUL(SSLH_I_NTOREAL(sum[r][v]), SSLH_I_NMUL(scale, SSLH_I_NLOAD(t->scales + o)));
+            x = SSLH_I_NADD(x, SSLH_I_NLOAD(t->bias + o));
+            if (t->relu) x = SSLH_I_NMAX(zero, x);
+            if (o + SSLH_I_W <= t->columns) SSLH_I_NSTORE(y + o, x);
+            else {
+                float some[SSLH_I_W];
+                SSLH_I_NSTORE(some, x);
+                memcpy(y + o, some, (t->columns - o) * sizeof *y);
+            }
+        }
+    }
+}
+SSLH_I_INLINE SSLH_I_NI SSLH_I_P(sslh_i_eight_term_)(SSLH_I_NI sum, SSLH_I_NP x, SSLH_I_NP q, int group) {
+#ifdef SSLH_I_NQUADS
+    if (group == 4) {
+        SSLH_I_NQUADS(sum, x, q);
+        return sum;
+    }
+#endif
+    (void)group;
+    return SSLH_I_NIADD(sum, SSLH_I_NPAIRS(x, q));
+}
+/* V panels across. */
+SSLH_I_INLINE void SSLH_I_P(sslh_i_eight_core_)(const sslh_i_eight_tile *t, int V, int group) {
+    SSLH_I_NI sum[SSLH_I_EIGHT_ROWS][4];
+    SSLH_I_NP q[4];
+    const uint8_t *p[SSLH_I_EIGHT_ROWS], *w = t->panel;
+    const size_t step = t->step, length = t->length;
+    SSLH_I_UNROLL
+    for (int r = 0; r < SSLH_I_EIGHT_ROWS; r++) {
+        SSLH_I_UNROLL
+        for (int v = 0; v < V; v++) memcpy(&sum[r][v], t->start + v * SSLH_I_W, sizeof sum[r][v]);
+    }
+    for (int s = 0; s < t->segs; s++) {
+        SSLH_I_UNROLL
+        for (int r = 0; r < SSLH_I_EIGHT_ROWS; r++) p[r] = t->row[r] + t->at[s];
+        for (size_t k = 0; k < length; k += 4, w += 4 * SSLH_I_W) {
+            SSLH_I_UNROLL
+            for (int v = 0; v < V; v++) q[v] = SSLH_I_NPLOAD((const void *)(w + (size_t)v * step));
+            SSLH_I_UNROLL
+            for (int r = 0; r < SSLH_I_EIGHT_ROWS; r++) {
+                int32_t values;
+                memcpy(&values, p[r] + k, sizeof values);
+                SSLH_I_NP x = SSLH_I_NPSET(values);
+                SSLH_I_UNROLL
+                for (int v = 0; v < V; v++) sum[r][v] = SSLH_I_P(sslh_i_eight_term_)(sum[r][v], x, q[v], group);
+            }
+        }
+    }
+    SSLH_I_OPAQUE(t); /* or gcc reads t before the loops, into vector registers that the sums need */
+    SSLH_I_P(sslh_i_eight_out_)(t, sum, V);
+}
+SSLH_I_FN void SSLH_I_P(sslh_i_eight_tile2_)(const sslh_i_eight_tile *t) {
+    if (t->columns <= SSLH_I_W) SSLH_I_P(sslh_i_eight_core_)(t, 1, 2);
+    else if (SSLH_I_EIGHT_ACROSS == 2 || t->columns <= 2 * SSLH_I_W) SSLH_I_P(sslh_i_eight_core_)(t, 2, 2);
+    else if (t->columns <= 3 * SSLH_I_W) SSLH_I_P(sslh_i_eight_core_)(t, 3, 2);
+    else SSLH_I_P(sslh_i_eight_core_)(t, SSLH_I_EIGHT_ACROSS, 2);
 }
 #else
-SSLH_I_INLINE int32_t SSLH_I_P(sslh_i_eight_dot_)(const int16_t *x, const uint8_t *w, size_t K) {
-    int32_t sum = 0;
-    for (size_t k = 0; k < K; k++) sum += (int32_t)x[k] * ((int32_t)w[k] - 128);
-    return sum;
-}
-#endif
-SSLH_I_FN void SSLH_I_P(sslh_i_eight_)(const int16_t *p, int rows, const uint8_t *q, size_t O, size_t K, int32_t *y) {
-    for (size_t o = 0; o < O; o++) {
-        const uint8_t *w = q + o * K;
-#ifdef SSLH_I_NPAIRS
-        if (rows == 8) {
-            SSLH_I_P(sslh_i_eight_column_)(p, w, K, y + o, O);
-            continue;
-        }
-#endif
-        for (int r = 0; r < rows; r++)
-            y[(size_t)r * O + o] = SSLH_I_P(sslh_i_eight_dot_)(p + (size_t)r * SSLH_I_EIGHT_LD(K), w, K);
+#define SSLH_I_EIGHT_ACROSS 1
+SSLH_I_FN void SSLH_I_P(sslh_i_eight_tile2_)(const sslh_i_eight_tile *t) {
+    for (int r = 0; r < t->rows; r++) {
+        const uint8_t *w = t->panel;
+        int32_t sum = *t->start;
+        for (int s = 0; s < t->segs; s++)
+            for (size_t k = 0; k < t->length; k += 4, w += 4) {
+                int16_t p[2], q[2];
+                memcpy(p, t->row[r] + t->at[s] + k, sizeof p);
+                memcpy(q, w, sizeof q);
+                sum += p[0] * q[0] + p[1] * q[1];
+            }
+        sslh_real scale = t->t[r] * *t->scales, v = (sslh_real)sum * scale;
+        v = v + *t->bias;
+        t->y[(size_t)r * t->ystep] = t->relu && v < 0 ? 0 : v;
     }
 }
+#endif
+#ifdef SSLH_I_NQUADS
+SSLH_I_FN void SSLH_I_P(sslh_i_eight_round4_)(const sslh_real *x, size_t n, sslh_real inverse, uint8_t *to) {
+    SSLH_I_P(sslh_i_eight_round_)(x, n, inverse, to, 4);
+}
+/* Lanes behind the last channel repeat the first. */
+SSLH_I_FN void SSLH_I_P(sslh_i_eight_pack4_)(const uint8_t *q, int channels, size_t K, uint8_t *panel,
+                                             int32_t *start) {
+    const SSLH_I_NP all = SSLH_I_NPSET((int32_t)0x80808080u);
+    SSLH_I_NI sum = SSLH_I_NISET(0), at;
+    int32_t row[SSLH_I_W];
+    for (int lane = 0; lane < SSLH_I_W; lane++) row[lane] = lane < channels ? lane * (int32_t)K : 0;
+    memcpy(&at, row, sizeof at);
+    for (size_t k = 0; k < K; k += 4, panel += 4 * SSLH_I_W) {
+        const SSLH_I_NP w = SSLH_I_NIXOR(SSLH_I_NGATHER(q + k, at), all);
+        SSLH_I_NQUADS(sum, all, w);
+        memcpy(panel, &w, sizeof w);
+    }
+    sum = SSLH_I_NISUB(SSLH_I_NISET(0), sum);
+    memcpy(start, &sum, sizeof sum);
+}
+SSLH_I_FN void SSLH_I_P(sslh_i_eight_tile4_)(const sslh_i_eight_tile *t) {
+    if (t->columns <= SSLH_I_W) SSLH_I_P(sslh_i_eight_core_)(t, 1, 4);
+    else if (t->columns <= 2 * SSLH_I_W) SSLH_I_P(sslh_i_eight_core_)(t, 2, 4);
+    else if (t->columns <= 3 * SSLH_I_W) SSLH_I_P(sslh_i_eight_core_)(t, 3, 4);
+    else SSLH_I_P(sslh_i_eight_core_)(t, 4, 4);
+}
+#endif
 
 /* --- the table of this pass --- */
 #if SSLH_I_W > 1 || SSLH_I_PORTABLE
@@ -43014,9 +43276,17 @@ static const struct sslh_i_kernels SSLH_I_P(sslh_i_table_) = {
 #endif
 #ifdef SSLH_I_NDOT
     {SSLH_I_P(sslh_i_native_tile_rows_), SSLH_I_P(sslh_i_native_tile_runs_), SSLH_I_P(sslh_i_pairs_along_),
-     SSLH_I_P(sslh_i_pairs_down_)}
+     SSLH_I_P(sslh_i_pairs_down_)},
 #else
-    {NULL, NULL, NULL, NULL}
+    {NULL, NULL, NULL, NULL},
+#endif
+    {2, SSLH_I_W, SSLH_I_EIGHT_ACROSS, SSLH_I_P(sslh_i_eight_most_), SSLH_I_P(sslh_i_eight_round2_),
+     SSLH_I_P(sslh_i_eight_pack2_), SSLH_I_P(sslh_i_eight_tile2_)},
+#ifdef SSLH_I_NQUADS
+    {4, SSLH_I_W, SSLH_I_EIGHT_ACROSS, SSLH_I_P(sslh_i_eight_most_), SSLH_I_P(sslh_i_eight_round4_),
+     SSLH_I_P(sslh_i_eight_pack4_), SSLH_I_P(sslh_i_eight_tile4_)}
+#else
+    {0, 0, 0, NULL, NULL, NULL, NULL}
 #endif
 };
 #endif
@@ -43040,7 +43310,12 @@ static const struct sslh_i_kernels SSLH_I_P(sslh_i_table_) = {
 #undef SSLH_I_NP
 #undef SSLH_I_NPAIRS
 #undef SSLH_I_NPLOAD
-#undef SSLH_I_NQLOAD
+#undef SSLH_I_NPSET
+#undef SSLH_I_NQUADS
+#undef SSLH_I_NGATHER
+#undef SSLH_I_NBYTES
+#undef SSLH_I_NSHORTS
+#undef SSLH_I_EIGHT_ACROSS
 #undef SSLH_I_NEQ
 #undef SSLH_I_NFMA
 #undef SSLH_I_NGE
@@ -43196,6 +43471,13 @@ SSLH_I_FN int sslh_i_bfloat16_gain(const sslh_ctx *c) {
     for (int i = sslh_i_isas(set) - 1; i >= 0; i--)
         if (set[i].table == c->k) return c->k->native.rows ? set[i].bfloat16 : 0;
     return 0;
+}
+
+SSLH_I_FN const sslh_i_eight_kernels *sslh_i_eight_choose(const sslh_ctx *c) {
+#if SSLH_I_BF16
+    if (c->k->eight4.group && sslh_i_x86_has("avx512vnni")) return &c->k->eight4;
+#endif
+    return &c->k->eight2;
 }
 
 /* With .plain, c->k becomes a copy with the plain versions of parts I and II. The kernels that remain are called only
@@ -55773,7 +56055,9 @@ SSLH_I_FN int sslh_i_pickle_run(sslh_i_pickle *p, const sslh_i_source *s, size_t
 /* A safetensors file consists of 8 bytes with the length of the header, little-endian, the header in JSON, and the data
    of all tensors. Names and the order of axes are PyTorch's: the weight of a convolution is (O,Kh,Kw,I) in memory and
    (O,I,Kh,Kw) in the file. A parameter of three or more dimensions whose name ends with "weight" is such a weight.
-   num_batches_tracked is a 64-bit scalar in the file.
+   num_batches_tracked is a 64-bit scalar in the file. A weight of 8 bits (sslh_quantize) is a U8 tensor of 128 + q in
+   the order of memory, (O,I) or (O,Kh,Kw,I), and NAME_scale, F32 of (O), holds the scales of its channels: what has
+   scales in the file gets 8 bits when sslh_load_net reads it.
 
    Beyond the format, __metadata__ holds "sslh.crc32", the CRC-32 of the whole file, from its first byte to its last,
    computed with the 8 hexadecimal digits of the CRC itself as zeros; "crc32.NAME", the CRC-32 of each tensor's bytes,

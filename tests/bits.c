@@ -604,6 +604,23 @@ static unsigned long long run(int threads, const char *cpu, int portable) {
         note_part("fixmatch", train(c, &m, images, adam, 3, 12, 0));
     }
 #endif
+#if SSLH_WITH_QUANTIZE
+    {   /* weights of 8 bits in convolutions and linear layers; the smallest ones gone */
+        sslh_quantize_desc q;
+        sslh_vit_desc v;
+        sslh_tensor *x = sslh_uniform(c, sslh_dim4(5, SIDE, SIDE, 3), 0, 1);
+        sslh_net *net = small_convnet(c), *vit;
+        memset(&q, 0, sizeof q), memset(&v, 0, sizeof v);
+        q.min_count = SSLH_OFF;
+        v.image = SIDE, v.patch = 4, v.width = 36, v.heads = 2, v.depth = 2;
+        vit = sslh_vit(c, v);
+        sslh_prune_magnitude(net, 0.3f);
+        net = sslh_quantize(net, q), vit = sslh_quantize(vit, q);
+        sslh_no_grad(c, 1);
+        note_part("8 bits", hash_tensor(sslh_forward(net, x), hash_tensor(sslh_forward(vit, x), hash_net(net, 0))));
+        sslh_no_grad(c, 0);
+    }
+#endif
 #if SSLH_WITH_SEGMENT
     {   /* images and maps that are bent, U-Net, Dice loss, blended tiles */
         static uint8_t image[2 * 23 * 31], map[2 * 23 * 31];

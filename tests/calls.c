@@ -1346,6 +1346,10 @@ static int call_row(world *w, int row, const char **names) {
     ROW(sslh_net_prune_filters, EMPTY(sslh_prune_desc, e); e.share = dice(3) ? 0.4f : f[0];
         e.layer = dice(3) ? 0 : i[0]; e.kind = dice(2) ? dice(4) : i[1];
         keep_net(w, sslh_net_prune_filters(n[0], e)))
+    ROW(sslh_quantize, EMPTY(sslh_quantize_desc, e); e.min_count = dice(3) ? SSLH_OFF : zeros_mostly();
+        if (!dice(3)) e.keep = text[0]; keep_net(w, sslh_quantize(n[0], e)))
+    ROW(sslh_prune_magnitude, sslh_prune_magnitude(n[0], dice(3) ? 0.4f : f[0]))
+    ROW(sslh_net_bytes, sslh_net_bytes(n[0]))
     ROW(sslh_simclr, EMPTY(sslh_simclr_desc, e); e.temperature = zeros_mostly_real(); e.head_layers = zeros_mostly();
         e.head_hidden = dice(2) ? 4 : i[0]; e.head_out = dice(2) ? 4 : i[1]; e.no_head_norm = dice(2);
         e.decoupled = dice(2); add_method(w, sslh_simclr(c, n[0], e)))

@@ -556,6 +556,13 @@ static void make_samples(void) {
     add_file("weights", test_temporary("net"));
     sslh_save_net(net, test_temporary("net"));
     add_file("net", test_temporary("net"));
+#if SSLH_WITH_QUANTIZE
+    sslh_quantize_desc eight;
+    memset(&eight, 0, sizeof eight);
+    eight.min_count = SSLH_OFF;
+    sslh_save_net(sslh_quantize(net, eight), test_temporary("net"));
+    add_file("net", test_temporary("net"));
+#endif
     sslh_save_npz(net, test_temporary("net"));
     add_file("tensors", test_temporary("net"));
     for (int i = 0; i < 6; i++) {

@@ -86,7 +86,7 @@ collect
 # --- the switches: none, all, each alone, each missing ----------------------------------------------------------------
 methods=$(sed -n 's/^#ifndef SSLH_WITH_\([A-Z0-9_]*\)$/\1/p' ssl.h | grep -v -E '^(ALL|THREADS|SIMD|STDIO)$' | sort -u)
 echo "   methods: $(echo $methods | tr '\n' ' ')"
-for m in $(echo "$methods" | grep -v -x -E 'TOKENIZERS|CLASSIFIERS|SEGMENT|INSIDE|ROBUST'); do
+for m in $(echo "$methods" | grep -v -x -E 'TOKENIZERS|CLASSIFIERS|SEGMENT|INSIDE|ROBUST|QUANTIZE'); do
     check "sslh_methods has a row of SSLH_WITH_$m" \
     [ "$(grep -c "\"SSLH_WITH_$m\", \"sslh_" ssl.h)" = 1 ]; done
 ends="-DSSLH_WITH_ALL=0 -DSSLH_WITH_ALL=1 -DSSLH_WITH_ALL"

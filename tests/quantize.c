@@ -29,61 +29,152 @@ static sslh_tensor *run(sslh_net *net, sslh_tensor *x) {
 }
 static int rounded(double v) { return (int)(v < 0 ? v - 0.5 : v + 0.5); }
 
-/* --- the kernel --------------------------------------------------------------------------------------------------- */
-
-/* The extreme values, where a sum of 16 bits would saturate, and random ones, at all lengths around the registers. */
-static void the_kernel_has_the_sums_of_plain_loops(void) {
-    static const int lengths[] = {1, 2, 7, 15, 16, 17, 27, 31, 32, 33, 48, 63, 64, 65, 127, 128, 300};
-    static int16_t p[8 * 320];
-    static uint8_t q[5 * 300];
-    sslh_i_isa set[SSLH_I_MOST_SETS];
-    const int sets = sslh_i_isas(set);
-    int32_t fast[40], plain[40];
-    size_t i, K;
-    int kind, rows, n, at, wrong;
-    for (at = 0; at < sets; at++) {
-        if (!set[at].present) continue;
-        for (n = wrong = 0; n < (int)(sizeof lengths / sizeof lengths[0]); n++)
-            for (kind = 0; kind < 3; kind++)
-                for (rows = 1; rows <= 8; rows++) {
-                    K = (size_t)lengths[n];
-                    for (i = 0; i < 8 * SSLH_I_EIGHT_LD(K); i++)
-                        p[i] = (int16_t)(i % SSLH_I_EIGHT_LD(K) >= K ? 0 : kind == 0 ? 127 : kind == 1 ? -127
-                            : (int)sslh_random_below(1, 2, i, 255) - 127);
-                    for (i = 0; i < 5 * K; i++)
-                        q[i] = (uint8_t)(kind == 0 ? 255 : kind == 1 ? 1 : 1 + sslh_random_below(3, 4, i, 255));
-                    set[at].table->eight(p, rows, q, 5, K, fast);
-                    sslh_i_plain_eight(p, rows, q, 5, K, plain);
-                    wrong += memcmp(fast, plain, (size_t)rows * 5 * sizeof *fast) != 0;
-                    if (kind < 2) CHECK(plain[0] == 127 * 127 * (int)K, "%d", (int)plain[0]);
-                }
-        CHECK(wrong == 0, "%s: %d products differ", set[at].table->name, wrong);
-    }
-}
-
-/* The largest sum that there can be does not leave 32 bits. */
-static void the_longest_sum_fits(void) {
-    sslh_ctx *c = context(1);
-    int16_t *p = (int16_t *)malloc(SSLH_I_EIGHT_INPUTS * sizeof *p);
-    uint8_t *q = (uint8_t *)malloc(SSLH_I_EIGHT_INPUTS);
-    int32_t y = 0;
-    int i;
-    for (i = 0; p && q && i < SSLH_I_EIGHT_INPUTS; i++) p[i] = -127, q[i] = 255;
-    if (p && q) c->k->eight(p, 1, q, 1, SSLH_I_EIGHT_INPUTS, &y);
-    CHECK(y == -127 * 127 * SSLH_I_EIGHT_INPUTS, "%d", (int)y);
-    free(p);
-    free(q);
-    sslh_destroy(c);
-}
-
-/* --- layers ------------------------------------------------------------------------------------------------------- */
-
 static sslh_net *mlp(sslh_ctx *c, int in, int a, int b) {
     NONE(sslh_mlp_desc, d);
     d.in = in, d.widths[0] = a, d.widths[1] = b;
     return sslh_mlp(c, d);
 }
 static sslh_net *linear(sslh_ctx *c, int in, int out) { return mlp(c, in, out, 0); }
+
+/* --- the kernels -------------------------------------------------------------------------------------------------- */
+
+/* Kernels of both groups of an instruction set; NULL: the processor does not have them. */
+static const sslh_i_eight_kernels *kernels_of(const sslh_i_isa *set, int group) {
+    const sslh_i_eight_kernels *k = group == 2 ? &set->table->eight2 : &set->table->eight4;
+#if SSLH_I_BF16
+    if (group == 4 && !sslh_i_x86_has("avx512vnni")) return NULL;
+#endif
+    return set->present && k->group ? k : NULL;
+}
+
+enum { CHANNELS = 70, LONGEST = 304, PADDED = 128 };
+/* The products of `rows` runs of K integers p with q (channels,K) by the kernels k, as whole numbers in y. */
+static void products(const sslh_i_eight_kernels *k, const int *p, int rows, const uint8_t *q, int channels, size_t K,
+                     float *y) {
+    static uint8_t panels[PADDED * 2 * LONGEST], other[PADDED * 2 * LONGEST], values[SSLH_I_EIGHT_ROWS][2 * LONGEST];
+    static int32_t start[PADDED], other_start[PADDED];
+    static float scales[PADDED], bias[PADDED], t[SSLH_I_EIGHT_ROWS];
+    const uint8_t *row[SSLH_I_EIGHT_ROWS];
+    const ptrdiff_t at = 0;
+    const int across = k->lanes * k->across;
+    sslh_i_eight_tile tile;
+    int r, o;
+    size_t i, whole = (K + (size_t)k->group - 1) / (size_t)k->group * (size_t)k->group;
+    memset(&tile, 0, sizeof tile);
+    tile.at = &at, tile.segs = 1, tile.length = whole * 4 / (size_t)k->group;
+    tile.step = tile.length * (size_t)k->lanes;
+    for (o = 0; o < channels; o += k->lanes) {
+        const int some = SSLH_I_MIN(k->lanes, channels - o);
+        uint8_t *panel = panels + (size_t)(o / k->lanes) * tile.step;
+        sslh_i_eight_pack(k, q + (size_t)o * K, some, 1, K, panel, start + o);
+        if (whole > K) continue;
+        k->pack(q + (size_t)o * K, some, K, other, other_start);
+        if (some == k->lanes)
+            CHECK(memcmp(panel, other, tile.step) == 0, "%d channels of %d, group %d", some, (int)K, k->group);
+        CHECK(memcmp(start + o, other_start, (size_t)some * sizeof *start) == 0, "starts");
+        memcpy(panel, other, tile.step);
+    }
+    for (r = 0; r < SSLH_I_EIGHT_ROWS; r++) {
+        row[r] = values[r < rows ? r : 0], t[r] = 1;
+        for (i = 0; i < K && r < rows; i++) {
+            const float v = (float)p[(size_t)r * K + i];
+            k->round(&v, 1, 1, values[r] + i * (size_t)(4 / k->group));
+        }
+    }
+    for (o = 0; o < PADDED; o++) scales[o] = 1, bias[o] = 0;
+    tile.row = row, tile.t = t, tile.rows = rows, tile.scales = scales, tile.bias = bias, tile.ystep = CHANNELS;
+    for (o = 0; o < channels; o += across) {
+        tile.panel = panels + (size_t)(o / k->lanes) * tile.step, tile.start = start + o, tile.y = y + o;
+        tile.columns = (size_t)SSLH_I_MIN(across, channels - o);
+        k->tile(&tile);
+    }
+}
+
+/* The extreme values, where a sum of 16 bits would saturate, and random ones, at lengths and channels around those of
+   registers, panels and tiles. Nothing is written behind the last channel or row. */
+static void the_kernels_have_the_sums_of_plain_loops(void) {
+    static const int lengths[] = {1, 2, 3, 4, 7, 16, 27, 31, 64, 300};
+    static const int widths[] = {1, 5, 8, 16, 17, 33, 50, CHANNELS};
+    static int p[SSLH_I_EIGHT_ROWS * LONGEST];
+    static uint8_t q[CHANNELS * LONGEST];
+    static float y[(SSLH_I_EIGHT_ROWS + 1) * CHANNELS];
+    sslh_i_isa set[SSLH_I_MOST_SETS];
+    const int sets = sslh_i_isas(set);
+    size_t i, k, K;
+    int at, group, n, w, kind, rows, r, o, wrong;
+    for (at = 0; at < sets; at++) for (group = 2; group <= 4; group += 2) {
+        const sslh_i_eight_kernels *kernels = kernels_of(set + at, group);
+        if (!kernels) continue;
+        for (n = wrong = 0; n < 10; n++) for (w = 0; w < 8; w++) for (kind = 0; kind < 3; kind++) {
+            K = (size_t)lengths[n], rows = 1 + (n + w + kind) % SSLH_I_EIGHT_ROWS;
+            for (i = 0; i < (size_t)rows * K; i++)
+                p[i] = kind == 0 ? 127 : kind == 1 ? -127 : (int)sslh_random_below(1, 2, i, 255) - 127;
+            for (i = 0; i < CHANNELS * K; i++)
+                q[i] = (uint8_t)(kind == 0 ? 255 : kind == 1 ? 1 : 1 + sslh_random_below(3, 4, i, 255));
+            for (i = 0; i < sizeof y / sizeof *y; i++) y[i] = 0.5f;
+            products(kernels, p, rows, q, widths[w], K, y);
+            for (r = 0; r <= SSLH_I_EIGHT_ROWS; r++) for (o = 0; o < CHANNELS; o++) {
+                int sum = 0;
+                const float v = y[r * CHANNELS + o];
+                for (k = 0; k < K && r < rows; k++) sum += p[(size_t)r * K + k] * ((int)q[(size_t)o * K + k] - 128);
+                wrong += v != (r < rows && o < widths[w] ? (float)sum : 0.5f);
+            }
+        }
+        CHECK(wrong == 0, "%s, groups of %d: %d values differ", set[at].table->name, group, wrong);
+    }
+}
+
+/* Rounding by registers and by single numbers. */
+static void the_kernels_round_alike(void) {
+    static float x[3 * 64 + 5];
+    static const float special[] = {0.5f, -0.5f, 1.5f, -1.5f, 0.49999997f, -0.0f, 126.5f, -126.5f, 127, -127};
+    sslh_i_isa set[SSLH_I_MOST_SETS];
+    const int sets = sslh_i_isas(set), most = (int)(sizeof x / sizeof *x);
+    int at, group, i, n, wrong;
+    volatile float zero = 0;
+    for (i = 0; i < most; i++)
+        x[i] = i < 10 ? special[i] : 254 * sslh_random_uniform(1, 1, (uint64_t)i) - 127;
+    for (at = 0; at < sets; at++) for (group = 2; group <= 4; group += 2) {
+        const sslh_i_eight_kernels *k = kernels_of(set + at, group);
+        if (!k) continue;
+        for (n = 1, wrong = 0; n <= most; n++) {
+            uint8_t p[2 * sizeof x / sizeof *x + 2];
+            memset(p, 99, sizeof p);
+            k->round(x + (most - n), (size_t)n, 1, p);
+            for (i = 0; i < n; i++) {
+                int16_t v;
+                memcpy(&v, p + 2 * i, 2);
+                wrong += (group == 4 ? p[i] - 128 : v) != sslh_i_eight_round(x[most - n + i], 1);
+            }
+            wrong += p[n * 4 / group] != 99 || k->most(x, (size_t)n) != sslh_i_plain_eight_most(x, (size_t)n);
+        }
+        CHECK(wrong == 0, "%s, groups of %d: %d differ", set[at].table->name, group, wrong);
+        x[100] = 1 / zero;
+        CHECK(k->most(x, 101) != k->most(x, 101) && k->most(x, 100) == sslh_i_plain_eight_most(x, 100), "Inf");
+        x[100] = 3;
+    }
+}
+
+/* The largest sum that there can be does not leave 32 bits. */
+static void the_longest_sum_fits(void) {
+    sslh_ctx *c = context(1);
+    sslh_tensor *x = sslh_full(c, sslh_dim2(1, SSLH_I_EIGHT_INPUTS), -1), *y;
+    sslh_net *net = linear(c, SSLH_I_EIGHT_INPUTS, 2), *small;
+    size_t i;
+    for (i = 0; i < sslh_param(net, 0)->count; i++) sslh_param(net, 0)->data[i] = i < SSLH_I_EIGHT_INPUTS ? 127 : -127;
+    small = eight(net);
+    y = run(small, x);
+    CHECK(!sslh_error(c), "%s", sslh_error(c));
+    if (!sslh_error(c)) {
+        const float bias[2] = {sslh_param(net, 1)->data[0], sslh_param(net, 1)->data[1]};
+        const float sum = 127.0f * 127.0f * SSLH_I_EIGHT_INPUTS, t = 1.0f / 127;
+        CHECK(y->data[0] == -sum * t + bias[0] && y->data[1] == sum * t + bias[1], "%.9g", (double)y->data[0]);
+    }
+    sslh_destroy(c);
+}
+
+/* --- layers ------------------------------------------------------------------------------------------------------- */
+
 static sslh_tensor *first_layer(sslh_net *net, sslh_tensor *x, const void *self) {
     (void)self;
     return sslh_layer_linear(net, 0, x, 0, SSLH_LINEAR);
@@ -285,6 +376,47 @@ static void batch_and_threads_change_no_bit(void) {
     }
 }
 
+/* Whatever the instruction set and the group of its kernels, layers have the bits of plain loops. */
+static void every_set_has_the_bits_of_plain_loops(void) {
+    static const conv_case cases[] = {{6, 7, 3, 5, 3, 1, 1, 1, 0}, {9, 8, 4, 6, 3, 2, 1, 1, 1},
+        {5, 5, 16, 70, 1, 1, 0, 1, 0}, {12, 11, 2, 3, 5, 3, 2, 2, 0}, {16, 16, 3, 8, 4, 4, 0, 1, 0},
+        {10, 10, 6, 17, 3, 1, 1, 2, 1}, {24, 24, 32, 33, 3, 1, 1, 1, 1}, {7, 7, 8, 20, 1, 2, 0, 1, 0}};
+    sslh_i_isa set[SSLH_I_MOST_SETS];
+    const int sets = sslh_i_isas(set);
+    int at, group, n;
+    for (n = 0; n < 8; n++) {
+        const conv_case *k = &cases[n];
+        NONE(sslh_desc, plain);
+        NONE(sslh_net_desc, d);
+        sslh_ctx *c, *first;
+        sslh_net *net;
+        sslh_tensor *x, *y;
+        plain.threads = 1, plain.seed = 7, plain.plain = 1;
+        first = sslh_create(plain);
+        d.forward = conv_forward, d.self = k, d.self_size = sizeof *k, d.kind = SSLH_MAP, d.width = k->out;
+        net = sslh_net_new(first, d);
+        sslh_layer_conv_new(net, "conv", k->in, k->out, k->kernel, 0, 0);
+        net = eight(net);
+        x = sslh_normal(first, sslh_dim4(3, k->h, k->w, k->in), 0, 1);
+        y = run(net, x);
+        CHECK(!sslh_error(first), "%s", sslh_error(first));
+        for (at = 0; at < sets; at++) for (group = 2; group <= 4; group += 2) {
+            struct sslh_i_kernels table = *set[at].table;
+            sslh_tensor *z;
+            if (!kernels_of(set + at, group)) continue;
+            if (group == 2) table.eight4.group = 0;
+            c = context(2);
+            c->k = &table;
+            z = run(sslh_clone_into(c, net), sslh_from(c, sslh_shape_of(x), x->data));
+            CHECK(!sslh_error(c) && z->count == y->count && memcmp(z->data, y->data, y->count * sizeof *y->data) == 0,
+                  "case %d, %s, groups of %d: other bits, %s", n, table.name, group,
+                  sslh_error(c) ? sslh_error(c) : "");
+            sslh_destroy(c);
+        }
+        sslh_destroy(first);
+    }
+}
+
 /* --- files -------------------------------------------------------------------------------------------------------- */
 
 static long file_size(const char *path) {
@@ -408,13 +540,15 @@ static void wrong_use_is_said(void) {
 }
 
 TESTS_BEGIN
-    TEST(the_kernel_has_the_sums_of_plain_loops)
+    TEST(the_kernels_have_the_sums_of_plain_loops)
+    TEST(the_kernels_round_alike)
     TEST(the_longest_sum_fits)
     TEST(weights_are_within_half_a_step)
     TEST(a_linear_layer_has_the_sums_of_the_equations)
     TEST(a_convolution_has_the_sums_of_the_equations)
     TEST(nets_compute_nearly_the_same)
     TEST(batch_and_threads_change_no_bit)
+    TEST(every_set_has_the_bits_of_plain_loops)
     TEST(a_saved_net_comes_back)
     TEST(nan_stays_in_its_row)
     TEST(the_smallest_weights_go)
