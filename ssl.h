@@ -25940,20 +25940,6 @@ SSLH_I_FN void sslh_i_tree_of(sslh_i_tree *t, sslh_net *net) {
     if (!sslh_i_net_dead(net)) sslh_i_tree_add(t, net, -1, "");
 }
 
-/* Switches a net and its descendants to evaluation, and back to what they were: mode (t->n). */
-SSLH_I_FN void sslh_i_evaluation_begin(sslh_i_tree *t, sslh_net *net, int mode[SSLH_I_MAX_NETS]) {
-    int i;
-    sslh_i_tree_of(t, net);
-    for (i = 0; i < t->n; i++) {
-        mode[i] = t->net[i]->training;
-        t->net[i]->training = 0;
-    }
-}
-SSLH_I_FN void sslh_i_evaluation_end(const sslh_i_tree *t, const int mode[SSLH_I_MAX_NETS]) {
-    int i;
-    for (i = 0; i < t->n; i++) t->net[i]->training = mode[i];
-}
-
 /* The same, with all nets ready for use; 0 after an error. */
 SSLH_I_FN int sslh_i_tree_ready(sslh_i_tree *t, sslh_net *net) {
     int i;
@@ -26515,6 +26501,7 @@ SSLH_DEF sslh_net *sslh_clone_into(sslh_ctx *c, sslh_net *net) {
     sslh_net *copy[SSLH_I_MAX_NETS];
     int i;
     if (!sslh_i_net_ok(c, "sslh_clone", net) || !sslh_i_tree_ready(&t, net)) return sslh_i_dummy_net(c);
+    copy[0] = NULL;
     for (i = 0; i < t.n; i++) {
         copy[i] = sslh_i_clone_one(c, t.net[i]);
         if (!copy[i]) return sslh_i_dummy_net(c);
@@ -26690,17 +26677,16 @@ SSLH_I_FN void sslh_i_summary_row(const sslh_trace_event *e, void *user) {
 /* Runs the net once on zeros while every operation reports itself, so that it also works for the caller's own nets. */
 SSLH_DEF size_t sslh_summary(sslh_net *net, sslh_shape input, char *out, size_t size) {
     sslh_i_summary s;
-    sslh_i_tree t;
+    sslh_i_modes modes;
     sslh_ctx *c = sslh_net_ctx(net);
     void (*trace)(const sslh_trace_event *, void *);
     void *trace_user;
-    int mode[SSLH_I_MAX_NETS];
     if (out && size) out[0] = 0;
     if (sslh_i_net_bad(net)) return 0;
     memset(&s, 0, sizeof s);
     s.out = out;
     s.size = size;
-    sslh_i_evaluation_begin(&t, net, mode); /* running statistics stay as they are */
+    sslh_i_modes_evaluate(net, &modes); /* running statistics stay as they are */
     trace = c->trace;
     trace_user = c->trace_user;
     sslh_i_append(out, size, &s.used, "%-20s %-20s %12s %12s\n", net->name, "output", "parameters", "million MAC");
@@ -26716,7 +26702,7 @@ SSLH_DEF size_t sslh_summary(sslh_net *net, sslh_shape input, char *out, size_t 
     c->trace_user = trace_user;
     sslh_no_grad(c, 0);
     sslh_pop(c);
-    sslh_i_evaluation_end(&t, mode);
+    sslh_i_modes_back(net, &modes);
     sslh_i_append(out, size, &s.used, "%-20s %-20s %12.0f %12.3f\n", "total", "", (double)sslh_net_query(net).params,
                   s.macs / 1e6);
     return s.used;
@@ -58665,8 +58651,8 @@ SSLH_I_FN sslh_tensor *sslh_i_embed_input(sslh_net *net, const uint8_t *pixels, 
 
 SSLH_DEF void sslh_embed(sslh_net *net, const uint8_t *pixels, int n, int height, int width, int channels, float *out) {
     sslh_ctx *c = sslh_net_ctx(net);
-    sslh_i_tree t;
-    int mode[SSLH_I_MAX_NETS], begin, h, w, taken;
+    sslh_i_modes modes;
+    int begin, h, w, taken;
     if (out && n > 0 && !sslh_i_net_dead(net)) memset(out, 0, (size_t)n * (size_t)net->width * sizeof *out);
     if (sslh_i_net_bad(net)) return;
     if (!pixels || !out) {
@@ -58686,7 +58672,7 @@ SSLH_DEF void sslh_embed(sslh_net *net, const uint8_t *pixels, int n, int height
     }
     h = net->preprocess.height ? net->preprocess.height : net->image ? net->image : height;
     w = net->preprocess.width ? net->preprocess.width : net->image ? net->image : width;
-    sslh_i_evaluation_begin(&t, net, mode);
+    sslh_i_modes_evaluate(net, &modes);
     for (begin = 0; begin < n && !SSLH_I_BAD(c); begin += SSLH_I_EMBED_BATCH) {
         int count = SSLH_I_MIN(n - begin, SSLH_I_EMBED_BATCH);
         sslh_tensor *y;
@@ -58703,7 +58689,7 @@ SSLH_DEF void sslh_embed(sslh_net *net, const uint8_t *pixels, int n, int height
         sslh_no_grad(c, 0);
         sslh_pop(c);
     }
-    sslh_i_evaluation_end(&t, mode);
+    sslh_i_modes_back(net, &modes);
     /* joins the chunks of the step heap, so that the next call allocates nothing */
     if (c->depth == 0 && c->ntensors == 0 && !SSLH_I_BAD(c)) sslh_i_heap_join(c);
 }
@@ -62303,8 +62289,8 @@ SSLH_I_FN void sslh_i_embed_texts(const char *fn, sslh_net *net, sslh_tokenizer 
                                   float *out, sslh_embed_text_desc d) {
     sslh_ctx *c = sslh_net_ctx(net);
     sslh_i_text_job s;
-    sslh_i_tree tree;
-    int mode[SSLH_I_MAX_NETS], begin, i;
+    sslh_i_modes modes;
+    int begin, i;
     if (out && n > 0 && !sslh_i_net_dead(net)) memset(out, 0, (size_t)n * (size_t)net->width * sizeof *out);
     if (sslh_i_net_bad(net)) return;
     if (!t || !texts || !out || n < 1) {
@@ -62316,7 +62302,7 @@ SSLH_I_FN void sslh_i_embed_texts(const char *fn, sslh_net *net, sslh_tokenizer 
     memset(&s, 0, sizeof s);
     s.fn = fn, s.net = net, s.t = t, s.d = d;
     if (!sslh_i_text_job_ok(&s)) return;
-    sslh_i_evaluation_begin(&tree, net, mode);
+    sslh_i_modes_evaluate(net, &modes);
     for (begin = 0; begin < n && !SSLH_I_BAD(c); begin += SSLH_I_EMBED_TEXTS) {
         const int count = SSLH_I_MIN(n - begin, SSLH_I_EMBED_TEXTS);
         float *rows = out + (size_t)begin * (size_t)net->width;
@@ -62325,7 +62311,7 @@ SSLH_I_FN void sslh_i_embed_texts(const char *fn, sslh_net *net, sslh_tokenizer 
         if (i == count) sslh_i_text_run(&s, rows);
         for (i = 0; i < count && d.normalize; i++) sslh_i_text_scale(rows + (size_t)i * (size_t)net->width, net->width);
     }
-    sslh_i_evaluation_end(&tree, mode);
+    sslh_i_modes_back(net, &modes);
     sslh_i_free(c, s.token);
     sslh_i_free(c, s.window);
     if (SSLH_I_BAD(c)) memset(out, 0, (size_t)n * (size_t)net->width * sizeof *out);
