@@ -3281,47 +3281,53 @@ typedef struct sslh_clip_desc {
     float dropout;            /* in the text encoder, as for sslh_gpt, at least 0, below 1; default 0 */
     int   start_token;        /* number of the token in front of each text, 1 to 16777215; default auto (0): the last
                                  but one of the vocabulary, as in CLIP's */
-    int   end_token;          /* of the token behind it, 1 to 16777215; default auto (0): the last of the vocabulary */
-    int   vocabulary;         /* without a text encoder one of kind SSLH_CLIP_TEXT is made: its tokens, 3 to 16777216;
-                                 default 49408 */
+    int   end_token;          /* number of the token behind it, 1 to 16777215; default auto (0): the last of the
+                                 vocabulary */
+    int   vocabulary;         /* this and the next three describe the text encoder, of kind SSLH_CLIP_TEXT, that is made
+                                 when the caller gives none: its .vocabulary, 3 to 16777216; default 49408 */
     int   length;             /* its .length, 3 to 1048576; default 77 */
-    int   text_width;         /* its .width, with a head for each 32 or, from 512 on, for each 64, as in the models of
-                                 the authors; 1 to 65536; default 128 */
+    int   text_width;         /* its .width, 1 to 65536; default 128. It has an attention head for every 32 of it or,
+                                 from 512 on, for every 64, as in the models of the authors */
     int   text_depth;         /* its .depth, 1 to 512; default 2 */
     const sslh_recipe *views; /* default auto: a crop of at least 0.6 of the image, no flip, normalised as the encoder
                                  was trained or by the data's mean and deviation */
     const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
 } sslh_clip_desc;
-/* image: any encoder; maps and tokens are averaged. text: an sslh_transformer, or NULL: one as .vocabulary to
-   .text_depth say. Its feature is that of the end token, so a causal one sees the whole text there. Data: images, and
-   captions without special tokens: one to five fields of tokens (T) with lengths; of several, each epoch draws one for
-   each sample, and captions are equal when those of the first field are. Texts must have room for two more tokens in
-   the text encoder. Errors: data without images or without captions, special tokens beyond the vocabulary. Other
-   numbers: top-1, the share of images and texts that find a right answer in the batch; temperature. Training: batch=128
+/* The equations are in >>clip. image: any encoder; maps and tokens are averaged. text: an sslh_transformer, or NULL:
+   one as .vocabulary to .text_depth say. The feature of a text is the output at its end token, where a causal transformer
+   has seen the whole text. Data: images, and captions without special tokens: one to five fields of tokens (T) with
+   lengths; of several, each epoch draws one for each sample, and captions are equal when those of the first field are.
+   The longest caption and two more tokens must fit into the text encoder. Errors: data without images or without
+   captions, special tokens beyond the vocabulary. Other numbers: top-1, the share of images and texts that find a right
+   answer in the batch; temperature. Training: batch=128
    optimizer=adamw beta2=0.98 eps=1e-6 lr=1e-3 weight_decay=0.1 clip=1 schedule=cosine warmup=1. Paper: head_out=512
    text_width=512 text_depth=12 batch=32768 optimizer=adamw beta2=0.98 eps=1e-6 lr=5e-4 weight_decay=0.2
    schedule=cosine warmup=0.16. */
 SSLH_API sslh_method sslh_clip(sslh_ctx *c, sslh_net *image, sslh_net *text, sslh_clip_desc desc);
-/* Embeddings, rows of length 1, persistent, in evaluation mode: of all images (count,E), and of the captions in field
-   number field (count,E). sslh_nearest and sslh_retrieval search among them: text by image, image by text. */
+/* Embeddings as rows of length 1, persistent, computed in evaluation mode; E is .head_out: of all images (count,E), and
+   of the captions in field number field (count,E). sslh_nearest and sslh_retrieval search among them, for a text by an
+   image or for an image by a text. */
 SSLH_API sslh_tensor *sslh_clip_images(sslh_method *m, sslh_data data);
 SSLH_API sslh_tensor *sslh_clip_texts(sslh_method *m, sslh_data data, int field);
 #if SSLH_WITH_TOKENIZERS
-/* Embeddings (n,E) of n classes by their names, persistent: the mean of those of all prompts ("a photo of a {}.", where
-   the name takes the place of {}), again of length 1. prompts NULL: the name alone. Long texts are cut. Errors: a
-   prompt without {}, a name of which the tokenizer makes nothing. */
+/* Embeddings (n,E) of n classes by their names, persistent: for each class the mean of the embeddings of all count
+   prompts ("a photo of a {}.", where the name takes the place of {}), scaled to length 1 again. prompts NULL: the name
+   alone. Of a text that is too long the beginning is used. Errors: a prompt without {}, a name of which the tokenizer
+   makes nothing. */
 SSLH_API sslh_tensor *sslh_clip_classes(sslh_method *m, sslh_tokenizer *t, const char *const *names, int n,
                                         const char *const *prompts, int count);
 #endif
-/* Zero-shot classification: for each image the row of classes (K,E), of length 1, with the largest cosine, into
-   predicted (count) unless it is NULL. Returns the share that are the labels of the data; 0 without labels. */
+/* Zero-shot classification: for each image the number of the row of classes (K,E) with the largest cosine, into
+   predicted (count) unless that is NULL. Returns the share of images for which this number is the label in the data; 0
+   without labels. */
 SSLH_API float sslh_clip_zero_shot(sslh_method *m, sslh_tensor *classes, sslh_data data, int32_t *predicted);
 /* Reads weights of both encoders and the heads, from files of OpenAI's and Hugging Face's names (the image encoder is
    then sslh_vit with .clip, the text encoder of kind SSLH_CLIP_TEXT) and of sslh_clip_save; names that the method does
    not have are passed over, but all that it has must be there, and after an error nothing has changed. The encoder of
    images of a published model, whose files do not say how images are normalised, gets OpenAI's mean and deviation. */
 SSLH_API void sslh_clip_load(sslh_method *m, const char *path);
-/* Writes them with OpenAI's names: "visual." before those of the image encoder. */
+/* Writes the weights of both encoders and the heads with OpenAI's names: "visual." before those of the image
+   encoder. */
 SSLH_API void sslh_clip_save(sslh_method *m, const char *path);
 #endif
 
@@ -3752,27 +3758,29 @@ typedef struct sslh_bert_desc {
     float hidden;             /* part of those that becomes [MASK], 0 to 1; default 0.8; SSLH_OFF: none */
     float replaced;           /* part that becomes any token, 0 to 1; default 0.1, or what .hidden leaves; SSLH_OFF:
                                  none; the rest stays */
-    int   next;               /* default 0; 1: is the second text of a sample the one behind the first, or another's; 2:
-                                 are the two in order, or exchanged (Lan et al. 2020); 0 to 2 */
-    int   cls_token;          /* number of [CLS], 0 to 16777215; default 101; SSLH_OFF: 0. As the following, default as
-                                 in the published vocabulary */
-    int   sep_token;          /* of [SEP], 0 to 16777215; default 102; SSLH_OFF: 0 */
-    int   mask_token;         /* of [MASK], 0 to 16777215; default 103; SSLH_OFF: 0 */
-    int   pad_token;          /* of [PAD], 0 to 16777215; default 0 */
+    int   next;               /* a second task, 0 to 2; default 0: none; 1: is the second text the one that follows the
+                                 first, or that of another sample; 2: are the two texts in order, or exchanged (Lan et
+                                 al. 2020) */
+    int   cls_token;          /* number of [CLS], 0 to 16777215; default 101; SSLH_OFF: 0. This and the next three are
+                                 by default those of BERT's published vocabulary */
+    int   sep_token;          /* number of [SEP], 0 to 16777215; default 102; SSLH_OFF: 0 */
+    int   mask_token;         /* number of [MASK], 0 to 16777215; default 103; SSLH_OFF: 0 */
+    int   pad_token;          /* number of [PAD], 0 to 16777215; default 0 */
     float dropout;            /* as for sslh_gpt, at least 0, below 1; default 0.1; SSLH_OFF: none */
     const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
 } sslh_bert_desc;
-/* encoder: sslh_transformer that is not causal, with .next one with .pooler and two segments. Data: texts without
-   special tokens, the first field of tokens (of a stream: its windows), with .next the first two; the method puts
-   [CLS] in front and [SEP] behind each. Other numbers: perplexity of the predicted tokens; with .next the share of
-   right answers. Training: batch=32 optimizer=adamw lr=1e-3 weight_decay=0.01 clip=1 schedule=linear_decay warmup=1.
-   Paper: batch=256 optimizer=adamw no_bias_correction=1 lr=1e-4 weight_decay=0.01 clip=1 schedule=linear_decay
-   warmup=0.4. */
+/* The equations are in >>bert. encoder: an sslh_transformer that is not causal; .next needs one with .pooler and two
+   segments. Data: texts without special tokens, the first field of tokens (of a stream: its windows), with .next the
+   first two fields; the method puts [CLS] in front and [SEP] behind each text. Other numbers: perplexity of the
+   predicted tokens; with .next the share of right answers. Training: batch=32 optimizer=adamw lr=1e-3 weight_decay=0.01
+   clip=1 schedule=linear_decay warmup=1. Paper: batch=256 optimizer=adamw no_bias_correction=1 lr=1e-4
+   weight_decay=0.01 clip=1 schedule=linear_decay warmup=0.4. */
 SSLH_API sslh_method sslh_bert(sslh_ctx *c, sslh_net *encoder, sslh_bert_desc desc);
-/* Mean loss in nats of each predicted token, in evaluation mode; what is hidden depends on the seed and the sample.
-   Windows of a stream stay where they are, and of two texts the second is always the right one. 0 after an error. */
+/* The mean loss in nats per predicted token, in evaluation mode; what is hidden depends on the seed and the sample. The
+   windows of a stream do not move, and of two texts the second is always the right one. 0 after an error. */
 SSLH_API float sslh_bert_evaluate(sslh_method *m, sslh_data data);
-/* Weights of Hugging Face's files, encoder ("bert.") and heads ("cls."); what of it the method has must be there. */
+/* Reads weights from files with Hugging Face's names, of the encoder ("bert.") and the heads ("cls."); all parameters
+   that the method has must be there. */
 SSLH_API void sslh_bert_load(sslh_method *m, const char *path);
 /* The k most likely tokens, and their probabilities, in the place of the first [MASK] of a text of count tokens without
    [CLS] and [SEP]: into token and probability (k each). Returns the place of that [MASK]; -1, and an error, when there
@@ -3798,11 +3806,11 @@ typedef struct sslh_electra_desc {
                                  least 1 */
     int   unigram;            /* 1: no generator, words are replaced by others as often as these occur in the data;
                                  default 0 */
-    int   cls_token;          /* number of [CLS], 0 to 16777215; default 101; SSLH_OFF: 0. As the following, default as
-                                 in BERT's published vocabulary */
-    int   sep_token;          /* of [SEP], 0 to 16777215; default 102; SSLH_OFF: 0 */
-    int   mask_token;         /* of [MASK], 0 to 16777215; default 103; SSLH_OFF: 0 */
-    int   pad_token;          /* of [PAD], 0 to 16777215; default 0 */
+    int   cls_token;          /* number of [CLS], 0 to 16777215; default 101; SSLH_OFF: 0. This and the next three are
+                                 by default those of BERT's published vocabulary */
+    int   sep_token;          /* number of [SEP], 0 to 16777215; default 102; SSLH_OFF: 0 */
+    int   mask_token;         /* number of [MASK], 0 to 16777215; default 103; SSLH_OFF: 0 */
+    int   pad_token;          /* number of [PAD], 0 to 16777215; default 0 */
     float dropout;            /* as for sslh_gpt, at least 0, below 1; default 0.1; SSLH_OFF: none */
     const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
 } sslh_electra_desc;
@@ -3834,11 +3842,11 @@ typedef struct sslh_bart_desc {
     float replaced;           /* share that becomes any token, 0 to 1; default 0 */
     float masked;             /* share that becomes [MASK], 0 to 1; default 0 */
     int   decoder_depth;      /* blocks of the decoder, 1 to 512; default auto: as many as the encoder has */
-    int   cls_token;          /* number of [CLS], 0 to 16777215; default 101; SSLH_OFF: 0. As the following, default as
-                                 in BERT's published vocabulary */
-    int   sep_token;          /* of [SEP], 0 to 16777215; default 102; SSLH_OFF: 0 */
-    int   mask_token;         /* of [MASK], 0 to 16777215; default 103; SSLH_OFF: 0 */
-    int   pad_token;          /* of [PAD], 0 to 16777215; default 0 */
+    int   cls_token;          /* number of [CLS], 0 to 16777215; default 101; SSLH_OFF: 0. This and the next three are
+                                 by default those of BERT's published vocabulary */
+    int   sep_token;          /* number of [SEP], 0 to 16777215; default 102; SSLH_OFF: 0 */
+    int   mask_token;         /* number of [MASK], 0 to 16777215; default 103; SSLH_OFF: 0 */
+    int   pad_token;          /* number of [PAD], 0 to 16777215; default 0 */
     float dropout;            /* as for sslh_gpt, at least 0, below 1; default 0.1; SSLH_OFF: none */
     const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
 } sslh_bart_desc;
@@ -3870,10 +3878,10 @@ typedef struct sslh_sentence_order_desc {
     int   sentences;          /* k, how many of a text are shuffled, 2 to 64; default 4 */
     int   sentence_end;       /* the token that ends a sentence, 0 to 16777215; default 1012, "." in BERT's published
                                  vocabulary; SSLH_OFF: 0 */
-    int   cls_token;          /* number of [CLS], 0 to 16777215; default 101; SSLH_OFF: 0. As the following, default as
-                                 in that vocabulary */
-    int   sep_token;          /* of [SEP], 0 to 16777215; default 102; SSLH_OFF: 0 */
-    int   pad_token;          /* of [PAD], 0 to 16777215; default 0 */
+    int   cls_token;          /* number of [CLS], 0 to 16777215; default 101; SSLH_OFF: 0. This and the next two are by
+                                 default those of that vocabulary, too */
+    int   sep_token;          /* number of [SEP], 0 to 16777215; default 102; SSLH_OFF: 0 */
+    int   pad_token;          /* number of [PAD], 0 to 16777215; default 0 */
     float dropout;            /* as for sslh_gpt, at least 0, below 1; default 0.1; SSLH_OFF: none */
     const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
 } sslh_sentence_order_desc;
@@ -12374,29 +12382,35 @@ SSLH_I_FN sslh_method sslh_i_cpc2_make(sslh_ctx *c, sslh_net *encoder, sslh_data
    transferable visual models from natural language supervision", ICML 2021. Sigmoid: Zhai, Mustafa, Kolesnikov, Beyer:
    "Sigmoid loss for language image pre-training", ICCV 2023.
 
-   Learns from: images and their captions. An image has to find its caption among those of the batch, and a caption its
-   image. Words name what matters in an image, so that no augmentation has to say what does not. Afterwards any text can
-   be compared with any image, the name of a class too that has never been seen.
+   Learns from: images and their captions. Each image has to find its caption among those of the batch, and each caption
+   its image. Words name what matters in an image, so that no augmentation has to say what does not matter. Afterwards
+   any text can be compared with any image, even the name of a class that never occurred in training.
 
-       u = U f(image) / |U f(image)|               encoder f, matrix U, no bias                       (1)
-       v = V g(text)_end / |V g(text)_end|         text = [start] caption [end]; g a transformer      (2)
-       x_ij = e^s u_i . v_j                        s is learnt; 0 <= s <= ln 100                      (3)
-       R_ij = 1 if captions i and j are equal, else 0                                                 (4)
-       L = 1/2 mean over i of [ ce(x_i., R_i.) + ce(x_.i, R_i.) ]                                     (5)
-           ce(x, r) = lse(x) - sum over j of r_j x_j / sum over j of r_j
-       L = 1/N sum over i, j of softplus(-(x_ij + b)) where R_ij = 1, softplus(x_ij + b) elsewhere    (6)
+       u_i = U f(image_i) / |U f(image_i)|     encoder f; U (E,D), no bias; E: .head_out, D: width of f       (1)
+       v_i = V g(t_i) / |V g(t_i)|             t_i = [start] caption i [end]; g(t_i) (D'): the output of a
+                                               transformer at the token [end]; V (E,D'), no bias              (2)
+       x_ij = e^s u_i . v_j                    s is learnt, 0 <= s <= ln 100 (.most); e^-s: the temperature   (3)
+       R_ij = 1 if captions i and j are equal, so that R_ii = 1; else 0                                       (4)
+       L = 1/2 mean over i of [ ce(x_i., R_i.) + ce(x_.i, R_i.) ]    x_i.: row i of x (N,N), x_.i: column i   (5)
+           ce(a, r) = lse(a) - sum over j of r_j a_j / sum over j of r_j,   lse(a) = ln sum over j of e^a_j
+       L = 1/N sum over i, j of softplus(-(x_ij + b)) where R_ij = 1, softplus(x_ij + b) elsewhere            (6)
+           softplus(a) = ln(1 + e^a) = -ln sigmoid(-a)
 
-   (6) is SigLIP, in which b is learnt and every pair counts by itself: no sum runs over the batch, so that L hardly
-   depends on its size. b starts at -10, because nearly all pairs are wrong.
-   Zero-shot classification: v of "a photo of a {}." for the name of each class, averaged over several such sentences,
-   made unit vectors again (7); the class of an image is the one with the largest u . v.
-   Defaults: the papers' temperatures and optimiser with a higher rate. L is ln N when all embeddings are equal.
-   Traps: captions that are names of classes are equal in many pairs of a batch. For (6) each of them is then wrong for
-   the images of the others unless R says otherwise. (5) is the same with R and without it as long as equal captions
-   have equal embeddings, because the shares of the right answers then add up to the same sum; with several captions per
-   image, .drop_words or dropout they differ, and R counts. s must not decay, and without a bound it runs away.
-   Accumulating gradients adds no wrong answers. Mirrored images contradict captions with left and right in them. A few
-   thousand pairs are learnt by heart (several captions per image, .drop_words and crops help). */
+   N is the number of pairs in the batch. (5) is CLIP's loss (.loss 1): every row and every column of x is the logits of
+   a classification whose right answers share the target equally. (6) is SigLIP's (.loss 2), in which b is learnt and
+   every pair counts by itself: no softmax runs over the batch, so that L hardly depends on its size. b starts at -10,
+   because nearly all pairs are wrong.
+   Zero-shot classification (7): the name of each class is put into several sentences such as "a photo of a {}.", and
+   the mean of their vectors v is scaled to length 1 again; an image gets the class with the largest u . v.
+   Defaults: the initial temperatures and the optimiser of the papers, with a higher learning rate. (5) is ln N when all
+   embeddings are equal.
+   Traps: captions that are names of classes occur several times in a batch. If (4) did not say so, each of them would
+   be a wrong answer in (6) for the images of the others. In (5) R changes nothing as long as equal captions have equal
+   embeddings, because their shares of the target then add up to the same sum; with several captions per image,
+   .drop_words or dropout the embeddings differ, and R matters. s is left out of weight decay, and without the bound in
+   (3) it may grow without end. Accumulating gradients over several batches adds no wrong answers, because each image is
+   compared with the texts of its own batch only. Mirrored images contradict captions that say left or right. A few
+   thousand pairs are learnt by heart; several captions per image, .drop_words and crops help against that. */
 
 static const sslh_setting sslh_i_clip_settings[] = {
     {SSLH_I_FIELD(sslh_clip_desc, loss), SSLH_SETTING_INT, "1", "1 or 2"},
@@ -12420,16 +12434,16 @@ static const char sslh_i_clip_training[] =
 static const char sslh_i_clip_paper[] = "head_out=512 text_width=512 text_depth=12 batch=32768 optimizer=adamw "
     "beta2=0.98 eps=1e-6 lr=5e-4 weight_decay=0.2 schedule=cosine warmup=0.16";
 
-/* The heads: parameters in this order. b is there with the sigmoid only. */
+/* The parameters of the heads, in this order: U (E,D), V (E,D'), s (), b (). Only (6) has b. */
 enum { SSLH_I_CLIP_U, SSLH_I_CLIP_V, SSLH_I_CLIP_S, SSLH_I_CLIP_B };
 typedef struct sslh_i_clip {
     sslh_clip_desc d;
-    sslh_recipe views;
-    sslh_net *text, *head;
-    int given; /* views is the caller's */
+    sslh_recipe views;     /* of images */
+    sslh_net *text, *head; /* g; the parameters above. f is the encoder of the method */
+    int given;             /* 1: views is the caller's */
 } sslh_i_clip;
 
-/* The numbers of the fields of captions; returns how many there are. */
+/* The numbers of those fields of the data that hold captions, into field; returns how many there are. */
 SSLH_I_FN int sslh_i_clip_fields(const sslh_data *data, int field[SSLH_FIELDS]) {
     int i, n = 0;
     for (i = 0; i < data->fields; i++)
@@ -12437,7 +12451,7 @@ SSLH_I_FN int sslh_i_clip_fields(const sslh_data *data, int field[SSLH_FIELDS]) 
             field[n++] = i;
     return n;
 }
-/* T of a batch: the longest caption of these fields, and the two tokens around it. */
+/* T, the length of the rows of tokens: that of the longest caption of these fields, and two for [start] and [end]. */
 SSLH_I_FN int sslh_i_clip_width(const sslh_data *data, const int *field, int fields) {
     int i, T = 0;
     for (i = 0; i < fields; i++) T = SSLH_I_MAX(T, data->field[field[i]].shape.size[0]);
@@ -12458,16 +12472,17 @@ SSLH_I_FN void sslh_i_clip_prepare(sslh_method *m, sslh_data data) {
         sslh_fail(m->ctx, SSLH_E_SHAPE, "sslh_clip: captions of %d tokens, but the text encoder has room for %d "
                   "(.length - 2)", sslh_i_clip_width(&data, field, n) - 2, t->length - 2);
     if (SSLH_I_BAD(m->ctx)) return;
-    if (!s->given && p.std[0] != 0.0f) { /* pretrained: as it was */
+    if (!s->given && p.std[0] != 0.0f) { /* a pretrained encoder: images are normalised as in its training */
         memcpy(s->views.mean, p.mean, sizeof p.mean);
         memcpy(s->views.std, p.std, sizeof p.std);
     }
     sslh_i_views_prepare(&s->views, s->given || p.std[0] != 0.0f, m->encoder, data);
 }
 
-/* Texts as the text encoder reads them: N captions of length[n] tokens, without special ones, as rows of T. */
+/* Texts as the text encoder reads them: N captions with [start] and [end] around them, as rows of T tokens. ends: where
+   [end] is among all N T tokens; padding: 1 behind it. */
 typedef struct sslh_i_clip_rows {
-    sslh_tensor *tokens, *ends, *padding; /* (N,T); (N): where the end token is among all N T; (N,T) U8 */
+    sslh_tensor *tokens, *ends, *padding; /* (N,T), (N), (N,T) U8 */
 } sslh_i_clip_rows;
 SSLH_I_FN int sslh_i_clip_rows_new(sslh_ctx *c, int N, int T, sslh_i_clip_rows *r) {
     r->tokens = sslh_i_new(c, "sslh_clip", SSLH_I32, sslh_dim2(N, T));
@@ -12475,7 +12490,8 @@ SSLH_I_FN int sslh_i_clip_rows_new(sslh_ctx *c, int N, int T, sslh_i_clip_rows *
     r->padding = r->ends ? sslh_i_new(c, "sslh_clip", SSLH_U8, sslh_dim2(N, T)) : NULL;
     return r->padding != NULL;
 }
-/* [start] caption [end] as row n; of a caption that is too long the beginning. */
+/* Writes [start] caption [end] as row n; caption has length tokens, of which the last are cut off if they do not
+   fit. */
 SSLH_I_FN void sslh_i_clip_row(const sslh_i_clip *s, sslh_i_clip_rows *r, int n, const int32_t *caption, int length) {
     const int T = r->tokens->shape[1];
     int32_t *row = r->tokens->ints + (size_t)n * (size_t)T;
@@ -12489,7 +12505,8 @@ SSLH_I_FN void sslh_i_clip_row(const sslh_i_clip *s, sslh_i_clip_rows *r, int n,
     memset(r->padding->bytes + (size_t)n * (size_t)T + (size_t)(length + 2), 1, (size_t)(T - length - 2));
 }
 
-/* Leaves out a share of n tokens, at least one of which stays; returns how many are left. Token t is draw 1 + t. */
+/* Leaves out each of n tokens with the probability share, but one token, chosen first, always stays; returns how many
+   are left. Draw 1 + t of the stream is about token t, draw 1 + n chooses the one that stays. */
 SSLH_I_FN int sslh_i_clip_drop(float share, uint64_t seed, uint64_t stream, int32_t *token, int n) {
     int i, left = 0, stays;
     if (!(share > 0.0f) || n < 1) return n;
@@ -12499,7 +12516,8 @@ SSLH_I_FN int sslh_i_clip_drop(float share, uint64_t seed, uint64_t stream, int3
     return left;
 }
 
-/* (4): same (N) receives, for each row of x (N,T) with these lengths, the number of the first row equal to it. */
+/* (4): same (N) receives, for each row of x (N,T), of which length[n] tokens count, the number of the first row equal
+   to it: R_ij = 1 where same[i] is same[j]. */
 SSLH_I_FN void sslh_i_clip_same(const sslh_tensor *x, const int32_t *length, int32_t *same) {
     const size_t T = (size_t)x->shape[1];
     int i, j;
@@ -12511,8 +12529,9 @@ SSLH_I_FN void sslh_i_clip_same(const sslh_tensor *x, const int32_t *length, int
     }
 }
 
-/* One caption of each sample, from the field that draw 0 chooses, with .equal 2 only for samples whose first caption no
-   sample before them has; "kept" (N) then holds their places in the batch. */
+/* The image and one caption of each sample, from a field that draw 0 of the sample's stream chooses. With .equal 2 a
+   sample is used only if no sample before it has the same caption in the first field; N counts those used, and kept (N)
+   holds their places in the batch. */
 SSLH_I_FN void sslh_i_clip_views(sslh_method *m, const sslh_batch *b, sslh_view_set *out) {
     sslh_ctx *c = m->ctx;
     const sslh_i_clip *s = (const sslh_i_clip *)m->self;
@@ -12558,13 +12577,14 @@ SSLH_I_FN void sslh_i_clip_views(sslh_method *m, const sslh_batch *b, sslh_view_
     sslh_view_add(out, "same", same); /* (N) */
 }
 
-/* (1) without the norm: images (N,H,W,C), or the features of the encoder (N,D), -> (N,E) */
+/* U f(image) of (1), not yet divided by its length: images (N,H,W,C), or features of the encoder (N,D), -> (N,E) */
 SSLH_I_FN sslh_tensor *sslh_i_clip_image(sslh_method *m, sslh_tensor *x) {
     const sslh_i_clip *s = (const sslh_i_clip *)m->self;
     if (!SSLH_I_BAD(m->ctx) && x->ndim != 2) x = sslh_i_pool_features(m->ctx, sslh_forward(m->encoder, x));
     return sslh_linear(m->ctx, x, sslh_param(s->head, SSLH_I_CLIP_U), NULL);
 }
-/* (2) without the norm: texts -> (N,E). A causal g does not see what is behind the end token. */
+/* V g(t) of (2), not yet divided by its length: tokens (N,T), ends (N), padding (N,T) -> (N,E). A causal g needs no
+   mask, because its output at [end] does not depend on what is behind. */
 SSLH_I_FN sslh_tensor *sslh_i_clip_text(sslh_method *m, sslh_tensor *tokens, sslh_tensor *ends, sslh_tensor *padding) {
     sslh_ctx *c = m->ctx;
     const sslh_i_clip *s = (const sslh_i_clip *)m->self;
@@ -12574,9 +12594,9 @@ SSLH_I_FN sslh_tensor *sslh_i_clip_text(sslh_method *m, sslh_tensor *tokens, ssl
     memset(&f, 0, sizeof f);
     f.dropout = s->d.dropout;
     if (t && t->causal != 1) f.mask = padding;
-    h = sslh_forward_ex(s->text, tokens, f); /* (N,T,D) */
+    h = sslh_forward_ex(s->text, tokens, f); /* (N,T,D') */
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
-    h = sslh_embedding(c, sslh_reshape(c, h, sslh_dim2(-1, t->width)), ends); /* (N,D) */
+    h = sslh_embedding(c, sslh_reshape(c, h, sslh_dim2(-1, t->width)), ends); /* (N,D') */
     return sslh_linear(c, h, sslh_param(s->head, SSLH_I_CLIP_V), NULL);
 }
 
@@ -12592,13 +12612,15 @@ SSLH_I_FN sslh_tensor *sslh_i_clip_step_loss(sslh_method *m, const sslh_view_set
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
     N = image->shape[0];
     m->guessing = sslh_i_ln(N);
-    if (sigmoid && N > 1) /* each of the N N pairs is right with the probability 1 / N */
+    /* (6) when each pair is held for right with the probability 1/N: for each image ln N for the right text and
+       ln(N / (N - 1)) for each of the N - 1 wrong ones */
+    if (sigmoid && N > 1)
         m->guessing += (float)(N - 1) * (sslh_i_ln(N) - sslh_i_ln(N - 1));
     m->numbers[1].value = (float)sslh_i_exp(-scale->data[0]);
     return sslh_i_pair_loss(c, "sslh_clip", 1, image, text, scale, sigmoid ? sslh_param(s->head, SSLH_I_CLIP_B) : NULL,
                             sslh_view_get(v, "same"), &m->numbers[0].value); /* (3) to (6) */
 }
-/* The bounds of (3). */
+/* Keeps s within the bounds of (3) after each update. */
 SSLH_I_FN void sslh_i_clip_after(sslh_method *m) {
     const sslh_i_clip *s = (const sslh_i_clip *)m->self;
     sslh_tensor *scale = sslh_param(s->head, SSLH_I_CLIP_S);
@@ -12607,13 +12629,14 @@ SSLH_I_FN void sslh_i_clip_after(sslh_method *m) {
     if (scale->data[0] < 0) scale->data[0] = 0;
 }
 
-/* The method's settings in evaluation; NULL after an error. *was receives the modes that sslh_i_modes_back restores. */
+/* Puts the method's nets into evaluation mode and returns its settings; NULL after an error. *was receives the modes
+   that sslh_i_modes_back restores. */
 SSLH_I_FN const sslh_i_clip *sslh_i_clip_begin(const char *op, sslh_method *m, sslh_i_modes *was) {
     const sslh_i_clip *s = (const sslh_i_clip *)sslh_i_self(op, m, "sslh_clip");
     if (s) sslh_i_modes_evaluate(m->net, was);
     return s;
 }
-/* Copies unit rows of x into out, from row at on. */
+/* Copies the rows of x (n,E), scaled to length 1, into out (count,E), from row number at on. */
 SSLH_I_FN void sslh_i_clip_put(sslh_ctx *c, sslh_tensor *x, sslh_tensor *out, int64_t at) {
     x = sslh_l2_normalize(c, x, 0);
     if (!SSLH_I_BAD(c)) memcpy(out->data + (size_t)at * (size_t)out->shape[1], x->data, x->count * sizeof *x->data);
@@ -12688,7 +12711,8 @@ SSLH_DEF sslh_tensor *sslh_clip_texts(sslh_method *m, sslh_data data, int field)
 }
 
 #if SSLH_WITH_TOKENIZERS
-/* The tokens of a prompt with a name in the place of {}, as row n; 0 and an error when it has no {} or no tokens. */
+/* Writes the tokens of a prompt, with name in the place of {}, as row n of r. Returns 1, or 0 after an error: the
+   prompt has no {}, or the text has no tokens. */
 SSLH_I_FN int sslh_i_clip_prompt(sslh_method *m, sslh_tokenizer *t, const char *prompt, const char *name,
                                  sslh_i_clip_rows *r, int n) {
     const char *op = "sslh_clip_classes";
@@ -12718,7 +12742,7 @@ SSLH_I_FN int sslh_i_clip_prompt(sslh_method *m, sslh_tokenizer *t, const char *
     return used > 0 && !SSLH_I_BAD(c);
 }
 
-/* (7), class by class. */
+/* (7), class by class: the rows of a class are its prompts. */
 SSLH_DEF sslh_tensor *sslh_clip_classes(sslh_method *m, sslh_tokenizer *t, const char *const *names, int n,
                                         const char *const *prompts, int count) {
     static const char *const alone[1] = {"{}"};
@@ -12779,7 +12803,7 @@ SSLH_DEF float sslh_clip_zero_shot(sslh_method *m, sslh_tensor *classes, sslh_da
     return SSLH_I_BAD(c) ? 0 : (float)((double)right / (double)data.count);
 }
 
-/* OpenAI's names; the matrices are (in,out) in files. */
+/* U, V, s and, for (6), b, with OpenAI's names; in files the two matrices are (in,out). image, text: D and D'. */
 SSLH_I_FN sslh_net *sslh_i_clip_head(sslh_ctx *c, const sslh_clip_desc *d, int image, int text) {
     sslh_net_desc n;
     sslh_net *net;
@@ -12802,7 +12826,7 @@ SSLH_I_FN sslh_net *sslh_i_clip_head(sslh_ctx *c, const sslh_clip_desc *d, int i
     sslh_param_set(net, SSLH_I_CLIP_S, no_decay);
     return net;
 }
-/* The text encoder that the method makes. */
+/* g, when the caller gives no text encoder. */
 SSLH_I_FN sslh_net *sslh_i_clip_text_new(sslh_ctx *c, const sslh_clip_desc *d) {
     sslh_transformer_desc t;
     memset(&t, 0, sizeof t);
@@ -15401,22 +15425,25 @@ SSLH_I_FN sslh_method sslh_i_gpt_make(sslh_ctx *c, sslh_net *encoder, sslh_data 
    NAACL 2019. Dynamic masks: Liu et al.: "RoBERTa: a robustly optimized BERT pretraining approach", 2019. Order of
    sentences: Lan et al.: "ALBERT: a lite BERT for self-supervised learning of language representations", ICLR 2020.
 
-   Learns from: a text with gaps. Unlike GPT, the transformer sees what comes before and after a gap. So the features of
-   each word, and those of [CLS], which stands for the whole, depend on all of the text.
+   Learns from: a text with gaps. Unlike GPT, the transformer f sees what comes before and after a gap. So the features
+   of each word, and those of [CLS], which stands for the whole text, depend on all of the text.
 
-       x = [CLS] a [SEP]   or   [CLS] a [SEP] b [SEP], b in segment 1                                         (1)
-       S = 15 % of the places of a and b, at least one, drawn anew in each epoch                              (2)
-       x'_t = [MASK] (80 %), any token (10 %) or x_t (10 %) for t in S;  x'_t = x_t elsewhere                 (3)
-       h = f(x'),   u_t = norm( gelu( W h_t + c ) )                                                           (4)
-       L = mean over t in S of -log softmax( E u_t + e )[x_t],   E: the table of token embeddings of f        (5)
-       L += -log softmax( V tanh( P h_[CLS] ) )[y],   y = 0: b follows a;  1: it does not (.next)             (6)
+       x = [CLS] a [SEP]   or, with .next,   [CLS] a [SEP] b [SEP], where b is in segment 1                   (1)
+       S = 15 % (.mask) of the places of a and b, at least one, drawn anew in each epoch                      (2)
+       x'_t = [MASK] (80 %, .hidden), any token (10 %, .replaced) or x_t (the rest) for t in S;
+       x'_t = x_t elsewhere                                                                                   (3)
+       h = f(x'),   u_t = norm( gelu( W h_t + c ) )             h_t, u_t, c (D), W (D,D); norm: layer norm    (4)
+       L = mean over t in S of -log softmax( E u_t + e )[x_t]   E (V,D): f's token embeddings; e (V)          (5)
+       with .next   L += mean over texts of -log softmax( Q tanh( P h_[CLS] + p ) + q )[y]                    (6)
+                    y = 0: b follows a, y = 1: it does not;  P (D,D), p (D): f's pooler;  Q (2,D), q (2)
 
-   (4) and (5) are the head that predicts words, P is the pooler of f, V has two rows; P and V have biases too. If all
-   of S became [MASK], f would have no reason to describe the words that it sees. With .next = 1 a wrong b is that of
-   another sample of the batch; its topic gives it away. With .next = 2 a wrong pair is b and a in exchanged places,
+   a and b are the tokens of texts, V is the size of the vocabulary. (4) and (5) are the head that predicts words. If
+   all of S became [MASK], f would have no reason to describe the words that it sees. With .next = 1 a wrong b is that
+   of another sample of the batch; its topic gives it away. With .next = 2 a wrong pair is b and a in exchanged places,
    which only their order shows.
-   Traps: L stays near the entropy of single words for a while and then falls; padding has to be hidden from attention;
-   the mean is over the gaps and not over all places; a transformer with post-norm needs a warm-up. */
+   Traps: L stays near the entropy of single words, the loss of guessing by frequency, for a while and then falls;
+   padding has to be hidden from attention; the mean in (5) is over the gaps and not over all places; a transformer with
+   post-norm, whose norms stand behind the sums as in BERT's own, needs a warm-up of the learning rate. */
 
 static const sslh_setting sslh_i_bert_settings[] = {
     {SSLH_I_FIELD(sslh_bert_desc, mask), SSLH_SETTING_REAL, "0.15", "above 0, below 1"},
@@ -15437,8 +15464,8 @@ static const char sslh_i_bert_paper[] = "batch=256 optimizer=adamw no_bias_corre
 
 typedef struct sslh_i_bert {
     sslh_bert_desc d;
-    sslh_net *head; /* its parameters: 0 W, 1 c, 2 and 3 the norm, 4 e, and with .next 5 V and 6 its bias */
-    int vocabulary; /* tokens that f knows */
+    sslh_net *head; /* its parameters: 0 W, 1 c, 2 and 3 gain and shift (D) of the norm, 4 e, and with .next 5 Q, 6 q */
+    int vocabulary; /* V */
 } sslh_i_bert;
 
 /* The numbers of the first two fields of tokens of a data set; returns how many there are, at most 2. */
@@ -15459,18 +15486,19 @@ SSLH_I_FN void sslh_i_bert_prepare(sslh_method *m, sslh_data data) {
     else sslh_i_check_text_length(m, data, data.field[field[1]].shape.size[0] + 3, 0);
 }
 
-/* How many of n tokens are hidden. */
+/* (2): how many of n tokens are in S. */
 SSLH_I_FN int sslh_i_bert_count(float share, int n) { return SSLH_I_MAX(1, sslh_i_part_of(share, n)); }
-/* What is made of a batch. M = N K, where K is the largest number of tokens that a sample can lose. */
+/* What is made of a batch of N samples, as rows of T tokens. M = N K, where K is the size of S for the longest texts; a
+   sample with a smaller S leaves the last of its K entries unused. */
 typedef struct sslh_i_bert_rows {
-    sslh_tensor *tokens, *segments, *padding; /* (N,T), (N,T), (N,T) U8 */
-    sslh_tensor *places, *targets;            /* (M): S among the N T tokens; what was there, or -1: entry not used */
+    sslh_tensor *tokens, *segments, *padding; /* (N,T): x', (N,T), (N,T) U8 */
+    sslh_tensor *places, *targets;            /* (M): S among the N T tokens; x_t there, or -1 in an unused entry */
     sslh_tensor *answers;                     /* (N): y of (6) */
 } sslh_i_bert_rows;
 
-/* (2), (3) for one sample: place[0 .. all-1] are the places of its tokens without [CLS] and [SEP]. The first k steps of
-   a shuffle draw S into place[0 .. k-1]; targets (k) receives the tokens there, and tokens is changed. Step j has three
-   draws: the place, what becomes of it, and the token that replaces it. */
+/* (2), (3) for one sample: place[0 .. all-1] are the places of its tokens without [CLS] and [SEP], k is the size of S.
+   The first k steps of a shuffle draw S into place[0 .. k-1]; targets (k) receives the tokens there, and tokens (T)
+   becomes x'. Step j has three draws: the place, what becomes of its token, and the token that replaces it. */
 SSLH_I_FN void sslh_i_bert_hide(const sslh_i_bert *s, uint64_t seed, uint64_t stream, int32_t *place, int all, int k,
                                 int32_t *tokens, int32_t *targets) {
     int j;
@@ -15489,8 +15517,8 @@ SSLH_I_FN void sslh_i_bert_hide(const sslh_i_bert *s, uint64_t seed, uint64_t st
     }
 }
 
-/* (1) to (3). tag separates the draws of training ('T') from those of evaluation ('W'), where windows and pairs are
-   those of the data. */
+/* (1) to (3); returns 0 after an error. tag is 'T' in training and 'W' in evaluation, so that the draws of the two
+   differ; in evaluation the windows of a stream do not move, and b is always the text of its own sample. */
 SSLH_I_FN int sslh_i_bert_draw(sslh_method *m, const sslh_batch *b, int tag, sslh_i_bert_rows *r) {
     sslh_ctx *c = m->ctx;
     const sslh_i_bert *s = (const sslh_i_bert *)m->self;
@@ -15531,8 +15559,8 @@ SSLH_I_FN int sslh_i_bert_draw(sslh_method *m, const sslh_batch *b, int tag, ssl
         tokens[at] = s->d.cls_token;
         segments[at++] = 0;
         for (p = 0; p < parts; p++) {
-            const int from = wrong && s->d.next == 2 ? 1 - p : p; /* which of the two comes here */
-            /* the sample that it is taken from */
+            const int from = wrong && s->d.next == 2 ? 1 - p : p; /* 0: a comes here, 1: b */
+            /* the sample of the batch whose text it is */
             const int row = wrong && s->d.next == 1 && p == 1
                 ? (n + 1 + (int)sslh_random_below(b->seed, pair, 1, (uint32_t)SSLH_I_MAX(N - 1, 1))) % N : n;
             for (j = 0; j < length[from]->ints[row]; j++) {
@@ -15561,15 +15589,16 @@ SSLH_I_FN int sslh_i_bert_draw(sslh_method *m, const sslh_batch *b, int tag, ssl
 SSLH_I_FN void sslh_i_bert_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
     sslh_i_bert_rows r;
     if (!sslh_i_bert_draw(m, batch, 'T', &r)) return;
-    sslh_view_add(out, "tokens", r.tokens);     /* (N,T) */
-    sslh_view_add(out, "segments", r.segments); /* (N,T) */
-    sslh_view_add(out, "padding", r.padding);   /* (N,T) */
-    sslh_view_add(out, "places", r.places);     /* (M) */
-    sslh_view_add(out, "targets", r.targets);   /* (M) */
-    sslh_view_add(out, "answers", r.answers);   /* (N) */
+    sslh_view_add(out, "tokens", r.tokens);     /* (N,T): x' */
+    sslh_view_add(out, "segments", r.segments); /* (N,T): 0 or 1 */
+    sslh_view_add(out, "padding", r.padding);   /* (N,T) U8: 1 behind the last [SEP] */
+    sslh_view_add(out, "places", r.places);     /* (M): S among the N T tokens */
+    sslh_view_add(out, "targets", r.targets);   /* (M): x_t there, -1: unused */
+    sslh_view_add(out, "answers", r.answers);   /* (N): y */
 }
 
-/* (4): u (M,D) at these places among the N T tokens; *pooled, when not NULL, receives tanh(P h_[CLS]) of (6), (N,D). */
+/* (4): u (M,D) at places (M) among the N T tokens; *pooled, when not NULL, receives tanh( P h_[CLS] + p ) of (6),
+   (N,D). */
 SSLH_I_FN sslh_tensor *sslh_i_bert_features(sslh_method *m, sslh_tensor *tokens, sslh_tensor *segments,
                                             sslh_tensor *padding, sslh_tensor *places, sslh_tensor **pooled) {
     sslh_ctx *c = m->ctx;
@@ -15592,7 +15621,7 @@ SSLH_I_FN sslh_tensor *sslh_i_bert_features(sslh_method *m, sslh_tensor *tokens,
     return sslh_layer_layer_norm(s->head, 2, h, 1e-12f);
 }
 
-/* (5): E is the first parameter of the transformer, e is number 4 of the head. */
+/* (5): u (M,D), targets (M). E is the first parameter of the transformer, e is number 4 of the head. */
 SSLH_I_FN sslh_tensor *sslh_i_bert_nats(sslh_method *m, sslh_tensor *u, sslh_tensor *targets) {
     const sslh_i_bert *s = (const sslh_i_bert *)m->self;
     return sslh_i_text_nats(m->ctx, u, sslh_param(m->encoder, 0), sslh_param(s->head, 4), targets);
@@ -15626,7 +15655,8 @@ SSLH_I_FN sslh_tensor *sslh_i_bert_loss(sslh_method *m, const sslh_view_set *v, 
     return loss;
 }
 
-/* The mean of (5) over all gaps of the data set, each of which counts the same in whatever batch it is. */
+/* For sslh_bert_evaluate: (5) of one batch. The mean over the data set weights batches by their gaps, so that every gap
+   counts the same. */
 SSLH_I_FN sslh_tensor *sslh_i_bert_nats_of(void *user, const sslh_batch *b, sslh_tensor **targets) {
     sslh_method *m = (sslh_method *)user;
     sslh_i_bert_rows r;
@@ -15640,9 +15670,9 @@ SSLH_DEF float sslh_bert_evaluate(sslh_method *m, sslh_data data) {
     return sslh_i_mean_nats("sslh_bert_evaluate", m->net, data, sslh_i_bert_nats_of, m);
 }
 
-/* In the files the decoder's weight and bias repeat the table and predictions.bias, and some files have the head of
-   one task only. So it is no error when the file contains more than the method needs, but it is one when something
-   is missing. */
+/* In published files a "decoder" repeats the table E and the bias e ("predictions.bias"), and some files have the head
+   of (5) or of (6) only. So it is no error when a file contains more than the method needs, but it is one when
+   something is missing. */
 SSLH_DEF void sslh_bert_load(sslh_method *m, const char *path) {
     const sslh_i_bert *s = (const sslh_i_bert *)sslh_i_self("sslh_bert_load", m, "sslh_bert");
     char report[400];
@@ -15712,7 +15742,8 @@ SSLH_DEF int sslh_fill_mask(sslh_method *m, const int32_t *text, int count, int 
     return SSLH_I_BAD(c) ? -1 : at;
 }
 
-/* The heads, with the names that they have in the files, without "cls.". */
+/* The heads of (5) and, with next, of (6), with the names that they have in published files, without "cls.". width: D,
+   vocabulary: V. */
 SSLH_I_FN sslh_net *sslh_i_bert_head(sslh_ctx *c, int width, int vocabulary, int next) {
     sslh_net_desc n;
     sslh_net *net;
