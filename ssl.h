@@ -12619,7 +12619,7 @@ SSLH_I_FN sslh_tensor *sslh_i_clip_step_loss(sslh_method *m, const sslh_view_set
         m->guessing += (float)(N - 1) * (sslh_i_ln(N) - sslh_i_ln(N - 1));
     m->numbers[1].value = (float)sslh_i_exp(-scale->data[0]);
     return sslh_i_pair_loss(c, "sslh_clip", 1, image, text, scale, sigmoid ? sslh_param(s->head, SSLH_I_CLIP_B) : NULL,
-                            sslh_view_get(v, "same"), &m->numbers[0].value); /* (3) to (6) */
+                            sslh_view_get(v, "same"), &m->numbers[0].value); /* (3), (5), (6): (1) to (3) there */
 }
 /* Keeps s within the bounds of (3) after each update. */
 SSLH_I_FN void sslh_i_clip_after(sslh_method *m) {
