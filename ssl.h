@@ -1340,10 +1340,10 @@ SSLH_API sslh_tensor *sslh_supcon_loss(sslh_ctx *c, sslh_tensor *z, sslh_tensor 
    are normalised inside. scale (): the logarithm of what cosines are multiplied by (1 / temperature). same (N) I32:
    pairs with the same number have the same caption, so that each is right for the images of the others too; NULL: all
    captions differ. Gradients to image, text, scale and bias.
-   clip: mean of the cross-entropy of each image among the texts and of each text among the images, in which all right
-   answers have equal shares (Radford et al. 2021, fig. 3); ln N when all rows are equal.
-   siglip: bias () is added to each of the N N products, and -log sigmoid(x) of right ones, -log sigmoid(-x) of wrong
-   ones are summed and divided by N (Zhai et al. 2023, eq. 1). */
+   clip, (5) of >>clip: mean of the cross-entropy of each image among the texts and of each text among the images, in
+   which all right answers have equal shares (Radford et al. 2021, fig. 3); ln N when all rows are equal.
+   siglip, (6) of >>clip: bias () is added to each of the N N products, and -log sigmoid(x) of right ones, -log
+   sigmoid(-x) of wrong ones are summed and divided by N (Zhai et al. 2023, eq. 1). */
 SSLH_API sslh_tensor *sslh_clip_loss(sslh_ctx *c, sslh_tensor *image, sslh_tensor *text, sslh_tensor *scale,
                                      sslh_tensor *same);
 SSLH_API sslh_tensor *sslh_siglip_loss(sslh_ctx *c, sslh_tensor *image, sslh_tensor *text, sslh_tensor *scale,
@@ -3877,8 +3877,8 @@ typedef struct sslh_sentence_order_desc {
     int   sentences;          /* k, the number of sentences of a text that are shuffled, 2 to 64; default 4 */
     int   sentence_end;       /* the token that ends a sentence, 0 to 16777215; default 1012, "." in BERT's published
                                  vocabulary; SSLH_OFF: 0 */
-    int   cls_token;          /* number of [CLS], 0 to 16777215; default 101; SSLH_OFF: 0. This and the next two are by
-                                 default those of that vocabulary, too */
+    int   cls_token;          /* number of [CLS], 0 to 16777215; default 101; SSLH_OFF: 0. This and the next two are
+                                 by default those of BERT's published vocabulary */
     int   sep_token;          /* number of [SEP], 0 to 16777215; default 102; SSLH_OFF: 0 */
     int   pad_token;          /* number of [PAD], 0 to 16777215; default 0 */
     float dropout;            /* as for sslh_gpt, at least 0, below 1; default 0.1; SSLH_OFF: none */
@@ -4304,10 +4304,14 @@ SSLH_API sslh_net *sslh_classifier_net(sslh_classifier *k, sslh_net *encoder);
 /* What a student imitates: kind 1 is equation (1) of >>distill, and so on. */
 typedef enum sslh_distill_kind {
     SSLH_DISTILL_LOGITS = 1,  /* logits: what the teacher says of the classes (Hinton et al. 2015) */
-    SSLH_DISTILL_HINT,        /* hints: its features or a map inside it, by a linear layer (Romero et al. 2015) */
-    SSLH_DISTILL_RELATIONS,   /* relations: distances and angles of its features of a batch (Park et al. 2019) */
-    SSLH_DISTILL_SIMILARITY,  /* similarity: how similar it finds an image to those of a queue (Fang et al. 2021) */
-    SSLH_DISTILL_REGRESSION   /* regression: the direction of its features, by an MLP (Navaneet et al. 2021) */
+    SSLH_DISTILL_HINT,        /* hints: the teacher's features or a map inside it, by a linear layer (Romero et al.
+                                 2015) */
+    SSLH_DISTILL_RELATIONS,   /* relations: distances and angles between the teacher's features of the images of a batch
+                                 (Park et al. 2019) */
+    SSLH_DISTILL_SIMILARITY,  /* similarity: how similar the teacher finds an image to those of a queue (Fang et al.
+                                 2021) */
+    SSLH_DISTILL_REGRESSION   /* regression: the direction of the teacher's features, by an MLP (Navaneet et al.
+                                 2021) */
 } sslh_distill_kind;
 typedef struct sslh_distill_desc {
     int   kind;               /* an sslh_distill_kind, 1 to 5; default 1 */
@@ -4316,14 +4320,14 @@ typedef struct sslh_distill_desc {
                                  least 0, below 1; default 0: the data need no labels */
     float fraction;           /* logits: share of the labels used, the same of every class, above 0, at most 1; default
                                  1; the teacher is asked about all images */
-    int   fraction_seed;      /* of the draw of the fraction, at least 0: the .seed with which sslh_finetune draws the
-                                 same; default 0 */
+    int   fraction_seed;      /* seed of the draw of the fraction, at least 0; sslh_finetune with this .seed draws the
+                                 same labels; default 0 */
     float distance;           /* relations: weight of the distances, at least 0; default 1; SSLH_OFF: none */
     float angle;              /* relations: weight of the angles, at least 0; default 2; SSLH_OFF: none */
     float student_temperature;/* similarity: temperature of the student's softmax, above 0; default 0.2 */
     float teacher_temperature;/* similarity: temperature of the teacher's softmax, above 0; default 0.01 */
-    int   queue;              /* similarity: images of earlier batches, 1 to 16777216; default 4096 (65536 in the
-                                 paper) */
+    int   queue;              /* similarity: images of earlier batches that the queue holds, 1 to 16777216; default 4096
+                                 (65536 in the paper) */
     int   head_layers;        /* layers of the student's head, 1 to 7; default auto (0): 1 for logits and hints, else 2;
                                  relations have no head */
     int   head_hidden;        /* its hidden width, 1 to 1048576; default auto (0): twice the student's width */
@@ -4348,17 +4352,18 @@ SSLH_API sslh_method sslh_distill(sslh_ctx *c, sslh_net *encoder, sslh_net *teac
 /* The student of logits with its head as one net, images -> (N,K), which shares both with the method. */
 SSLH_API sslh_net *sslh_distill_classifier(const sslh_method *m);
 
-/* The losses alone; only the student gets a gradient. Hinton et al. 2015: logits (N,K) of both, T the temperature; T^2
-   times the Kullback-Leibler divergence of the student's softened distribution from the teacher's, mean over the rows.
-   It is 0 when both say the same, and half the variance of the difference of the logits for large T. */
+/* The losses of >>distill alone; only the student gets a gradient. Hinton et al. 2015, (1) with a = 0: logits (N,K) of
+   both, T the temperature; T^2 times the Kullback-Leibler divergence of the student's softened distribution from the
+   teacher's, mean over the rows. It is 0 when both say the same, and half the variance of the difference of the logits
+   for large T. */
 SSLH_API sslh_tensor *sslh_distill_loss(sslh_ctx *c, sslh_tensor *student, sslh_tensor *teacher, float temperature);
-/* Park et al. 2019, eq. 4 and 6: embeddings (N,D) of the student and (N,E) of the teacher, N at least 2. Distances are
-   divided by their mean; angles are those of all triples, N^3 of them. 0 when the two sets differ by a rotation, a
-   shift and a scale. */
+/* Park et al. 2019, eq. 4 and 6, the two terms of (3) without weights: embeddings (N,D) of the student and (N,E) of the
+   teacher, N at least 2. Distances are divided by their mean; angles are those of all triples, N^3 of them. 0 when the
+   two sets differ by a rotation, a shift and a scale. */
 SSLH_API sslh_tensor *sslh_rkd_distance(sslh_ctx *c, sslh_tensor *student, sslh_tensor *teacher);
 SSLH_API sslh_tensor *sslh_rkd_angle(sslh_ctx *c, sslh_tensor *student, sslh_tensor *teacher);
-/* Fang et al. 2021, eq. 5, as a divergence: student and teacher (N,D), which are scaled to length 1, queue (K,D). Each
-   row is compared with the K rows of the queue and, last, with the teacher's own embedding of the same image. */
+/* Fang et al. 2021, eq. 5, as a divergence, (4): student and teacher (N,D), which are scaled to length 1, queue (K,D).
+   Each row is compared with the K rows of the queue and, last, with the teacher's own embedding of the same image. */
 SSLH_API sslh_tensor *sslh_seed_loss(sslh_ctx *c, sslh_tensor *student, sslh_tensor *teacher, sslh_tensor *queue,
                                      float student_temperature, float teacher_temperature);
 
@@ -12391,7 +12396,7 @@ SSLH_I_FN sslh_method sslh_i_cpc2_make(sslh_ctx *c, sslh_net *encoder, sslh_data
        v_i = V g(t_i) / |V g(t_i)|             t_i = [start] caption i [end]; g(t_i) (D'): the output of a
                                                transformer at the token [end]; V (E,D'), no bias              (2)
        x_ij = e^s u_i . v_j                    s is learnt, 0 <= s <= ln 100 (.most); e^-s: the temperature   (3)
-       R_ij = 1 if captions i and j are equal, so that R_ii = 1; else 0                                       (4)
+       R_ij = 1 if i = j or, with .equal 1, captions i and j are equal; else 0                                (4)
        L = 1/2 mean over i of [ ce(x_i., R_i.) + ce(x_.i, R_i.) ]    x_i.: row i of x (N,N), x_.i: column i   (5)
            ce(a, r) = lse(a) - sum over j of r_j a_j / sum over j of r_j,   lse(a) = ln sum over j of e^a_j
        L = 1/N sum over i, j of softplus(-(x_ij + b)) where R_ij = 1, softplus(x_ij + b) elsewhere            (6)
@@ -12405,7 +12410,7 @@ SSLH_I_FN sslh_method sslh_i_cpc2_make(sslh_ctx *c, sslh_net *encoder, sslh_data
    the mean of their vectors v is scaled to length 1 again; an image gets the class with the largest u . v.
    Defaults: the initial temperatures and the optimiser of the papers, with a higher learning rate. (5) is ln N when all
    embeddings are equal.
-   Traps: captions that are names of classes occur several times in a batch. If (4) did not say so, each of them would
+   Traps: captions that are names of classes occur several times in a batch. If R did not mark them as right, each would
    be a wrong answer in (6) for the images of the others. In (5) R changes nothing as long as equal captions have equal
    embeddings, because their shares of the target then add up to the same sum; with several captions per image,
    .drop_words or dropout the embeddings differ, and R matters. s is left out of weight decay, and without the bound in
@@ -15438,10 +15443,10 @@ SSLH_I_FN sslh_method sslh_i_gpt_make(sslh_ctx *c, sslh_net *encoder, sslh_data 
        with .next   L += mean over texts of -log softmax( Q tanh( P h_[CLS] + p ) + q )[y]                    (6)
                     y = 0: b follows a, y = 1: it does not;  P (D,D), p (D): f's pooler;  Q (2,D), q (2)
 
-   a and b are the tokens of texts, V is the size of the vocabulary. (4) and (5) are the head that predicts words. If
-   all of S became [MASK], f would have no reason to describe the words that it sees. With .next = 1 a wrong b is that
-   of another sample of the batch; its topic gives it away. With .next = 2 a wrong pair is b and a in exchanged places,
-   which only their order shows.
+   a and b are the tokens of texts, V is the size of the vocabulary, softmax(..)[x_t] the probability of token x_t. (4)
+   and (5) are the head that predicts words. If all of S became [MASK], f would have no reason to describe the words
+   that it sees. With .next = 1 a wrong b is that of another sample of the batch; its topic gives it away. With .next =
+   2 a wrong pair is b and a in exchanged places, which only their order shows.
    Traps: L stays near the entropy of single words, the loss of guessing by frequency, for a while and then falls;
    padding has to be hidden from attention; the mean in (5) is over the gaps and not over all places; a transformer with
    post-norm, whose norms stand behind the sums as in BERT's own, needs a warm-up of the learning rate. */
@@ -16146,13 +16151,13 @@ SSLH_I_FN sslh_method sslh_i_electra_make(sslh_ctx *c, sslh_net *encoder, sslh_d
        u = g(y, h)     u_t depends on y_1 .. y_t and, by a second attention in each block, on all of h        (4)
        L = mean over t of -log softmax( E u_t )[x_t]     E (V,D): f's table of token embeddings, u_t (D)      (5)
 
-   a is a text of n tokens; y and x have T = n + 1, the damaged text with its two special tokens has S, and V is the
-   size of the vocabulary. The second attention of (4), cross-attention, has its queries from y and its keys and values
-   from h. By default (1) only hides spans: 30 % of the tokens (.spans), in spans whose lengths have a Poisson
-   distribution of mean 3 (.span). Each span becomes one [MASK], whatever its length, so that the decoder has to find
-   out how much is missing. g embeds y by E and has blocks of the shape of f's (width, heads, MLP) with norms behind the
-   sums (post-norm). Its parameters have the names of BART by Hugging Face. What is kept for other tasks is f; the paper
-   uses the decoder as well.
+   a is a text of n tokens; y and x have T = n + 1, the damaged text with its two special tokens has S, V is the size of
+   the vocabulary, and softmax(..)[x_t] is the probability of token x_t. The second attention of (4), cross-attention,
+   has its queries from y and its keys and values from h. By default (1) only hides spans: 30 % of the tokens (.spans),
+   in spans whose lengths have a Poisson distribution of mean 3 (.span). Each span becomes one [MASK], whatever its
+   length, so that the decoder has to find out how much is missing. g embeds y by E and has blocks of the shape of f's
+   (width, heads, MLP) with norms behind the sums (post-norm). Its parameters have the names of BART by Hugging Face.
+   What is kept for other tasks is f; the paper uses the decoder as well.
    Traps: the mean in (5) is over all tokens, most of which can be copied from a', so L is far below that of BERT, and
    the two cannot be compared. If sentences do not refer to each other, a text of which only their order was changed is
    hard to tell from an undamaged one. A decoder that is good at (5) without h, as a language model, leaves f nothing to
@@ -16403,9 +16408,10 @@ SSLH_I_FN sslh_method sslh_i_bart_make(sslh_ctx *c, sslh_net *encoder, sslh_data
        h_j = f(x) at the [SEP] behind s_p(j)                   f: the transformer, h_j (D)                    (3)
        L = mean over j and texts of -log softmax( V h_j + b )[p(j)]                       V (k,D), b (k)      (4)
 
-   A net that guesses has the loss ln k. A text with a single sentence has no order and is left out of (4); one with
-   fewer than k has the places 1 .. m only. Windows of a stream begin and end within a sentence, and a piece of a
-   sentence would betray its place, so their first and last pieces are not used.
+   In (4) [p(j)] takes the probability of place p(j) out of the k. A net that guesses has the loss ln k. A text with a
+   single sentence has no order and is left out of (4); one with fewer than k has the places 1 .. m only. Windows of a
+   stream begin and end within a sentence, and a piece of a sentence would betray its place, so their first and last
+   pieces are not used.
    Traps: a paragraph's first sentence can often be recognised by itself (a name, a date), and its last one too, so that
    a net can place these two without reading the others. Compare with k = 2, where most pairs of a long text contain
    neither. */
@@ -17366,11 +17372,13 @@ SSLH_DEF sslh_net *sslh_distill_classifier(const sslh_method *m) {
                [..] is 1 where the condition holds, else 0
        L     = L_l + w L_u                         w: .weight                                           (5)
 
-   The mean in (4) is over all unlabelled images of the step, so that the second term grows by itself as more guesses
-   become sure; no schedule of w is needed. All views pass through the encoder as one batch, as in the authors' program,
-   so that batch norm sees them together. Three things differ from the paper. Strong views here are colour jitter, grey
-   images and cutout; the paper has RandAugment or CTAugment with cutout. The learning rate falls to 0; the paper's
-   falls to a fifth. The classifier at the end is the trained one; the paper takes a moving average of its parameters.
+   p_y is the probability of class y. The mean in (4) is over all unlabelled images of the step, so that the second term
+   grows by itself as more guesses become sure; no schedule of w is needed. All views pass through the encoder as one
+   batch, as in the authors' program, so that batch norm sees them together. Four things differ from the paper. Strong
+   views here are colour jitter, grey images and cutout; the paper has RandAugment or CTAugment with cutout. The
+   learning rate falls to 0; the paper's falls to a fifth. A step has at most as many labelled images as there are; the
+   authors repeat them. The classifier at the end is the trained one; the paper takes a moving average of its
+   parameters.
    Defaults: t = 0.95, w = 1 and 7 unlabelled images for each labelled one are the paper's for CIFAR-10, where a step
    has 64 labelled images and a run 2^20 steps.
    Traps: with few labels everything depends on which they are: compare several seeds. With a low t wrong guesses
@@ -25262,8 +25270,8 @@ SSLH_DEF sslh_tensor *sslh_supcon_loss(sslh_ctx *c, sslh_tensor *z, sslh_tensor 
      L    = 1/2 mean over i of [ ce(x_i., R_i.) + ce(x_.i, R_.i) ]                                                  (2)
             ce(x, r) = lse(x) - sum over j of r_j x_j / sum over j of r_j
      L    = 1/N sum over i, j of softplus(-x_ij) where R_ij = 1, softplus(x_ij) elsewhere                           (3)
-   R is symmetric. least: the smallest N that is no error. *top1, when not NULL, receives the share of images and texts
-   for which the largest x of their row or column belongs to a right answer. */
+   In >>clip these are (3), (5) and (6). R is symmetric. least: the smallest N that is no error. *top1, when not NULL,
+   receives the share of images and texts for which the largest x of their row or column belongs to a right answer. */
 SSLH_I_FN sslh_tensor *sslh_i_pair_loss(sslh_ctx *c, const char *op, int least, sslh_tensor *image, sslh_tensor *text,
                                         sslh_tensor *scale, sslh_tensor *bias, sslh_tensor *same, float *top1) {
     sslh_tensor *in[5], *x, *right, *loss[2], *best[2];
