@@ -15623,7 +15623,7 @@ SSLH_I_FN sslh_tensor *sslh_i_bert_features(sslh_method *m, sslh_tensor *tokens,
     if (pooled) h = inner[0], *pooled = inner[1];
     gain = sslh_param(s->head, 2);
     h = sslh_embedding(c, sslh_reshape(c, h, sslh_dim2(-1, gain->shape[0])), places); /* (M,D) */
-    h = sslh_layer_linear(s->head, 0, h, 0, SSLH_GELU);
+    h = sslh_layer_linear(s->head, 0, h, 0, SSLH_GELU); /* (M,D) */
     return sslh_layer_layer_norm(s->head, 2, h, 1e-12f);
 }
 
@@ -15919,7 +15919,7 @@ SSLH_I_FN void sslh_i_electra_views(sslh_method *m, const sslh_batch *batch, ssl
     sslh_text_view v = sslh_i_text_framed(c, op, x, lengths, ends, s->d.pad_token); /* (N,T) */
     sslh_tensor *places, *targets, *chances, *seen;
     const int N = batch->count;
-    int32_t *mixed;
+    int32_t *mixed; /* (T): of one text, the places in a random order */
     int n, t, T, M = 0, R = 0;
     if (SSLH_I_BAD(c)) return;
     T = v.tokens->shape[1];
@@ -15972,9 +15972,9 @@ SSLH_I_FN sslh_tensor *sslh_i_electra_guess(sslh_method *m, sslh_tensor *tokens,
     f.dropout = s->d.dropout;
     h = sslh_forward_ex(m->encoder, tokens, f);                  /* emb(x'): (N,T,D) */
     h = sslh_layer_linear(s->generator, 0, h, 0, SSLH_LINEAR);   /* P emb(x'): (N,T,G) */
-    h = sslh_i_text_blocks(s->generator, 2, h, &s->g, padding, s->d.dropout);
+    h = sslh_i_text_blocks(s->generator, 2, h, &s->g, padding, s->d.dropout); /* g: (N,T,G) */
     h = sslh_embedding(c, sslh_reshape(c, h, sslh_dim2(-1, s->g.width)), places); /* (M,G) */
-    h = sslh_layer_linear(s->generator, last, h, 0, SSLH_GELU);
+    h = sslh_layer_linear(s->generator, last, h, 0, SSLH_GELU); /* (M,D) */
     return sslh_layer_layer_norm(s->generator, last + 2, h, 1e-12f);
 }
 
@@ -16010,8 +16010,8 @@ SSLH_I_FN sslh_tensor *sslh_i_electra_detect(sslh_method *m, const sslh_view_set
     size_t i, replaced = 0, found = 0, alarms = 0;
     sslh_forward_desc f;
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
-    z = sslh_i_new(c, "sslh_electra", SSLH_I32, sslh_shape_of(tokens));
-    y = z ? sslh_zeros(c, sslh_dim2((int)tokens->count, 1)) : NULL;
+    z = sslh_i_new(c, "sslh_electra", SSLH_I32, sslh_shape_of(tokens)); /* (N,T) */
+    y = z ? sslh_zeros(c, sslh_dim2((int)tokens->count, 1)) : NULL;     /* (N T,1) */
     if (!y || SSLH_I_BAD(c)) return sslh_i_dummy(c);
     memcpy(z->ints, tokens->ints, tokens->count * sizeof *z->ints);
     for (i = 0; i < places->count && targets->ints[i] != -1; i++) {
@@ -16025,8 +16025,8 @@ SSLH_I_FN sslh_tensor *sslh_i_electra_detect(sslh_method *m, const sslh_view_set
     h = sslh_forward_ex(m->encoder, z, f); /* (N,T,D) */
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
     h = sslh_embedding(c, sslh_reshape(c, h, sslh_dim2(-1, h->shape[2])), seen); /* (R,D) */
-    h = sslh_layer_linear(s->head, 0, h, 0, SSLH_GELU);
-    h = sslh_layer_linear(s->head, 2, h, 0, SSLH_LINEAR); /* (8): (R,1) */
+    h = sslh_layer_linear(s->head, 0, h, 0, SSLH_GELU);   /* (R,D) */
+    h = sslh_layer_linear(s->head, 2, h, 0, SSLH_LINEAR); /* (8): d (R,1), above 0 for "replaced" */
     for (i = 0; !SSLH_I_BAD(c) && i < h->count; i++) {
         const int says = h->data[i] > 0, is = y->data[i] > 0;
         replaced += (size_t)is, found += (size_t)(says && is), alarms += (size_t)(says && !is);
@@ -16209,7 +16209,7 @@ SSLH_I_FN int sslh_i_bart_draw(sslh_method *m, const sslh_batch *batch, int tag,
     const int32_t ends[2] = {s->d.cls_token, s->d.sep_token};
     sslh_tensor *lengths, *x = sslh_i_text_rows(c, op, batch, 0, tag == 'b' ? tag : 0, &lengths); /* (N,W) */
     const int N = batch->count;
-    int32_t *spare; /* (3 W + 1) */
+    int32_t *spare; /* (3 W + 1), in which sslh_i_text_noise works */
     int n, t, T = 1, W;
     if (SSLH_I_BAD(c)) return 0;
     W = x->shape[1];
@@ -16646,7 +16646,7 @@ SSLH_I_FN void sslh_i_sasrec_views(sslh_method *m, const sslh_batch *batch, sslh
     const int K = SSLH_I_MAX(s->d.negatives, 1), N = batch->count; /* K negatives; with (7) one, for the AUC alone */
     sslh_tensor *lengths, *x = sslh_i_text_rows(c, "sslh_sasrec", batch, 1, 'S', &lengths); /* (N,longest + 1) */
     sslh_tensor *tokens, *inputs, *places, *items;
-    int32_t *order;
+    int32_t *order; /* (N): the rows by length */
     int n, t, k, T = 0, M = 0, at = 0;
     if (SSLH_I_BAD(c)) return;
     for (n = 0; n < N; n++) {
@@ -16704,6 +16704,8 @@ SSLH_I_FN sslh_tensor *sslh_i_sasrec_loss(sslh_method *m, const sslh_view_set *v
     r = sslh_sum(c, r, SSLH_AXIS(2), 0); /* (5): (M,1+K) */
     if (!s->d.negatives) sslh_no_grad(c, 0);
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    /* the AUC: of all pairs of j and an item drawn for the same place, the share in which j scores higher; ties count
+       half */
     for (i = 0; i < (size_t)M; i++)
         for (k = 1; k <= K; k++) {
             const sslh_real *row = r->data + i * (size_t)(1 + K);
@@ -17254,6 +17256,7 @@ SSLH_I_FN sslh_tensor *sslh_i_distill_step_loss(sslh_method *m, const sslh_view_
     t = sslh_i_distill_ask(c, self, x);
     s = sslh_forward_ex(m->encoder, sslh_i_apply_preprocess(c, x, m->encoder), f);
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    /* hints of maps of equal sides are compared place by place, everything else after an average over the places */
     if (self->d.kind == SSLH_DISTILL_HINT && s->ndim == t->ndim &&
         !memcmp(s->shape, t->shape, (size_t)(s->ndim - 1) * sizeof s->shape[0])) return sslh_i_distill_hint(m, s, t);
     s = sslh_i_pool_features(c, s); /* (N,D) */
@@ -17485,7 +17488,7 @@ SSLH_I_FN void sslh_i_fixmatch_views(sslh_method *m, const sslh_batch *batch, ss
     b.step = batch->step;
     b.seed = batch->seed;
     b.index = index;
-    sslh_view_add(out, "labelled", sslh_views(c, b, s->weak, 2));
+    sslh_view_add(out, "labelled", sslh_views(c, b, s->weak, 2)); /* view 2, because 0 and 1 are drawn below */
     sslh_view_add(out, "labels", sslh_from_ints(c, sslh_dim1(n), labels));
     sslh_i_scratch_end(c, index);
     if (s->d.weight == 0) return;
