@@ -17002,7 +17002,7 @@ typedef struct sslh_i_distill {
 
 /* --- the losses --------------------------------------------------------------------------------------------------- */
 
-/* The first term of (1) without the factor 1 - a: logits g(s) and t, both (N,K). */
+/* The first term of (1) without the factor 1 - a: logits g(s) and t, both (N,E). */
 SSLH_DEF sslh_tensor *sslh_distill_loss(sslh_ctx *c, sslh_tensor *student, sslh_tensor *teacher, float temperature) {
     const char *const op = "sslh_distill_loss";
     const sslh_real T = (sslh_real)temperature;
@@ -17014,8 +17014,8 @@ SSLH_DEF sslh_tensor *sslh_distill_loss(sslh_ctx *c, sslh_tensor *student, sslh_
         sslh_fail(c, SSLH_E_USAGE, "%s: temperature %g: it must be above 0 and at most 1000", op, (double)temperature);
         return sslh_i_dummy(c);
     }
-    p = sslh_softmax(c, sslh_scale(c, sslh_detach(c, teacher), 1 / T), 1);               /* (N,K) */
-    student = sslh_log_softmax(c, sslh_scale(c, student, 1 / T), 1);                     /* (N,K): ln q */
+    p = sslh_softmax(c, sslh_scale(c, sslh_detach(c, teacher), 1 / T), 1);               /* (N,E) */
+    student = sslh_log_softmax(c, sslh_scale(c, student, 1 / T), 1);                     /* (N,E): ln q */
     return sslh_scale(c, sslh_kl_div(c, student, p), T * T);
 }
 
@@ -17171,14 +17171,14 @@ SSLH_I_FN sslh_tensor *sslh_i_distill_ask(sslh_ctx *c, const sslh_i_distill *s, 
     return x;
 }
 
-/* (1): s (N,D), t (N,K), where K, the number of classes, is E */
+/* (1): s (N,D), t (N,E), where E is the number of classes */
 SSLH_I_FN sslh_tensor *sslh_i_distill_logits(sslh_method *m, const sslh_view_set *v, sslh_tensor *s, sslh_tensor *t) {
     sslh_ctx *c = m->ctx;
     const sslh_i_distill *self = (const sslh_i_distill *)m->self;
     const sslh_real a = (sslh_real)self->d.labels;
     sslh_tensor *labels = sslh_i_view_if_any(v, "labels"), *loss;
     size_t i = 0;
-    s = sslh_forward(self->head, s); /* (N,K) */
+    s = sslh_forward(self->head, s); /* (N,E) */
     loss = sslh_distill_loss(c, s, t, self->d.temperature);
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
     m->numbers[0].value = sslh_i_accuracy(s, sslh_argmax(c, t, 1)->ints);
