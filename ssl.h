@@ -1340,10 +1340,10 @@ SSLH_API sslh_tensor *sslh_supcon_loss(sslh_ctx *c, sslh_tensor *z, sslh_tensor 
    are normalised inside. scale (): the logarithm of what cosines are multiplied by (1 / temperature). same (N) I32:
    pairs with the same number have the same caption, so that each is right for the images of the others too; NULL: all
    captions differ. Gradients to image, text, scale and bias.
-   clip: mean of the cross-entropy of each image among the texts and of each text among the images, in which all right
-   answers have equal shares (Radford et al. 2021, fig. 3); ln N when all rows are equal.
-   siglip: bias () is added to each of the N N products, and -log sigmoid(x) of right ones, -log sigmoid(-x) of wrong
-   ones are summed and divided by N (Zhai et al. 2023, eq. 1). */
+   clip, (5) of >>clip: mean of the cross-entropy of each image among the texts and of each text among the images, in
+   which all right answers have equal shares (Radford et al. 2021, fig. 3); ln N when all rows are equal.
+   siglip, (6) of >>clip: bias () is added to each of the N N products, and -log sigmoid(x) of right ones, -log
+   sigmoid(-x) of wrong ones are summed and divided by N (Zhai et al. 2023, eq. 1). */
 SSLH_API sslh_tensor *sslh_clip_loss(sslh_ctx *c, sslh_tensor *image, sslh_tensor *text, sslh_tensor *scale,
                                      sslh_tensor *same);
 SSLH_API sslh_tensor *sslh_siglip_loss(sslh_ctx *c, sslh_tensor *image, sslh_tensor *text, sslh_tensor *scale,
@@ -3281,47 +3281,52 @@ typedef struct sslh_clip_desc {
     float dropout;            /* in the text encoder, as for sslh_gpt, at least 0, below 1; default 0 */
     int   start_token;        /* number of the token in front of each text, 1 to 16777215; default auto (0): the last
                                  but one of the vocabulary, as in CLIP's */
-    int   end_token;          /* of the token behind it, 1 to 16777215; default auto (0): the last of the vocabulary */
-    int   vocabulary;         /* without a text encoder one of kind SSLH_CLIP_TEXT is made: its tokens, 3 to 16777216;
-                                 default 49408 */
+    int   end_token;          /* number of the token behind it, 1 to 16777215; default auto (0): the last of the
+                                 vocabulary */
+    int   vocabulary;         /* this and the next three describe the text encoder, of kind SSLH_CLIP_TEXT, that is made
+                                 when the caller gives none: its .vocabulary, 3 to 16777216; default 49408 */
     int   length;             /* its .length, 3 to 1048576; default 77 */
-    int   text_width;         /* its .width, with a head for each 32 or, from 512 on, for each 64, as in the models of
-                                 the authors; 1 to 65536; default 128 */
+    int   text_width;         /* its .width, 1 to 65536; default 128. It has an attention head for every 32 of it or,
+                                 from 512 on, for every 64, as in the models of the authors */
     int   text_depth;         /* its .depth, 1 to 512; default 2 */
     const sslh_recipe *views; /* default auto: a crop of at least 0.6 of the image, no flip, normalised as the encoder
                                  was trained or by the data's mean and deviation */
     const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
 } sslh_clip_desc;
-/* image: any encoder; maps and tokens are averaged. text: an sslh_transformer, or NULL: one as .vocabulary to
-   .text_depth say. Its feature is that of the end token, so a causal one sees the whole text there. Data: images, and
-   captions without special tokens: one to five fields of tokens (T) with lengths; of several, each epoch draws one for
-   each sample, and captions are equal when those of the first field are. Texts must have room for two more tokens in
-   the text encoder. Errors: data without images or without captions, special tokens beyond the vocabulary. Other
-   numbers: top-1, the share of images and texts that find a right answer in the batch; temperature. Training: batch=128
-   optimizer=adamw beta2=0.98 eps=1e-6 lr=1e-3 weight_decay=0.1 clip=1 schedule=cosine warmup=1. Paper: head_out=512
-   text_width=512 text_depth=12 batch=32768 optimizer=adamw beta2=0.98 eps=1e-6 lr=5e-4 weight_decay=0.2
-   schedule=cosine warmup=0.16. */
+/* The equations are in >>clip. image: any encoder; maps and tokens are averaged. text: an sslh_transformer, or NULL:
+   one as .vocabulary to .text_depth say. The feature of a text is the output at its end token, where a causal
+   transformer has seen the whole text. Data: images, and captions without special tokens: one to five fields of tokens
+   (T) with lengths; of several, each epoch draws one for each sample, and captions are equal when those of the first
+   field are. The longest caption and two more tokens must fit into the text encoder. Errors: data without images or
+   without captions, special tokens beyond the vocabulary. Other numbers: top-1, the share of images and texts that find
+   a right answer in the batch; temperature. Training: batch=128 optimizer=adamw beta2=0.98 eps=1e-6 lr=1e-3
+   weight_decay=0.1 clip=1 schedule=cosine warmup=1. Paper: head_out=512 text_width=512 text_depth=12 batch=32768
+   optimizer=adamw beta2=0.98 eps=1e-6 lr=5e-4 weight_decay=0.2 schedule=cosine warmup=0.16. */
 SSLH_API sslh_method sslh_clip(sslh_ctx *c, sslh_net *image, sslh_net *text, sslh_clip_desc desc);
-/* Embeddings, rows of length 1, persistent, in evaluation mode: of all images (count,E), and of the captions in field
-   number field (count,E). sslh_nearest and sslh_retrieval search among them: text by image, image by text. */
+/* Embeddings as rows of length 1, persistent, computed in evaluation mode; E is .head_out: of all images (count,E), and
+   of the captions in field number field (count,E). sslh_nearest and sslh_retrieval search among them, for a text by an
+   image or for an image by a text. */
 SSLH_API sslh_tensor *sslh_clip_images(sslh_method *m, sslh_data data);
 SSLH_API sslh_tensor *sslh_clip_texts(sslh_method *m, sslh_data data, int field);
 #if SSLH_WITH_TOKENIZERS
-/* Embeddings (n,E) of n classes by their names, persistent: the mean of those of all prompts ("a photo of a {}.", where
-   the name takes the place of {}), again of length 1. prompts NULL: the name alone. Long texts are cut. Errors: a
-   prompt without {}, a name of which the tokenizer makes nothing. */
+/* Embeddings (n,E) of n classes by their names, persistent: for each class the mean of the embeddings of all count
+   prompts ("a photo of a {}.", where the name takes the place of {}), scaled to length 1 again. prompts NULL: the name
+   alone. Of a text that is too long the beginning is used. Errors: a prompt without {}, a name of which the tokenizer
+   makes nothing. */
 SSLH_API sslh_tensor *sslh_clip_classes(sslh_method *m, sslh_tokenizer *t, const char *const *names, int n,
                                         const char *const *prompts, int count);
 #endif
-/* Zero-shot classification: for each image the row of classes (K,E), of length 1, with the largest cosine, into
-   predicted (count) unless it is NULL. Returns the share that are the labels of the data; 0 without labels. */
+/* Zero-shot classification: for each image the number of the row of classes (K,E) with the largest cosine, into
+   predicted (count) unless that is NULL. Returns the share of images for which this number is the label in the data; 0
+   without labels. */
 SSLH_API float sslh_clip_zero_shot(sslh_method *m, sslh_tensor *classes, sslh_data data, int32_t *predicted);
 /* Reads weights of both encoders and the heads, from files of OpenAI's and Hugging Face's names (the image encoder is
    then sslh_vit with .clip, the text encoder of kind SSLH_CLIP_TEXT) and of sslh_clip_save; names that the method does
    not have are passed over, but all that it has must be there, and after an error nothing has changed. The encoder of
    images of a published model, whose files do not say how images are normalised, gets OpenAI's mean and deviation. */
 SSLH_API void sslh_clip_load(sslh_method *m, const char *path);
-/* Writes them with OpenAI's names: "visual." before those of the image encoder. */
+/* Writes the weights of both encoders and the heads with OpenAI's names: "visual." before those of the image
+   encoder. */
 SSLH_API void sslh_clip_save(sslh_method *m, const char *path);
 #endif
 
@@ -3752,27 +3757,29 @@ typedef struct sslh_bert_desc {
     float hidden;             /* part of those that becomes [MASK], 0 to 1; default 0.8; SSLH_OFF: none */
     float replaced;           /* part that becomes any token, 0 to 1; default 0.1, or what .hidden leaves; SSLH_OFF:
                                  none; the rest stays */
-    int   next;               /* default 0; 1: is the second text of a sample the one behind the first, or another's; 2:
-                                 are the two in order, or exchanged (Lan et al. 2020); 0 to 2 */
-    int   cls_token;          /* number of [CLS], 0 to 16777215; default 101; SSLH_OFF: 0. As the following, default as
-                                 in the published vocabulary */
-    int   sep_token;          /* of [SEP], 0 to 16777215; default 102; SSLH_OFF: 0 */
-    int   mask_token;         /* of [MASK], 0 to 16777215; default 103; SSLH_OFF: 0 */
-    int   pad_token;          /* of [PAD], 0 to 16777215; default 0 */
+    int   next;               /* a second task, 0 to 2; default 0: none; 1: is the second text the one that follows the
+                                 first, or that of another sample; 2: are the two texts in order, or exchanged (Lan et
+                                 al. 2020) */
+    int   cls_token;          /* number of [CLS], 0 to 16777215; default 101; SSLH_OFF: 0. This and the next three are
+                                 by default those of BERT's published vocabulary */
+    int   sep_token;          /* number of [SEP], 0 to 16777215; default 102; SSLH_OFF: 0 */
+    int   mask_token;         /* number of [MASK], 0 to 16777215; default 103; SSLH_OFF: 0 */
+    int   pad_token;          /* number of [PAD], 0 to 16777215; default 0 */
     float dropout;            /* as for sslh_gpt, at least 0, below 1; default 0.1; SSLH_OFF: none */
     const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
 } sslh_bert_desc;
-/* encoder: sslh_transformer that is not causal, with .next one with .pooler and two segments. Data: texts without
-   special tokens, the first field of tokens (of a stream: its windows), with .next the first two; the method puts
-   [CLS] in front and [SEP] behind each. Other numbers: perplexity of the predicted tokens; with .next the share of
-   right answers. Training: batch=32 optimizer=adamw lr=1e-3 weight_decay=0.01 clip=1 schedule=linear_decay warmup=1.
-   Paper: batch=256 optimizer=adamw no_bias_correction=1 lr=1e-4 weight_decay=0.01 clip=1 schedule=linear_decay
-   warmup=0.4. */
+/* The equations are in >>bert. encoder: an sslh_transformer that is not causal; .next needs one with .pooler and two
+   segments. Data: texts without special tokens, the first field of tokens (of a stream: its windows), with .next the
+   first two fields; the method puts [CLS] in front and [SEP] behind each text. Other numbers: perplexity of the
+   predicted tokens; with .next the share of right answers. Training: batch=32 optimizer=adamw lr=1e-3 weight_decay=0.01
+   clip=1 schedule=linear_decay warmup=1. Paper: batch=256 optimizer=adamw no_bias_correction=1 lr=1e-4
+   weight_decay=0.01 clip=1 schedule=linear_decay warmup=0.4. */
 SSLH_API sslh_method sslh_bert(sslh_ctx *c, sslh_net *encoder, sslh_bert_desc desc);
-/* Mean loss in nats of each predicted token, in evaluation mode; what is hidden depends on the seed and the sample.
-   Windows of a stream stay where they are, and of two texts the second is always the right one. 0 after an error. */
+/* The mean loss in nats per predicted token, in evaluation mode; what is hidden depends on the seed and the sample. The
+   windows of a stream do not move, and of two texts the second is always the right one. 0 after an error. */
 SSLH_API float sslh_bert_evaluate(sslh_method *m, sslh_data data);
-/* Weights of Hugging Face's files, encoder ("bert.") and heads ("cls."); what of it the method has must be there. */
+/* Reads weights from files with Hugging Face's names, of the encoder ("bert.") and the heads ("cls."); all parameters
+   that the method has must be there. */
 SSLH_API void sslh_bert_load(sslh_method *m, const char *path);
 /* The k most likely tokens, and their probabilities, in the place of the first [MASK] of a text of count tokens without
    [CLS] and [SEP]: into token and probability (k each). Returns the place of that [MASK]; -1, and an error, when there
@@ -3792,26 +3799,26 @@ SSLH_API int sslh_fill_mask(sslh_method *m, const int32_t *text, int count, int 
 typedef struct sslh_electra_desc {
     float mask;               /* share of the tokens of a text that the generator fills in, above 0, below 1; default
                                  0.15 */
-    float weight;             /* of the detection in the loss, above 0; default 50 */
-    int   generator_heads;    /* of the generator, which has as many blocks as the encoder, of the same kind, and heads
-                                 as wide, 1 to 65536 and at most the encoder's; default auto: a quarter of these, at
-                                 least 1 */
-    int   unigram;            /* 1: no generator, words are replaced by others as often as these occur in the data;
-                                 default 0 */
-    int   cls_token;          /* number of [CLS], 0 to 16777215; default 101; SSLH_OFF: 0. As the following, default as
-                                 in BERT's published vocabulary */
-    int   sep_token;          /* of [SEP], 0 to 16777215; default 102; SSLH_OFF: 0 */
-    int   mask_token;         /* of [MASK], 0 to 16777215; default 103; SSLH_OFF: 0 */
-    int   pad_token;          /* of [PAD], 0 to 16777215; default 0 */
+    float weight;             /* of the discriminator's loss, beside 1 for the generator's, above 0; default 50 */
+    int   generator_heads;    /* attention heads of the generator, 1 to 65536 and at most the encoder's; default auto: a
+                                 quarter of the encoder's, at least 1. A head is as wide as one of the encoder, so this
+                                 sets the generator's width; it has as many blocks, of the same kind */
+    int   unigram;            /* 1: there is no generator, and the words that replace others are drawn by how often they
+                                 occur in the data; default 0 */
+    int   cls_token;          /* number of [CLS], 0 to 16777215; default 101; SSLH_OFF: 0. This and the next three are
+                                 by default those of BERT's published vocabulary */
+    int   sep_token;          /* number of [SEP], 0 to 16777215; default 102; SSLH_OFF: 0 */
+    int   mask_token;         /* number of [MASK], 0 to 16777215; default 103; SSLH_OFF: 0 */
+    int   pad_token;          /* number of [PAD], 0 to 16777215; default 0 */
     float dropout;            /* as for sslh_gpt, at least 0, below 1; default 0.1; SSLH_OFF: none */
     const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
 } sslh_electra_desc;
-/* encoder: sslh_transformer that is not causal. Data: texts without special tokens, the first field of tokens (of a
-   stream: its windows); the method puts [CLS] in front and [SEP] behind each. Other numbers: the share of the replaced
-   words that is found, the share of the original ones that is taken for replaced (false alarms), perplexity of the
-   generator. Training: batch=32 optimizer=adamw lr=1e-3 weight_decay=0.01 clip=1 schedule=linear_decay warmup=1.
-   Paper: batch=128 optimizer=adamw no_bias_correction=1 eps=1e-6 lr=5e-4 weight_decay=0.01 clip=1
-   schedule=linear_decay warmup=0.05. */
+/* The equations are in >>electra. encoder: an sslh_transformer that is not causal. Data: texts without special tokens,
+   the first field of tokens (of a stream: its windows); the method puts [CLS] in front and [SEP] behind each text.
+   Other numbers: the share of the replaced words that is found, the share of the original words that is taken for
+   replaced (false alarms), perplexity of the generator. Training: batch=32 optimizer=adamw lr=1e-3 weight_decay=0.01
+   clip=1 schedule=linear_decay warmup=1. Paper: batch=128 optimizer=adamw no_bias_correction=1 eps=1e-6 lr=5e-4
+   weight_decay=0.01 clip=1 schedule=linear_decay warmup=0.05. */
 SSLH_API sslh_method sslh_electra(sslh_ctx *c, sslh_net *encoder, sslh_electra_desc desc);
 #endif
 
@@ -3825,8 +3832,8 @@ SSLH_API sslh_method sslh_electra(sslh_ctx *c, sslh_net *encoder, sslh_electra_d
 /* BART (Lewis et al.: "BART: denoising sequence-to-sequence pre-training for natural language generation, translation,
    and comprehension", ACL 2020): a transformer reads a damaged text, and a decoder writes the original one. */
 typedef struct sslh_bart_desc {
-    float spans;              /* share of the tokens that is hidden in spans, each behind one [MASK], 0 to 1; default
-                                 0.3; SSLH_OFF: none. This and the next five are as in sslh_text_recipe */
+    float spans;              /* share of the tokens that is hidden in spans, of which each becomes one [MASK], 0 to 1;
+                                 default 0.3; SSLH_OFF: none. This and the next five are as in sslh_text_recipe */
     float span;               /* mean of the lengths of spans, above 0, at most 50; default 3 */
     int   sentence_end;       /* the token that ends a sentence, 0 to 16777215: the sentences of a text come in a random
                                  order; default 0: they stay */
@@ -3834,26 +3841,26 @@ typedef struct sslh_bart_desc {
     float replaced;           /* share that becomes any token, 0 to 1; default 0 */
     float masked;             /* share that becomes [MASK], 0 to 1; default 0 */
     int   decoder_depth;      /* blocks of the decoder, 1 to 512; default auto: as many as the encoder has */
-    int   cls_token;          /* number of [CLS], 0 to 16777215; default 101; SSLH_OFF: 0. As the following, default as
-                                 in BERT's published vocabulary */
-    int   sep_token;          /* of [SEP], 0 to 16777215; default 102; SSLH_OFF: 0 */
-    int   mask_token;         /* of [MASK], 0 to 16777215; default 103; SSLH_OFF: 0 */
-    int   pad_token;          /* of [PAD], 0 to 16777215; default 0 */
+    int   cls_token;          /* number of [CLS], 0 to 16777215; default 101; SSLH_OFF: 0. This and the next three are
+                                 by default those of BERT's published vocabulary */
+    int   sep_token;          /* number of [SEP], 0 to 16777215; default 102; SSLH_OFF: 0 */
+    int   mask_token;         /* number of [MASK], 0 to 16777215; default 103; SSLH_OFF: 0 */
+    int   pad_token;          /* number of [PAD], 0 to 16777215; default 0 */
     float dropout;            /* as for sslh_gpt, at least 0, below 1; default 0.1; SSLH_OFF: none */
     const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
 } sslh_bart_desc;
-/* encoder: sslh_transformer that is not causal; its table of embeddings also serves the decoder. Data: texts without
-   special tokens, the first field of tokens (of a stream: its windows); the method puts [CLS] in front and [SEP] behind
-   each. Second number: perplexity of the original tokens. Training: batch=32 optimizer=adamw lr=1e-3 weight_decay=0.01
-   clip=1 schedule=linear_decay warmup=1. Paper: batch=8000 optimizer=adamw lr=1e-3 weight_decay=0.01 clip=1
-   schedule=linear_decay warmup=1. */
+/* The equations are in >>bart. encoder: an sslh_transformer that is not causal; its table of embeddings also serves the
+   decoder. Data: texts without special tokens, the first field of tokens (of a stream: its windows); the method puts
+   [CLS] in front and [SEP] behind each text. Second number: perplexity of the original tokens. Training: batch=32
+   optimizer=adamw lr=1e-3 weight_decay=0.01 clip=1 schedule=linear_decay warmup=1. Paper: batch=8000 optimizer=adamw
+   lr=1e-3 weight_decay=0.01 clip=1 schedule=linear_decay warmup=1. */
 SSLH_API sslh_method sslh_bart(sslh_ctx *c, sslh_net *encoder, sslh_bart_desc desc);
-/* Mean loss in nats of each token of the data, in evaluation mode; what is damaged depends on the seed and the sample.
-   Windows of a stream stay where they are. 0 after an error. */
+/* The mean loss in nats per token of the data, in evaluation mode; what is damaged depends on the seed and the sample.
+   The windows of a stream do not move. 0 after an error. */
 SSLH_API float sslh_bart_evaluate(sslh_method *m, sslh_data data);
-/* What the decoder makes of a text of count tokens without [CLS] and [SEP], always its most likely token, until it says
-   [SEP] or room or the length of the net is full: into out, which has room for room tokens. Returns how many, without
-   [SEP]; 0 after an error. Earlier tokens are computed anew for each one. */
+/* The text that the decoder writes for a damaged text of count tokens without [CLS] and [SEP], into out (room): it
+   takes its most likely token each time, until that is [SEP] or out or the length of the net is full. Returns the
+   number of tokens without [SEP]; 0 after an error. For each new token all earlier ones are computed again. */
 SSLH_API int sslh_bart_rebuild(sslh_method *m, const int32_t *text, int count, int32_t *out, int room);
 #endif
 
@@ -3867,21 +3874,21 @@ SSLH_API int sslh_bart_rebuild(sslh_method *m, const int32_t *text, int count, i
 /* Order of sentences (after Logeswaran, Lee, Radev: "Sentence ordering and coherence modeling using recurrent neural
    networks", AAAI 2018): neighbouring sentences are shuffled, and each is asked for its place. */
 typedef struct sslh_sentence_order_desc {
-    int   sentences;          /* k, how many of a text are shuffled, 2 to 64; default 4 */
+    int   sentences;          /* k, the number of sentences of a text that are shuffled, 2 to 64; default 4 */
     int   sentence_end;       /* the token that ends a sentence, 0 to 16777215; default 1012, "." in BERT's published
                                  vocabulary; SSLH_OFF: 0 */
-    int   cls_token;          /* number of [CLS], 0 to 16777215; default 101; SSLH_OFF: 0. As the following, default as
-                                 in that vocabulary */
-    int   sep_token;          /* of [SEP], 0 to 16777215; default 102; SSLH_OFF: 0 */
-    int   pad_token;          /* of [PAD], 0 to 16777215; default 0 */
+    int   cls_token;          /* number of [CLS], 0 to 16777215; default 101; SSLH_OFF: 0. This and the next two are
+                                 by default those of BERT's published vocabulary */
+    int   sep_token;          /* number of [SEP], 0 to 16777215; default 102; SSLH_OFF: 0 */
+    int   pad_token;          /* number of [PAD], 0 to 16777215; default 0 */
     float dropout;            /* as for sslh_gpt, at least 0, below 1; default 0.1; SSLH_OFF: none */
     const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
 } sslh_sentence_order_desc;
-/* encoder: sslh_transformer that is not causal. Data: texts without special tokens, the first field of tokens; with
-   .sentences + 1 tokens more than a text has they must fit into the encoder. Paragraphs are better than windows of a
-   stream, whose first and last sentences are cut. Other numbers: the share of sentences whose place is found, 1/k at
-   first, and of texts that are put in order. Training: batch=32 optimizer=adamw lr=1e-3 weight_decay=0.01 clip=1
-   schedule=linear_decay warmup=1. Paper: the same. */
+/* The equations are in >>sentence-order. encoder: an sslh_transformer that is not causal. Data: texts without special
+   tokens, the first field of tokens; a text and .sentences + 1 special tokens must fit into the encoder. Paragraphs are
+   better than windows of a stream, whose first and last sentences are cut. Other numbers: the share of sentences whose
+   place is found, 1/k at first, and the share of texts of which all places are found. Training: batch=32
+   optimizer=adamw lr=1e-3 weight_decay=0.01 clip=1 schedule=linear_decay warmup=1. Paper: the same. */
 SSLH_API sslh_method sslh_sentence_order(sslh_ctx *c, sslh_net *encoder, sslh_sentence_order_desc desc);
 #endif
 
@@ -3897,15 +3904,16 @@ SSLH_API sslh_method sslh_sentence_order(sslh_ctx *c, sslh_net *encoder, sslh_se
 typedef struct sslh_sasrec_desc {
     int   negatives;          /* items drawn for each place, 0 to 4096; default 1, as published; SSLH_OFF:
                                  cross-entropy over all items instead (Klenitskiy & Vasilev 2023) */
-    float dropout;            /* at least 0, below 1; default 0.5; SSLH_OFF: none. In SSLH_SASREC of the embedded items,
-                                 the weights of the attention and the net behind it, in others as for sslh_gpt */
+    float dropout;            /* at least 0, below 1; default 0.5; SSLH_OFF: none. In an encoder of kind SSLH_SASREC it
+                                 is applied to the embedded items, the weights of the attention and the MLP behind it,
+                                 in others as for sslh_gpt */
     const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
 } sslh_sasrec_desc;
-/* encoder: sslh_transformer that is causal, best of kind SSLH_SASREC, with a vocabulary of as many tokens as items; its
-   table of embeddings scores them. Data: the first field of tokens, histories with lengths (sslh_items_data); what is
-   behind their ends is not read. Items are not counted from the first but so that the last one has the last position.
-   Second number: AUC, the share of drawn items below the true one; at first 0.5. Training: batch=128 optimizer=adam
-   beta2=0.98 lr=1e-3 schedule=constant. Paper: the same. */
+/* The equations are in >>sasrec. encoder: an sslh_transformer that is causal, best of kind SSLH_SASREC, with a
+   vocabulary of as many tokens as items; its table of embeddings scores the items. Data: the first field of tokens,
+   histories with lengths (sslh_items_data); what is behind their ends is not read. Positions are counted from the end:
+   the last item has the last position. Second number: AUC, the share of drawn items with a score below that of the true
+   one; at first 0.5. Training: batch=128 optimizer=adam beta2=0.98 lr=1e-3 schedule=constant. Paper: the same. */
 SSLH_API sslh_method sslh_sasrec(sslh_ctx *c, sslh_net *encoder, sslh_sasrec_desc desc);
 /* For sslh_recommend and sslh_rank_items: the last .length items of a history are read. */
 SSLH_API sslh_recommender sslh_sasrec_recommender(const sslh_method *m);
@@ -3944,29 +3952,30 @@ SSLH_API sslh_recommender sslh_bert4rec_recommender(const sslh_method *m);
 #endif
 #if SSLH_WITH_FIXMATCH
 /* FixMatch (Sohn et al.: "FixMatch: simplifying semi-supervised learning with consistency and confidence", NeurIPS
-   2020): a classifier of a few labelled images and many without a label, best on a pretrained encoder. */
+   2020): a classifier learns from a few labelled images and many without a label, best on a pretrained encoder. */
 typedef struct sslh_fixmatch_desc {
     float threshold;          /* a guess is learnt from if its probability is at least this, 0 to 1; default 0.95;
                                  SSLH_OFF: every guess */
-    float weight;             /* of the loss of the guesses, at least 0; default 1; SSLH_OFF: labels only, for
-                                 comparison with equal steps */
+    float weight;             /* w, the weight of the guesses' loss, at least 0; default 1; SSLH_OFF: only labels are
+                                 learnt from, as a baseline with equally many steps */
     int   ratio;              /* unlabelled images in a step for each labelled one, 1 to 64; default 7 */
     int   labels;             /* labelled images of each class that are used, drawn by the context's seed, 0 to
                                  16777216; default 0: all */
     const sslh_recipe *weak;  /* views from which labels are learnt and guesses are made; default auto:
                                  SSLH_VIEWS_ROTATION, normalised by the data's mean and deviation */
-    const sslh_recipe *strong;/* views that must agree with the guesses; default auto: the weak ones with the colour
+    const sslh_recipe *strong;/* views for which the guesses are the labels; default auto: the weak ones with the colour
                                  jitter of SSLH_VIEWS_SIMCLR and a cutout of half the side; without .std they are
                                  normalised as the weak ones */
     const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
 } sslh_fixmatch_desc;
-/* encoder: any output; maps and tokens are averaged. A linear classifier is made inside. labelled: images with labels,
-   of the size of those that sslh_train is given, of whose labels none is looked at; it must live as long as the method.
-   sslh_method_make takes .labels of each class of its data. A step has one labelled image for every .ratio of the
-   batch, at most as many as there are; they go round and round, each time in another order. Other numbers: accuracy on
-   the labelled images of the step, kept, the share of the guesses that are learnt from. Training: batch=224
-   optimizer=sgd nesterov=1 lr=0.03 weight_decay=5e-4 schedule=cosine. Paper: batch=448 optimizer=sgd nesterov=1 lr=0.03
-   weight_decay=5e-4 schedule=cosine. */
+/* The equations are in >>fixmatch. encoder: any output; maps and tokens are averaged. The method makes the linear
+   classifier. labelled: images with labels; they must live as long as the method. The data that sslh_train is given are
+   the unlabelled images, of the same size; no label of theirs is looked at. sslh_method_make, which gets one data set
+   only, uses .labels of each class in it as labelled. A batch is unlabelled images; for every .ratio of them a step has
+   one labelled image, at most as many as there are. Each image of labelled is used once before any is used again, each
+   time in another order. Other numbers: accuracy on the labelled images of the step; kept, the share of the guesses
+   that are learnt from. Training: batch=224 optimizer=sgd nesterov=1 lr=0.03 weight_decay=5e-4 schedule=cosine. Paper:
+   batch=448 optimizer=sgd nesterov=1 lr=0.03 weight_decay=5e-4 schedule=cosine. */
 SSLH_API sslh_method  sslh_fixmatch(sslh_ctx *c, sslh_net *encoder, sslh_data labelled, sslh_fixmatch_desc desc);
 /* Probabilities (N,K) of the classes of images x (N,H,W,C) in [0,1]; a tensor of the step, without gradient. */
 SSLH_API sslh_tensor *sslh_fixmatch_classify(sslh_method *m, sslh_tensor *x);
@@ -4292,31 +4301,35 @@ SSLH_API sslh_net *sslh_classifier_net(sslh_classifier *k, sslh_net *encoder);
 #define SSLH_WITH_TRANSFER 1
 #endif
 #if SSLH_WITH_TRANSFER
-/* What a student imitates; the equations are in >>distill. */
+/* What a student imitates: kind 1 is equation (1) of >>distill, and so on. */
 typedef enum sslh_distill_kind {
-    SSLH_DISTILL_LOGITS = 1,  /* what the teacher says of the classes (Hinton et al. 2015) */
-    SSLH_DISTILL_HINT,        /* its features or a map inside it, through a linear layer (Romero et al. 2015) */
-    SSLH_DISTILL_RELATIONS,   /* distances and angles between the images of a batch (Park et al. 2019) */
-    SSLH_DISTILL_SIMILARITY,  /* how similar it finds an image to those of a queue (Fang et al. 2021) */
-    SSLH_DISTILL_REGRESSION   /* the direction of its features, through an MLP (Navaneet et al. 2021) */
+    SSLH_DISTILL_LOGITS = 1,  /* logits: what the teacher says of the classes (Hinton et al. 2015) */
+    SSLH_DISTILL_HINT,        /* hints: the teacher's features or a map inside it, by a linear layer (Romero et al.
+                                 2015) */
+    SSLH_DISTILL_RELATIONS,   /* relations: distances and angles between the teacher's features of the images of a batch
+                                 (Park et al. 2019) */
+    SSLH_DISTILL_SIMILARITY,  /* similarity: how similar the teacher finds an image to those of a queue (Fang et al.
+                                 2021) */
+    SSLH_DISTILL_REGRESSION   /* regression: the direction of the teacher's features, by an MLP (Navaneet et al.
+                                 2021) */
 } sslh_distill_kind;
 typedef struct sslh_distill_desc {
     int   kind;               /* an sslh_distill_kind, 1 to 5; default 1 */
     float temperature;        /* logits: T, which softens both distributions, above 0, at most 1000; default 4 */
-    float labels;             /* logits: share of the loss that is the cross-entropy with labels, at least 0, below 1;
-                                 default 0, and the data need no labels */
+    float labels;             /* logits: weight a of the cross-entropy with labels, beside 1 - a for the teacher, at
+                                 least 0, below 1; default 0: the data need no labels */
     float fraction;           /* logits: share of the labels used, the same of every class, above 0, at most 1; default
                                  1; the teacher is asked about all images */
-    int   fraction_seed;      /* of the draw of the fraction, at least 0: the .seed with which sslh_finetune draws the
-                                 same; default 0 */
+    int   fraction_seed;      /* seed of the draw of the fraction, at least 0; sslh_finetune with this .seed draws the
+                                 same labels; default 0 */
     float distance;           /* relations: weight of the distances, at least 0; default 1; SSLH_OFF: none */
     float angle;              /* relations: weight of the angles, at least 0; default 2; SSLH_OFF: none */
-    float student_temperature;/* similarity: of the student, above 0; default 0.2 */
-    float teacher_temperature;/* similarity: of the teacher, above 0; default 0.01 */
-    int   queue;              /* similarity: images of earlier batches, 1 to 16777216; default 4096 (65536 in the
-                                 paper) */
-    int   head_layers;        /* of the student's head, 1 to 7; default auto (0): 1 for logits and hints, else 2; none
-                                 for relations */
+    float student_temperature;/* similarity: temperature of the student's softmax, above 0; default 0.2 */
+    float teacher_temperature;/* similarity: temperature of the teacher's softmax, above 0; default 0.01 */
+    int   queue;              /* similarity: images of earlier batches that the queue holds, 1 to 16777216; default 4096
+                                 (65536 in the paper) */
+    int   head_layers;        /* layers of the student's head, 1 to 7; default auto (0): 1 for logits and hints, else 2;
+                                 relations have no head */
     int   head_hidden;        /* its hidden width, 1 to 1048576; default auto (0): twice the student's width */
     const char *tap;          /* intermediate result of the student that is compared; default output (NULL) */
     const char *teacher_tap;  /* the same of the teacher; default output (NULL) */
@@ -4339,17 +4352,18 @@ SSLH_API sslh_method sslh_distill(sslh_ctx *c, sslh_net *encoder, sslh_net *teac
 /* The student of logits with its head as one net, images -> (N,K), which shares both with the method. */
 SSLH_API sslh_net *sslh_distill_classifier(const sslh_method *m);
 
-/* The losses alone; gradients to the student only. Hinton et al. 2015: T^2 times the divergence of the student's
-   softened distribution from the teacher's, logits (N,K); 0 when both say the same, half the variance of the difference
-   of the logits for large T. */
+/* The losses of >>distill alone; only the student gets a gradient. Hinton et al. 2015, (1) with a = 0: logits (N,K) of
+   both, T the temperature; T^2 times the Kullback-Leibler divergence of the student's softened distribution from the
+   teacher's, mean over the rows. It is 0 when both say the same, and half the variance of the difference of the logits
+   for large T. */
 SSLH_API sslh_tensor *sslh_distill_loss(sslh_ctx *c, sslh_tensor *student, sslh_tensor *teacher, float temperature);
-/* Park et al. 2019, eq. 4 and 6: embeddings (N,D) of the student and (N,E) of the teacher, N at least 2. Distances are
-   divided by their mean; angles are those of all triples, N^3 of them. 0 when the two sets differ by a rotation, a
-   shift and a scale. */
+/* Park et al. 2019, eq. 4 and 6, the two terms of (3) without weights: embeddings (N,D) of the student and (N,E) of the
+   teacher, N at least 2. Distances are divided by their mean; angles are those of all triples, N^3 of them. 0 when the
+   two sets differ by a rotation, a shift and a scale. */
 SSLH_API sslh_tensor *sslh_rkd_distance(sslh_ctx *c, sslh_tensor *student, sslh_tensor *teacher);
 SSLH_API sslh_tensor *sslh_rkd_angle(sslh_ctx *c, sslh_tensor *student, sslh_tensor *teacher);
-/* Fang et al. 2021, eq. 5, as a divergence: student and teacher (N,D), which are scaled to length 1, queue (K,D). The
-   last possible answer to each row is the teacher's own embedding of it. */
+/* Fang et al. 2021, eq. 5, as a divergence, (4): student and teacher (N,D), which are scaled to length 1, queue (K,D).
+   Each row is compared with the K rows of the queue and, last, with the teacher's own embedding of the same image. */
 SSLH_API sslh_tensor *sslh_seed_loss(sslh_ctx *c, sslh_tensor *student, sslh_tensor *teacher, sslh_tensor *queue,
                                      float student_temperature, float teacher_temperature);
 
@@ -12374,29 +12388,35 @@ SSLH_I_FN sslh_method sslh_i_cpc2_make(sslh_ctx *c, sslh_net *encoder, sslh_data
    transferable visual models from natural language supervision", ICML 2021. Sigmoid: Zhai, Mustafa, Kolesnikov, Beyer:
    "Sigmoid loss for language image pre-training", ICCV 2023.
 
-   Learns from: images and their captions. An image has to find its caption among those of the batch, and a caption its
-   image. Words name what matters in an image, so that no augmentation has to say what does not. Afterwards any text can
-   be compared with any image, the name of a class too that has never been seen.
+   Learns from: images and their captions. Each image has to find its caption among those of the batch, and each caption
+   its image. Words name what matters in an image, so that no augmentation has to say what does not matter. Afterwards
+   any text can be compared with any image, even the name of a class that never occurred in training.
 
-       u = U f(image) / |U f(image)|               encoder f, matrix U, no bias                       (1)
-       v = V g(text)_end / |V g(text)_end|         text = [start] caption [end]; g a transformer      (2)
-       x_ij = e^s u_i . v_j                        s is learnt; 0 <= s <= ln 100                      (3)
-       R_ij = 1 if captions i and j are equal, else 0                                                 (4)
-       L = 1/2 mean over i of [ ce(x_i., R_i.) + ce(x_.i, R_i.) ]                                     (5)
-           ce(x, r) = lse(x) - sum over j of r_j x_j / sum over j of r_j
-       L = 1/N sum over i, j of softplus(-(x_ij + b)) where R_ij = 1, softplus(x_ij + b) elsewhere    (6)
+       u_i = U f(image_i) / |U f(image_i)|     encoder f; U (E,D), no bias; E: .head_out, D: width of f       (1)
+       v_i = V g(t_i) / |V g(t_i)|             t_i = [start] caption i [end]; g(t_i) (D'): the output of a
+                                               transformer at the token [end]; V (E,D'), no bias              (2)
+       x_ij = e^s u_i . v_j                    s is learnt, 0 <= s <= ln 100 (.most); e^-s: the temperature   (3)
+       R_ij = 1 if i = j or, with .equal 1, captions i and j are equal; else 0                                (4)
+       L = 1/2 mean over i of [ ce(x_i., R_i.) + ce(x_.i, R_i.) ]    x_i.: row i of x (N,N), x_.i: column i   (5)
+           ce(a, r) = lse(a) - sum over j of r_j a_j / sum over j of r_j,   lse(a) = ln sum over j of e^a_j
+       L = 1/N sum over i, j of softplus(-(x_ij + b)) where R_ij = 1, softplus(x_ij + b) elsewhere            (6)
+           softplus(a) = ln(1 + e^a) = -ln sigmoid(-a)
 
-   (6) is SigLIP, in which b is learnt and every pair counts by itself: no sum runs over the batch, so that L hardly
-   depends on its size. b starts at -10, because nearly all pairs are wrong.
-   Zero-shot classification: v of "a photo of a {}." for the name of each class, averaged over several such sentences,
-   made unit vectors again (7); the class of an image is the one with the largest u . v.
-   Defaults: the papers' temperatures and optimiser with a higher rate. L is ln N when all embeddings are equal.
-   Traps: captions that are names of classes are equal in many pairs of a batch. For (6) each of them is then wrong for
-   the images of the others unless R says otherwise. (5) is the same with R and without it as long as equal captions
-   have equal embeddings, because the shares of the right answers then add up to the same sum; with several captions per
-   image, .drop_words or dropout they differ, and R counts. s must not decay, and without a bound it runs away.
-   Accumulating gradients adds no wrong answers. Mirrored images contradict captions with left and right in them. A few
-   thousand pairs are learnt by heart (several captions per image, .drop_words and crops help). */
+   N is the number of pairs in the batch. (5) is CLIP's loss (.loss 1): every row and every column of x is the logits of
+   a classification whose right answers share the target equally. (6) is SigLIP's (.loss 2), in which b is learnt and
+   every pair counts by itself: no softmax runs over the batch, so that L hardly depends on its size. b starts at -10,
+   because nearly all pairs are wrong.
+   Zero-shot classification (7): the name of each class is put into several sentences such as "a photo of a {}.", and
+   the mean of their vectors v is scaled to length 1 again; an image gets the class with the largest u . v.
+   Defaults: the initial temperatures and the optimiser of the papers, with a higher learning rate. (5) is ln N when all
+   embeddings are equal.
+   Traps: captions that are names of classes occur several times in a batch. If R did not mark them as right, each would
+   be a wrong answer in (6) for the images of the others. In (5) R changes nothing as long as equal captions have equal
+   embeddings, because their shares of the target then add up to the same sum; with several captions per image,
+   .drop_words or dropout the embeddings differ, and R matters. s is left out of weight decay, and without the bound in
+   (3) it may grow without end. Accumulating gradients over several batches adds no wrong answers, because each image is
+   compared with the texts of its own batch only. Mirrored images contradict captions that say left or right. A few
+   thousand pairs are learnt by heart; several captions per image, .drop_words and crops help against that. */
 
 static const sslh_setting sslh_i_clip_settings[] = {
     {SSLH_I_FIELD(sslh_clip_desc, loss), SSLH_SETTING_INT, "1", "1 or 2"},
@@ -12420,16 +12440,16 @@ static const char sslh_i_clip_training[] =
 static const char sslh_i_clip_paper[] = "head_out=512 text_width=512 text_depth=12 batch=32768 optimizer=adamw "
     "beta2=0.98 eps=1e-6 lr=5e-4 weight_decay=0.2 schedule=cosine warmup=0.16";
 
-/* The heads: parameters in this order. b is there with the sigmoid only. */
+/* The parameters of the heads, in this order: U (E,D), V (E,D'), s (), b (). Only (6) has b. */
 enum { SSLH_I_CLIP_U, SSLH_I_CLIP_V, SSLH_I_CLIP_S, SSLH_I_CLIP_B };
 typedef struct sslh_i_clip {
     sslh_clip_desc d;
-    sslh_recipe views;
-    sslh_net *text, *head;
-    int given; /* views is the caller's */
+    sslh_recipe views;     /* of images */
+    sslh_net *text, *head; /* g; the parameters above. f is the encoder of the method */
+    int given;             /* 1: views is the caller's */
 } sslh_i_clip;
 
-/* The numbers of the fields of captions; returns how many there are. */
+/* The numbers of those fields of the data that hold captions, into field; returns how many there are. */
 SSLH_I_FN int sslh_i_clip_fields(const sslh_data *data, int field[SSLH_FIELDS]) {
     int i, n = 0;
     for (i = 0; i < data->fields; i++)
@@ -12437,7 +12457,7 @@ SSLH_I_FN int sslh_i_clip_fields(const sslh_data *data, int field[SSLH_FIELDS]) 
             field[n++] = i;
     return n;
 }
-/* T of a batch: the longest caption of these fields, and the two tokens around it. */
+/* T, the length of the rows of tokens: that of the longest caption of these fields, and two for [start] and [end]. */
 SSLH_I_FN int sslh_i_clip_width(const sslh_data *data, const int *field, int fields) {
     int i, T = 0;
     for (i = 0; i < fields; i++) T = SSLH_I_MAX(T, data->field[field[i]].shape.size[0]);
@@ -12458,16 +12478,17 @@ SSLH_I_FN void sslh_i_clip_prepare(sslh_method *m, sslh_data data) {
         sslh_fail(m->ctx, SSLH_E_SHAPE, "sslh_clip: captions of %d tokens, but the text encoder has room for %d "
                   "(.length - 2)", sslh_i_clip_width(&data, field, n) - 2, t->length - 2);
     if (SSLH_I_BAD(m->ctx)) return;
-    if (!s->given && p.std[0] != 0.0f) { /* pretrained: as it was */
+    if (!s->given && p.std[0] != 0.0f) { /* a pretrained encoder: images are normalised as in its training */
         memcpy(s->views.mean, p.mean, sizeof p.mean);
         memcpy(s->views.std, p.std, sizeof p.std);
     }
     sslh_i_views_prepare(&s->views, s->given || p.std[0] != 0.0f, m->encoder, data);
 }
 
-/* Texts as the text encoder reads them: N captions of length[n] tokens, without special ones, as rows of T. */
+/* Texts as the text encoder reads them: N captions with [start] and [end] around them, as rows of T tokens. ends: where
+   [end] is among all N T tokens; padding: 1 behind it. */
 typedef struct sslh_i_clip_rows {
-    sslh_tensor *tokens, *ends, *padding; /* (N,T); (N): where the end token is among all N T; (N,T) U8 */
+    sslh_tensor *tokens, *ends, *padding; /* (N,T), (N), (N,T) U8 */
 } sslh_i_clip_rows;
 SSLH_I_FN int sslh_i_clip_rows_new(sslh_ctx *c, int N, int T, sslh_i_clip_rows *r) {
     r->tokens = sslh_i_new(c, "sslh_clip", SSLH_I32, sslh_dim2(N, T));
@@ -12475,7 +12496,8 @@ SSLH_I_FN int sslh_i_clip_rows_new(sslh_ctx *c, int N, int T, sslh_i_clip_rows *
     r->padding = r->ends ? sslh_i_new(c, "sslh_clip", SSLH_U8, sslh_dim2(N, T)) : NULL;
     return r->padding != NULL;
 }
-/* [start] caption [end] as row n; of a caption that is too long the beginning. */
+/* Writes [start] caption [end] as row n; caption has length tokens, of which the last are cut off if they do not
+   fit. */
 SSLH_I_FN void sslh_i_clip_row(const sslh_i_clip *s, sslh_i_clip_rows *r, int n, const int32_t *caption, int length) {
     const int T = r->tokens->shape[1];
     int32_t *row = r->tokens->ints + (size_t)n * (size_t)T;
@@ -12489,7 +12511,8 @@ SSLH_I_FN void sslh_i_clip_row(const sslh_i_clip *s, sslh_i_clip_rows *r, int n,
     memset(r->padding->bytes + (size_t)n * (size_t)T + (size_t)(length + 2), 1, (size_t)(T - length - 2));
 }
 
-/* Leaves out a share of n tokens, at least one of which stays; returns how many are left. Token t is draw 1 + t. */
+/* Leaves out each of n tokens with the probability share, but one token, chosen first, always stays; returns how many
+   are left. Draw 1 + t of the stream is about token t, draw 1 + n chooses the one that stays. */
 SSLH_I_FN int sslh_i_clip_drop(float share, uint64_t seed, uint64_t stream, int32_t *token, int n) {
     int i, left = 0, stays;
     if (!(share > 0.0f) || n < 1) return n;
@@ -12499,7 +12522,8 @@ SSLH_I_FN int sslh_i_clip_drop(float share, uint64_t seed, uint64_t stream, int3
     return left;
 }
 
-/* (4): same (N) receives, for each row of x (N,T) with these lengths, the number of the first row equal to it. */
+/* (4): same (N) receives, for each row of x (N,T), of which length[n] tokens count, the number of the first row equal
+   to it: R_ij = 1 where same[i] is same[j]. */
 SSLH_I_FN void sslh_i_clip_same(const sslh_tensor *x, const int32_t *length, int32_t *same) {
     const size_t T = (size_t)x->shape[1];
     int i, j;
@@ -12511,8 +12535,9 @@ SSLH_I_FN void sslh_i_clip_same(const sslh_tensor *x, const int32_t *length, int
     }
 }
 
-/* One caption of each sample, from the field that draw 0 chooses, with .equal 2 only for samples whose first caption no
-   sample before them has; "kept" (N) then holds their places in the batch. */
+/* The image and one caption of each sample, from a field that draw 0 of the sample's stream chooses. With .equal 2 a
+   sample is used only if no sample before it has the same caption in the first field; N counts those used, and kept (N)
+   holds their places in the batch. */
 SSLH_I_FN void sslh_i_clip_views(sslh_method *m, const sslh_batch *b, sslh_view_set *out) {
     sslh_ctx *c = m->ctx;
     const sslh_i_clip *s = (const sslh_i_clip *)m->self;
@@ -12558,13 +12583,14 @@ SSLH_I_FN void sslh_i_clip_views(sslh_method *m, const sslh_batch *b, sslh_view_
     sslh_view_add(out, "same", same); /* (N) */
 }
 
-/* (1) without the norm: images (N,H,W,C), or the features of the encoder (N,D), -> (N,E) */
+/* U f(image) of (1), not yet divided by its length: images (N,H,W,C), or features of the encoder (N,D), -> (N,E) */
 SSLH_I_FN sslh_tensor *sslh_i_clip_image(sslh_method *m, sslh_tensor *x) {
     const sslh_i_clip *s = (const sslh_i_clip *)m->self;
     if (!SSLH_I_BAD(m->ctx) && x->ndim != 2) x = sslh_i_pool_features(m->ctx, sslh_forward(m->encoder, x));
     return sslh_linear(m->ctx, x, sslh_param(s->head, SSLH_I_CLIP_U), NULL);
 }
-/* (2) without the norm: texts -> (N,E). A causal g does not see what is behind the end token. */
+/* V g(t) of (2), not yet divided by its length: tokens (N,T), ends (N), padding (N,T) -> (N,E). A causal g needs no
+   mask, because its output at [end] does not depend on what is behind. */
 SSLH_I_FN sslh_tensor *sslh_i_clip_text(sslh_method *m, sslh_tensor *tokens, sslh_tensor *ends, sslh_tensor *padding) {
     sslh_ctx *c = m->ctx;
     const sslh_i_clip *s = (const sslh_i_clip *)m->self;
@@ -12574,9 +12600,9 @@ SSLH_I_FN sslh_tensor *sslh_i_clip_text(sslh_method *m, sslh_tensor *tokens, ssl
     memset(&f, 0, sizeof f);
     f.dropout = s->d.dropout;
     if (t && t->causal != 1) f.mask = padding;
-    h = sslh_forward_ex(s->text, tokens, f); /* (N,T,D) */
+    h = sslh_forward_ex(s->text, tokens, f); /* (N,T,D') */
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
-    h = sslh_embedding(c, sslh_reshape(c, h, sslh_dim2(-1, t->width)), ends); /* (N,D) */
+    h = sslh_embedding(c, sslh_reshape(c, h, sslh_dim2(-1, t->width)), ends); /* (N,D') */
     return sslh_linear(c, h, sslh_param(s->head, SSLH_I_CLIP_V), NULL);
 }
 
@@ -12592,13 +12618,15 @@ SSLH_I_FN sslh_tensor *sslh_i_clip_step_loss(sslh_method *m, const sslh_view_set
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
     N = image->shape[0];
     m->guessing = sslh_i_ln(N);
-    if (sigmoid && N > 1) /* each of the N N pairs is right with the probability 1 / N */
+    /* (6) when each pair is held for right with the probability 1/N: for each image ln N for the right text and
+       ln(N / (N - 1)) for each of the N - 1 wrong ones */
+    if (sigmoid && N > 1)
         m->guessing += (float)(N - 1) * (sslh_i_ln(N) - sslh_i_ln(N - 1));
     m->numbers[1].value = (float)sslh_i_exp(-scale->data[0]);
     return sslh_i_pair_loss(c, "sslh_clip", 1, image, text, scale, sigmoid ? sslh_param(s->head, SSLH_I_CLIP_B) : NULL,
-                            sslh_view_get(v, "same"), &m->numbers[0].value); /* (3) to (6) */
+                            sslh_view_get(v, "same"), &m->numbers[0].value); /* (3), (5), (6): (1) to (3) there */
 }
-/* The bounds of (3). */
+/* Keeps s within the bounds of (3) after each update. */
 SSLH_I_FN void sslh_i_clip_after(sslh_method *m) {
     const sslh_i_clip *s = (const sslh_i_clip *)m->self;
     sslh_tensor *scale = sslh_param(s->head, SSLH_I_CLIP_S);
@@ -12607,13 +12635,14 @@ SSLH_I_FN void sslh_i_clip_after(sslh_method *m) {
     if (scale->data[0] < 0) scale->data[0] = 0;
 }
 
-/* The method's settings in evaluation; NULL after an error. *was receives the modes that sslh_i_modes_back restores. */
+/* Puts the method's nets into evaluation mode and returns its settings; NULL after an error. *was receives the modes
+   that sslh_i_modes_back restores. */
 SSLH_I_FN const sslh_i_clip *sslh_i_clip_begin(const char *op, sslh_method *m, sslh_i_modes *was) {
     const sslh_i_clip *s = (const sslh_i_clip *)sslh_i_self(op, m, "sslh_clip");
     if (s) sslh_i_modes_evaluate(m->net, was);
     return s;
 }
-/* Copies unit rows of x into out, from row at on. */
+/* Copies the rows of x (n,E), scaled to length 1, into out (count,E), from row number at on. */
 SSLH_I_FN void sslh_i_clip_put(sslh_ctx *c, sslh_tensor *x, sslh_tensor *out, int64_t at) {
     x = sslh_l2_normalize(c, x, 0);
     if (!SSLH_I_BAD(c)) memcpy(out->data + (size_t)at * (size_t)out->shape[1], x->data, x->count * sizeof *x->data);
@@ -12688,7 +12717,8 @@ SSLH_DEF sslh_tensor *sslh_clip_texts(sslh_method *m, sslh_data data, int field)
 }
 
 #if SSLH_WITH_TOKENIZERS
-/* The tokens of a prompt with a name in the place of {}, as row n; 0 and an error when it has no {} or no tokens. */
+/* Writes the tokens of a prompt, with name in the place of {}, as row n of r. Returns 1, or 0 after an error: the
+   prompt has no {}, or the text has no tokens. */
 SSLH_I_FN int sslh_i_clip_prompt(sslh_method *m, sslh_tokenizer *t, const char *prompt, const char *name,
                                  sslh_i_clip_rows *r, int n) {
     const char *op = "sslh_clip_classes";
@@ -12718,7 +12748,7 @@ SSLH_I_FN int sslh_i_clip_prompt(sslh_method *m, sslh_tokenizer *t, const char *
     return used > 0 && !SSLH_I_BAD(c);
 }
 
-/* (7), class by class. */
+/* (7), class by class: the rows of a class are its prompts. */
 SSLH_DEF sslh_tensor *sslh_clip_classes(sslh_method *m, sslh_tokenizer *t, const char *const *names, int n,
                                         const char *const *prompts, int count) {
     static const char *const alone[1] = {"{}"};
@@ -12779,7 +12809,7 @@ SSLH_DEF float sslh_clip_zero_shot(sslh_method *m, sslh_tensor *classes, sslh_da
     return SSLH_I_BAD(c) ? 0 : (float)((double)right / (double)data.count);
 }
 
-/* OpenAI's names; the matrices are (in,out) in files. */
+/* U, V, s and, for (6), b, with OpenAI's names; in files the two matrices are (in,out). image, text: D and D'. */
 SSLH_I_FN sslh_net *sslh_i_clip_head(sslh_ctx *c, const sslh_clip_desc *d, int image, int text) {
     sslh_net_desc n;
     sslh_net *net;
@@ -12802,7 +12832,7 @@ SSLH_I_FN sslh_net *sslh_i_clip_head(sslh_ctx *c, const sslh_clip_desc *d, int i
     sslh_param_set(net, SSLH_I_CLIP_S, no_decay);
     return net;
 }
-/* The text encoder that the method makes. */
+/* g, when the caller gives no text encoder. */
 SSLH_I_FN sslh_net *sslh_i_clip_text_new(sslh_ctx *c, const sslh_clip_desc *d) {
     sslh_transformer_desc t;
     memset(&t, 0, sizeof t);
@@ -15401,22 +15431,25 @@ SSLH_I_FN sslh_method sslh_i_gpt_make(sslh_ctx *c, sslh_net *encoder, sslh_data 
    NAACL 2019. Dynamic masks: Liu et al.: "RoBERTa: a robustly optimized BERT pretraining approach", 2019. Order of
    sentences: Lan et al.: "ALBERT: a lite BERT for self-supervised learning of language representations", ICLR 2020.
 
-   Learns from: a text with gaps. Unlike GPT, the transformer sees what comes before and after a gap. So the features of
-   each word, and those of [CLS], which stands for the whole, depend on all of the text.
+   Learns from: a text with gaps. Unlike GPT, the transformer f sees what comes before and after a gap. So the features
+   of each word, and those of [CLS], which stands for the whole text, depend on all of the text.
 
-       x = [CLS] a [SEP]   or   [CLS] a [SEP] b [SEP], b in segment 1                                         (1)
-       S = 15 % of the places of a and b, at least one, drawn anew in each epoch                              (2)
-       x'_t = [MASK] (80 %), any token (10 %) or x_t (10 %) for t in S;  x'_t = x_t elsewhere                 (3)
-       h = f(x'),   u_t = norm( gelu( W h_t + c ) )                                                           (4)
-       L = mean over t in S of -log softmax( E u_t + e )[x_t],   E: the table of token embeddings of f        (5)
-       L += -log softmax( V tanh( P h_[CLS] ) )[y],   y = 0: b follows a;  1: it does not (.next)             (6)
+       x = [CLS] a [SEP]   or, with .next,   [CLS] a [SEP] b [SEP], where b is in segment 1                   (1)
+       S = 15 % (.mask) of the places of a and b, at least one, drawn anew in each epoch                      (2)
+       x'_t = [MASK] (80 %, .hidden), any token (10 %, .replaced) or x_t (the rest) for t in S;
+       x'_t = x_t elsewhere                                                                                   (3)
+       h = f(x'),   u_t = norm( gelu( W h_t + c ) )             h_t, u_t, c (D), W (D,D); norm: layer norm    (4)
+       L = mean over t in S of -log softmax( E u_t + e )[x_t]   E (V,D): f's token embeddings; e (V)          (5)
+       with .next   L += mean over texts of -log softmax( Q tanh( P h_[CLS] + p ) + q )[y]                    (6)
+                    y = 0: b follows a, y = 1: it does not;  P (D,D), p (D): f's pooler;  Q (2,D), q (2)
 
-   (4) and (5) are the head that predicts words, P is the pooler of f, V has two rows; P and V have biases too. If all
-   of S became [MASK], f would have no reason to describe the words that it sees. With .next = 1 a wrong b is that of
-   another sample of the batch; its topic gives it away. With .next = 2 a wrong pair is b and a in exchanged places,
-   which only their order shows.
-   Traps: L stays near the entropy of single words for a while and then falls; padding has to be hidden from attention;
-   the mean is over the gaps and not over all places; a transformer with post-norm needs a warm-up. */
+   a and b are the tokens of texts, V is the size of the vocabulary, softmax(..)[x_t] the probability of token x_t. (4)
+   and (5) are the head that predicts words. If all of S became [MASK], f would have no reason to describe the words
+   that it sees. With .next = 1 a wrong b is that of another sample of the batch; its topic gives it away. With .next =
+   2 a wrong pair is b and a in exchanged places, which only their order shows.
+   Traps: L stays near the entropy of single words, the loss of guessing by frequency, for a while and then falls;
+   padding has to be hidden from attention; the mean in (5) is over the gaps and not over all places; a transformer with
+   post-norm, whose norms stand behind the sums as in BERT's own, needs a warm-up of the learning rate. */
 
 static const sslh_setting sslh_i_bert_settings[] = {
     {SSLH_I_FIELD(sslh_bert_desc, mask), SSLH_SETTING_REAL, "0.15", "above 0, below 1"},
@@ -15437,8 +15470,8 @@ static const char sslh_i_bert_paper[] = "batch=256 optimizer=adamw no_bias_corre
 
 typedef struct sslh_i_bert {
     sslh_bert_desc d;
-    sslh_net *head; /* its parameters: 0 W, 1 c, 2 and 3 the norm, 4 e, and with .next 5 V and 6 its bias */
-    int vocabulary; /* tokens that f knows */
+    sslh_net *head; /* its parameters: 0 W, 1 c, 2 and 3 gain and shift (D) of the norm, 4 e, and with .next 5 Q, 6 q */
+    int vocabulary; /* V */
 } sslh_i_bert;
 
 /* The numbers of the first two fields of tokens of a data set; returns how many there are, at most 2. */
@@ -15459,18 +15492,19 @@ SSLH_I_FN void sslh_i_bert_prepare(sslh_method *m, sslh_data data) {
     else sslh_i_check_text_length(m, data, data.field[field[1]].shape.size[0] + 3, 0);
 }
 
-/* How many of n tokens are hidden. */
+/* (2): how many of n tokens are in S. */
 SSLH_I_FN int sslh_i_bert_count(float share, int n) { return SSLH_I_MAX(1, sslh_i_part_of(share, n)); }
-/* What is made of a batch. M = N K, where K is the largest number of tokens that a sample can lose. */
+/* What is made of a batch of N samples, as rows of T tokens. M = N K, where K is the size of S for the longest texts; a
+   sample with a smaller S leaves the last of its K entries unused. */
 typedef struct sslh_i_bert_rows {
-    sslh_tensor *tokens, *segments, *padding; /* (N,T), (N,T), (N,T) U8 */
-    sslh_tensor *places, *targets;            /* (M): S among the N T tokens; what was there, or -1: entry not used */
+    sslh_tensor *tokens, *segments, *padding; /* (N,T): x', (N,T), (N,T) U8 */
+    sslh_tensor *places, *targets;            /* (M): S among the N T tokens; x_t there, or -1 in an unused entry */
     sslh_tensor *answers;                     /* (N): y of (6) */
 } sslh_i_bert_rows;
 
-/* (2), (3) for one sample: place[0 .. all-1] are the places of its tokens without [CLS] and [SEP]. The first k steps of
-   a shuffle draw S into place[0 .. k-1]; targets (k) receives the tokens there, and tokens is changed. Step j has three
-   draws: the place, what becomes of it, and the token that replaces it. */
+/* (2), (3) for one sample: place[0 .. all-1] are the places of its tokens without [CLS] and [SEP], k is the size of S.
+   The first k steps of a shuffle draw S into place[0 .. k-1]; targets (k) receives the tokens there, and tokens (T)
+   becomes x'. Step j has three draws: the place, what becomes of its token, and the token that replaces it. */
 SSLH_I_FN void sslh_i_bert_hide(const sslh_i_bert *s, uint64_t seed, uint64_t stream, int32_t *place, int all, int k,
                                 int32_t *tokens, int32_t *targets) {
     int j;
@@ -15489,8 +15523,8 @@ SSLH_I_FN void sslh_i_bert_hide(const sslh_i_bert *s, uint64_t seed, uint64_t st
     }
 }
 
-/* (1) to (3). tag separates the draws of training ('T') from those of evaluation ('W'), where windows and pairs are
-   those of the data. */
+/* (1) to (3); returns 0 after an error. tag is 'T' in training and 'W' in evaluation, so that the draws of the two
+   differ; in evaluation the windows of a stream do not move, and b is always the text of its own sample. */
 SSLH_I_FN int sslh_i_bert_draw(sslh_method *m, const sslh_batch *b, int tag, sslh_i_bert_rows *r) {
     sslh_ctx *c = m->ctx;
     const sslh_i_bert *s = (const sslh_i_bert *)m->self;
@@ -15531,8 +15565,8 @@ SSLH_I_FN int sslh_i_bert_draw(sslh_method *m, const sslh_batch *b, int tag, ssl
         tokens[at] = s->d.cls_token;
         segments[at++] = 0;
         for (p = 0; p < parts; p++) {
-            const int from = wrong && s->d.next == 2 ? 1 - p : p; /* which of the two comes here */
-            /* the sample that it is taken from */
+            const int from = wrong && s->d.next == 2 ? 1 - p : p; /* 0: a comes here, 1: b */
+            /* the sample of the batch whose text it is */
             const int row = wrong && s->d.next == 1 && p == 1
                 ? (n + 1 + (int)sslh_random_below(b->seed, pair, 1, (uint32_t)SSLH_I_MAX(N - 1, 1))) % N : n;
             for (j = 0; j < length[from]->ints[row]; j++) {
@@ -15561,15 +15595,16 @@ SSLH_I_FN int sslh_i_bert_draw(sslh_method *m, const sslh_batch *b, int tag, ssl
 SSLH_I_FN void sslh_i_bert_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
     sslh_i_bert_rows r;
     if (!sslh_i_bert_draw(m, batch, 'T', &r)) return;
-    sslh_view_add(out, "tokens", r.tokens);     /* (N,T) */
-    sslh_view_add(out, "segments", r.segments); /* (N,T) */
-    sslh_view_add(out, "padding", r.padding);   /* (N,T) */
-    sslh_view_add(out, "places", r.places);     /* (M) */
-    sslh_view_add(out, "targets", r.targets);   /* (M) */
-    sslh_view_add(out, "answers", r.answers);   /* (N) */
+    sslh_view_add(out, "tokens", r.tokens);     /* (N,T): x' */
+    sslh_view_add(out, "segments", r.segments); /* (N,T): 0 or 1 */
+    sslh_view_add(out, "padding", r.padding);   /* (N,T) U8: 1 behind the last [SEP] */
+    sslh_view_add(out, "places", r.places);     /* (M): S among the N T tokens */
+    sslh_view_add(out, "targets", r.targets);   /* (M): x_t there, -1: unused */
+    sslh_view_add(out, "answers", r.answers);   /* (N): y */
 }
 
-/* (4): u (M,D) at these places among the N T tokens; *pooled, when not NULL, receives tanh(P h_[CLS]) of (6), (N,D). */
+/* (4): u (M,D) at places (M) among the N T tokens; *pooled, when not NULL, receives tanh( P h_[CLS] + p ) of (6),
+   (N,D). */
 SSLH_I_FN sslh_tensor *sslh_i_bert_features(sslh_method *m, sslh_tensor *tokens, sslh_tensor *segments,
                                             sslh_tensor *padding, sslh_tensor *places, sslh_tensor **pooled) {
     sslh_ctx *c = m->ctx;
@@ -15588,11 +15623,11 @@ SSLH_I_FN sslh_tensor *sslh_i_bert_features(sslh_method *m, sslh_tensor *tokens,
     if (pooled) h = inner[0], *pooled = inner[1];
     gain = sslh_param(s->head, 2);
     h = sslh_embedding(c, sslh_reshape(c, h, sslh_dim2(-1, gain->shape[0])), places); /* (M,D) */
-    h = sslh_layer_linear(s->head, 0, h, 0, SSLH_GELU);
+    h = sslh_layer_linear(s->head, 0, h, 0, SSLH_GELU); /* (M,D) */
     return sslh_layer_layer_norm(s->head, 2, h, 1e-12f);
 }
 
-/* (5): E is the first parameter of the transformer, e is number 4 of the head. */
+/* (5): u (M,D), targets (M). E is the first parameter of the transformer, e is number 4 of the head. */
 SSLH_I_FN sslh_tensor *sslh_i_bert_nats(sslh_method *m, sslh_tensor *u, sslh_tensor *targets) {
     const sslh_i_bert *s = (const sslh_i_bert *)m->self;
     return sslh_i_text_nats(m->ctx, u, sslh_param(m->encoder, 0), sslh_param(s->head, 4), targets);
@@ -15626,7 +15661,8 @@ SSLH_I_FN sslh_tensor *sslh_i_bert_loss(sslh_method *m, const sslh_view_set *v, 
     return loss;
 }
 
-/* The mean of (5) over all gaps of the data set, each of which counts the same in whatever batch it is. */
+/* For sslh_bert_evaluate: (5) of one batch. The mean over the data set weights batches by their gaps, so that every gap
+   counts the same. */
 SSLH_I_FN sslh_tensor *sslh_i_bert_nats_of(void *user, const sslh_batch *b, sslh_tensor **targets) {
     sslh_method *m = (sslh_method *)user;
     sslh_i_bert_rows r;
@@ -15640,9 +15676,9 @@ SSLH_DEF float sslh_bert_evaluate(sslh_method *m, sslh_data data) {
     return sslh_i_mean_nats("sslh_bert_evaluate", m->net, data, sslh_i_bert_nats_of, m);
 }
 
-/* In the files the decoder's weight and bias repeat the table and predictions.bias, and some files have the head of
-   one task only. So it is no error when the file contains more than the method needs, but it is one when something
-   is missing. */
+/* In published files a "decoder" repeats the table E and the bias e ("predictions.bias"), and some files have the head
+   of (5) or of (6) only. So it is no error when a file contains more than the method needs, but it is one when
+   something is missing. */
 SSLH_DEF void sslh_bert_load(sslh_method *m, const char *path) {
     const sslh_i_bert *s = (const sslh_i_bert *)sslh_i_self("sslh_bert_load", m, "sslh_bert");
     char report[400];
@@ -15712,7 +15748,8 @@ SSLH_DEF int sslh_fill_mask(sslh_method *m, const int32_t *text, int count, int 
     return SSLH_I_BAD(c) ? -1 : at;
 }
 
-/* The heads, with the names that they have in the files, without "cls.". */
+/* The heads of (5) and, with next, of (6), with the names that they have in published files, without "cls.". width: D,
+   vocabulary: V. */
 SSLH_I_FN sslh_net *sslh_i_bert_head(sslh_ctx *c, int width, int vocabulary, int next) {
     sslh_net_desc n;
     sslh_net *net;
@@ -15775,29 +15812,33 @@ SSLH_I_FN sslh_method sslh_i_bert_make(sslh_ctx *c, sslh_net *encoder, sslh_data
 /* Clark, Luong, Le, Manning: "ELECTRA: pre-training text encoders as discriminators rather than generators", ICLR 2020.
 
    Learns from: a text in which some words are not the author's. A small generator g fills gaps as in BERT, so that its
-   words are plausible, and the transformer f says of each word whether it has been replaced. BERT learns from the 15 %
-   of the words that are hidden, f from all of them, and f never sees [MASK].
+   words are plausible, and the transformer f, the discriminator, says of each word whether it has been replaced. BERT
+   learns from the 15 % of the words that are hidden, f from all of them, and f never sees [MASK], which later tasks do
+   not have either.
 
-       x = [CLS] a [SEP]                                                                                      (1)
-       S = 15 % of the places of a, at least one, drawn anew in each epoch                                    (2)
+       x = [CLS] a [SEP]                                 a: the tokens of a text                              (1)
+       S = 15 % (.mask) of the places of a, at least one, drawn anew in each epoch                            (2)
        x'_t = [MASK] for t in S;  x'_t = x_t elsewhere                                                        (3)
-       u_t = norm( gelu( W g(P e(x'))_t + c ) ),   p_t = softmax( E u_t + b )                                 (4)
+       u_t = norm( gelu( W g(P emb(x'))_t + c ) ),   p_t = softmax( E u_t + b )                               (4)
        L_G = mean over t in S of -log p_t[x_t]                                                                (5)
        z_t drawn from p_t for t in S, without a gradient;  z_t = x_t elsewhere                                (6)
        y_t = 1 if z_t differs from x_t, otherwise 0                                                           (7)
-       d_t = v . gelu( V f(z)_t + r ) + q                                                                     (8)
-       L_D = mean over all t of -y_t log s(d_t) - (1 - y_t) log(1 - s(d_t)),   s: sigmoid                     (9)
-       L = L_G + 50 L_D                                                                                      (10)
+       d_t = v . gelu( Q f(z)_t + r ) + q                                                                     (8)
+       L_D = mean over all t of -y_t log sigmoid(d_t) - (1 - y_t) log(1 - sigmoid(d_t))                       (9)
+       L = L_G + 50 L_D                                  50: .weight                                         (10)
 
-   e is the embedding of f (words, positions, segments, norm), which g shares and reads through a projection P, and E is
-   its table of words. A word that g has guessed is one of the author's (7). The generator is not trained against f, as
-   in a GAN, but as BERT is: the choice in (6) has no gradient.
+   emb (T,D) is the embedding of f: tokens, positions and segments, added up and, in BERT's kind, normalised. g shares
+   it, reads it through the linear layer P (G,D), which has a bias too, and has blocks of width G. In (4) W (D,G), c and
+   u_t (D), norm a layer norm, E (V,D) f's table of token embeddings, V the size of the vocabulary, b and p_t (V); in
+   (8) Q (D,D), r and v (D), q a number. (9) is over all tokens but padding. Where g happens to draw the author's own
+   word, y_t is 0. The generator is not trained to deceive f, as that of a GAN would be, but by (5) alone, as BERT is,
+   because no gradient passes through the draw in (6).
    With .unigram there is no generator: z_t is drawn by how often words occur in the data, and L = L_D (11). That is
-   cheaper, but few of such words fit, so they are easier to find.
-   Traps: L_D alone says little, since most words are original and "original" is right for some 90 % of them: look at
-   what is found and at false alarms. At first nothing is found, and with norms behind the sums (SSLH_BERT) for longer
-   than with norms in front (SSLH_GPT2 with .causal = SSLH_OFF). A generator as large as f is too good a liar; a quarter
-   to a half of it is best. */
+   cheaper, but few of such words fit their place, so they are easier to find.
+   Traps: L_D alone says little, since "original" is the right answer for some 90 % of the words: look at the share of
+   replaced words that is found and at the false alarms. At first nothing is found, and with norms behind the sums
+   (post-norm: SSLH_BERT) for longer than with norms in front (pre-norm: SSLH_GPT2 with .causal = SSLH_OFF). The words
+   of a generator as large as f are too hard to tell from the author's; G should be a quarter to a half of D. */
 
 static const sslh_setting sslh_i_electra_settings[] = {
     {SSLH_I_FIELD(sslh_electra_desc, mask), SSLH_SETTING_REAL, "0.15", "above 0, below 1"},
@@ -15818,14 +15859,15 @@ static const char sslh_i_electra_paper[] = "batch=128 optimizer=adamw no_bias_co
 
 typedef struct sslh_i_electra {
     sslh_electra_desc d;
-    sslh_net *head;      /* 0 V, 1 r, 2 v, 3 q of (8) */
-    sslh_net *generator; /* 0 P and 1 its bias, the blocks of g, then W, c, the norm (2) and b of (4); NULL: none */
-    sslh_transformer_desc g; /* of the generator's blocks */
-    int vocabulary;      /* tokens that f knows */
-    int shares;          /* .unigram: the state (V), the share of a token and all tokens before it in the data */
+    sslh_net *head;      /* its parameters: 0 Q, 1 r, 2 v, 3 q of (8) */
+    sslh_net *generator; /* 0 P, 1 its bias, the blocks of g, then W, c, gain and shift of the norm, and b of (4); NULL
+                            with .unigram */
+    sslh_transformer_desc g; /* of the generator's blocks; .width is G */
+    int vocabulary;      /* V */
+    int shares;          /* .unigram: number of the state (V) whose entry i is the share of tokens 0 .. i in the data */
 } sslh_i_electra;
 
-/* Counts the tokens of the data, for .unigram. */
+/* For .unigram: counts the tokens of the data and fills the state s->shares with running sums of their shares. */
 SSLH_I_FN void sslh_i_electra_count(sslh_method *m, sslh_data data) {
     sslh_ctx *c = m->ctx;
     const sslh_i_electra *s = (const sslh_i_electra *)m->self;
@@ -15866,17 +15908,18 @@ SSLH_I_FN void sslh_i_electra_prepare(sslh_method *m, sslh_data data) {
     if (!SSLH_I_BAD(m->ctx) && s->d.unigram) sslh_i_electra_count(m, data);
 }
 
-/* (1) to (3), and the uniform numbers by which (6) draws. M: places of S in all texts; R: all tokens but padding. */
+/* (1) to (3), and the uniform numbers by which (6) draws. M: the places in S of all texts of the batch; R: all tokens
+   of the batch but padding. */
 SSLH_I_FN void sslh_i_electra_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
     sslh_ctx *c = m->ctx;
     const char *op = "sslh_electra";
     const sslh_i_electra *s = (const sslh_i_electra *)m->self;
     const int32_t ends[2] = {s->d.cls_token, s->d.sep_token};
-    sslh_tensor *lengths, *x = sslh_i_text_rows(c, op, batch, 0, 'e', &lengths); /* (N,W) */
+    sslh_tensor *lengths, *x = sslh_i_text_rows(c, op, batch, 0, 'e', &lengths); /* (N,longest) */
     sslh_text_view v = sslh_i_text_framed(c, op, x, lengths, ends, s->d.pad_token); /* (N,T) */
     sslh_tensor *places, *targets, *chances, *seen;
     const int N = batch->count;
-    int32_t *mixed;
+    int32_t *mixed; /* (T): of one text, the places in a random order */
     int n, t, T, M = 0, R = 0;
     if (SSLH_I_BAD(c)) return;
     T = v.tokens->shape[1];
@@ -15909,14 +15952,14 @@ SSLH_I_FN void sslh_i_electra_views(sslh_method *m, const sslh_batch *batch, ssl
     }
     sslh_i_scratch_end(c, mixed);
     sslh_view_add(out, "tokens", v.tokens);   /* (N,T): x' */
-    sslh_view_add(out, "padding", v.padding); /* (N,T) */
+    sslh_view_add(out, "padding", v.padding); /* (N,T) U8 */
     sslh_view_add(out, "places", places);     /* (M): S among the N T tokens */
     sslh_view_add(out, "targets", targets);   /* (M): x there; -1: all texts are empty */
     sslh_view_add(out, "chances", chances);   /* (M), uniform in [0,1) */
-    sslh_view_add(out, "seen", seen);         /* (R): what is no padding, among the N T tokens */
+    sslh_view_add(out, "seen", seen);         /* (R): the places of all but padding, among the N T tokens */
 }
 
-/* (4): u (M,D) at the places (M) of tokens (N,T). */
+/* (4): u (M,D) at places (M) among the N T tokens x' (N,T). */
 SSLH_I_FN sslh_tensor *sslh_i_electra_guess(sslh_method *m, sslh_tensor *tokens, sslh_tensor *padding,
                                             sslh_tensor *places) {
     sslh_ctx *c = m->ctx;
@@ -15927,16 +15970,17 @@ SSLH_I_FN sslh_tensor *sslh_i_electra_guess(sslh_method *m, sslh_tensor *tokens,
     memset(&f, 0, sizeof f);
     f.tap = "embedded";
     f.dropout = s->d.dropout;
-    h = sslh_forward_ex(m->encoder, tokens, f);                  /* e(x'): (N,T,D) */
-    h = sslh_layer_linear(s->generator, 0, h, 0, SSLH_LINEAR);   /* (N,T,G), G: the width of g */
-    h = sslh_i_text_blocks(s->generator, 2, h, &s->g, padding, s->d.dropout);
+    h = sslh_forward_ex(m->encoder, tokens, f);                  /* emb(x'): (N,T,D) */
+    h = sslh_layer_linear(s->generator, 0, h, 0, SSLH_LINEAR);   /* P emb(x'): (N,T,G) */
+    h = sslh_i_text_blocks(s->generator, 2, h, &s->g, padding, s->d.dropout); /* g: (N,T,G) */
     h = sslh_embedding(c, sslh_reshape(c, h, sslh_dim2(-1, s->g.width)), places); /* (M,G) */
-    h = sslh_layer_linear(s->generator, last, h, 0, SSLH_GELU);
+    h = sslh_layer_linear(s->generator, last, h, 0, SSLH_GELU); /* (M,D) */
     return sslh_layer_layer_norm(s->generator, last + 2, h, 1e-12f);
 }
 
-/* (6): the first of the V tokens at which the running sum of the probabilities exceeds the chance. rows 1: p (M,V), one
-   row for each place; 0: p (V), running sums that all places share. */
+/* (6): token[i] receives the first of the V tokens at which the running sum of the probabilities exceeds chances[i],
+   which is uniform in [0,1). rows 1: p (M,V) has the probabilities of each place; 0: p (V) has running sums already,
+   which are the same for all places. */
 SSLH_I_FN void sslh_i_electra_pick(const sslh_tensor *p, int rows, const sslh_tensor *chances, int32_t *token) {
     const size_t V = (size_t)p->shape[p->ndim - 1];
     size_t i, j;
@@ -15957,7 +16001,7 @@ SSLH_I_FN void sslh_i_electra_pick(const sslh_tensor *p, int rows, const sslh_te
     }
 }
 
-/* (7) to (9), the tokens of S being those drawn. */
+/* (7) to (9): z has the tokens drawn (M) at the places of S; returns L_D. */
 SSLH_I_FN sslh_tensor *sslh_i_electra_detect(sslh_method *m, const sslh_view_set *v, const int32_t *drawn) {
     sslh_ctx *c = m->ctx;
     const sslh_i_electra *s = (const sslh_i_electra *)m->self;
@@ -15966,8 +16010,8 @@ SSLH_I_FN sslh_tensor *sslh_i_electra_detect(sslh_method *m, const sslh_view_set
     size_t i, replaced = 0, found = 0, alarms = 0;
     sslh_forward_desc f;
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
-    z = sslh_i_new(c, "sslh_electra", SSLH_I32, sslh_shape_of(tokens));
-    y = z ? sslh_zeros(c, sslh_dim2((int)tokens->count, 1)) : NULL;
+    z = sslh_i_new(c, "sslh_electra", SSLH_I32, sslh_shape_of(tokens)); /* (N,T) */
+    y = z ? sslh_zeros(c, sslh_dim2((int)tokens->count, 1)) : NULL;     /* (N T,1) */
     if (!y || SSLH_I_BAD(c)) return sslh_i_dummy(c);
     memcpy(z->ints, tokens->ints, tokens->count * sizeof *z->ints);
     for (i = 0; i < places->count && targets->ints[i] != -1; i++) {
@@ -15981,8 +16025,8 @@ SSLH_I_FN sslh_tensor *sslh_i_electra_detect(sslh_method *m, const sslh_view_set
     h = sslh_forward_ex(m->encoder, z, f); /* (N,T,D) */
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
     h = sslh_embedding(c, sslh_reshape(c, h, sslh_dim2(-1, h->shape[2])), seen); /* (R,D) */
-    h = sslh_layer_linear(s->head, 0, h, 0, SSLH_GELU);
-    h = sslh_layer_linear(s->head, 2, h, 0, SSLH_LINEAR); /* (8): (R,1) */
+    h = sslh_layer_linear(s->head, 0, h, 0, SSLH_GELU);   /* (R,D) */
+    h = sslh_layer_linear(s->head, 2, h, 0, SSLH_LINEAR); /* (8): d (R,1), above 0 for "replaced" */
     for (i = 0; !SSLH_I_BAD(c) && i < h->count; i++) {
         const int says = h->data[i] > 0, is = y->data[i] > 0;
         replaced += (size_t)is, found += (size_t)(says && is), alarms += (size_t)(says && !is);
@@ -16026,8 +16070,8 @@ SSLH_I_FN sslh_tensor *sslh_i_electra_loss(sslh_method *m, const sslh_view_set *
     return sslh_add(c, loss, sslh_scale(c, found, (sslh_real)s->d.weight)); /* (10) */
 }
 
-/* The generator behind an encoder of width D. With BERT's blocks the names are those of Hugging Face's files, without
-   "generator." and "generator_" in front. */
+/* The generator for an encoder of width D: P, the blocks g, and W, c, norm and b of (4). With BERT's blocks the names
+   are those of Hugging Face's files, without "generator." and "generator_" in front. */
 SSLH_I_FN sslh_net *sslh_i_electra_generator(sslh_ctx *c, const sslh_transformer_desc *g, int D) {
     sslh_net_desc n;
     sslh_net *net;
@@ -16099,21 +16143,25 @@ SSLH_I_FN sslh_method sslh_i_electra_make(sslh_ctx *c, sslh_net *encoder, sslh_d
    pre-training for natural language generation, translation, and comprehension", ACL 2020.
 
    Learns from: a text that was damaged. The transformer f reads the damaged text, from both sides as BERT does, and a
-   decoder writes the original one, word by word as GPT does, looking at what f has read.
+   decoder g writes the original one, word by word as GPT does, looking at what f has read.
 
        a' = noise(a): sentences in another order, spans hidden, tokens left out, replaced or hidden           (1)
-       h = f( [CLS] a' [SEP] )                                                                                (2)
+       h = f( [CLS] a' [SEP] )                                                                      h (S,D)   (2)
        y = [CLS] a_1 .. a_n,   x = a_1 .. a_n [SEP]: what the decoder is given and what it has to say         (3)
-       u = g(y, h)     u_t depends on y_1 .. y_t, and on all of h by a second attention in each block         (4)
-       L = mean over t of -log softmax( E u_t )[x_t],   E: the table of token embeddings of f                 (5)
+       u = g(y, h)     u_t depends on y_1 .. y_t and, by a second attention in each block, on all of h        (4)
+       L = mean over t of -log softmax( E u_t )[x_t]     E (V,D): f's table of token embeddings, u_t (D)      (5)
 
-   Each hidden span becomes one [MASK], whatever its length, which has Poisson's distribution with the mean 3; so the
-   decoder has to find out how much is missing. 30 % of the tokens are hidden in this way. g has E and the shape of f's
-   blocks (width, heads, MLP) with norms behind the sums. Its parameters have the names of BART by Hugging Face. What is
-   kept for other tasks is f; the paper uses the decoder as well.
-   Traps: (5) is over all tokens, most of which can be copied from a', so L is far below that of BERT and the two cannot
-   be compared; a text that lost its order only is hard to tell from one that lost nothing, if sentences do not refer to
-   each other; a decoder that is too good at (5) by itself, as a language model, has no need of f. */
+   a is a text of n tokens; y and x have T = n + 1, the damaged text with its two special tokens has S, V is the size of
+   the vocabulary, and softmax(..)[x_t] is the probability of token x_t. The second attention of (4), cross-attention,
+   has its queries from y and its keys and values from h. By default (1) only hides spans: 30 % of the tokens (.spans),
+   in spans whose lengths have a Poisson distribution of mean 3 (.span). Each span becomes one [MASK], whatever its
+   length, so that the decoder has to find out how much is missing. g embeds y by E and has blocks of the shape of f's
+   (width, heads, MLP) with norms behind the sums (post-norm). Its parameters have the names of BART by Hugging Face.
+   What is kept for other tasks is f; the paper uses the decoder as well.
+   Traps: the mean in (5) is over all tokens, most of which can be copied from a', so L is far below that of BERT, and
+   the two cannot be compared. If sentences do not refer to each other, a text of which only their order was changed is
+   hard to tell from an undamaged one. A decoder that is good at (5) without h, as a language model, leaves f nothing to
+   learn. */
 
 static const sslh_setting sslh_i_bart_settings[] = {
     {SSLH_I_FIELD(sslh_bart_desc, spans), SSLH_SETTING_REAL, "0.3", "0 to 1"},
@@ -16132,26 +16180,28 @@ static const sslh_setting sslh_i_bart_settings[] = {
 };
 static const char sslh_i_bart_training[] =
     "batch=32 optimizer=adamw lr=1e-3 weight_decay=0.01 clip=1 schedule=linear_decay warmup=1";
-/* The paper tells the size of the batch; the rest is as above. */
+/* Of the training the paper gives only the size of the batch; the rest is as above. */
 static const char sslh_i_bart_paper[] =
     "batch=8000 optimizer=adamw lr=1e-3 weight_decay=0.01 clip=1 schedule=linear_decay warmup=1";
 
 typedef struct sslh_i_bart {
     sslh_bart_desc d;
-    sslh_net *decoder;       /* 0 positions, 1 and 2 the norm of what is embedded, then the blocks */
+    sslh_net *decoder;       /* g: 0 positions (.length,D), 1 and 2 gain and shift of the norm behind the embedding,
+                                then the blocks */
     sslh_transformer_desc g; /* of the decoder's blocks */
     sslh_text_recipe noise;  /* of (1) */
 } sslh_i_bart;
 
 SSLH_I_FN void sslh_i_bart_prepare(sslh_method *m, sslh_data data) { sslh_i_check_text_length(m, data, 2, 1); }
 
-/* What is made of a batch. S: tokens of the longest damaged text, T: of the longest original, both with an end. */
+/* What is made of a batch. S: tokens of the longest damaged text with [CLS] and [SEP]; T: of the longest y or x. */
 typedef struct sslh_i_bart_rows {
     sslh_text_view damaged;        /* (2): (N,S) */
     sslh_tensor *inputs, *targets; /* (3): (N,T); behind the end inputs have [PAD] and targets -1 */
 } sslh_i_bart_rows;
 
-/* (1) to (3). tag 'b': for training; 'd': for evaluation, where windows of a stream stay where they are. */
+/* (1) to (3); returns 0 after an error. tag is 'b' in training and 'd' in evaluation, where the windows of a stream do
+   not move. W: tokens of the longest text. */
 SSLH_I_FN int sslh_i_bart_draw(sslh_method *m, const sslh_batch *batch, int tag, sslh_i_bart_rows *r) {
     sslh_ctx *c = m->ctx;
     const char *op = "sslh_bart";
@@ -16159,7 +16209,7 @@ SSLH_I_FN int sslh_i_bart_draw(sslh_method *m, const sslh_batch *batch, int tag,
     const int32_t ends[2] = {s->d.cls_token, s->d.sep_token};
     sslh_tensor *lengths, *x = sslh_i_text_rows(c, op, batch, 0, tag == 'b' ? tag : 0, &lengths); /* (N,W) */
     const int N = batch->count;
-    int32_t *spare; /* (3 W + 1) */
+    int32_t *spare; /* (3 W + 1), in which sslh_i_text_noise works */
     int n, t, T = 1, W;
     if (SSLH_I_BAD(c)) return 0;
     W = x->shape[1];
@@ -16187,13 +16237,13 @@ SSLH_I_FN int sslh_i_bart_draw(sslh_method *m, const sslh_batch *batch, int tag,
 SSLH_I_FN void sslh_i_bart_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
     sslh_i_bart_rows r;
     if (!sslh_i_bart_draw(m, batch, 'b', &r)) return;
-    sslh_view_add(out, "tokens", r.damaged.tokens);   /* (N,S) */
-    sslh_view_add(out, "padding", r.damaged.padding); /* (N,S) */
-    sslh_view_add(out, "inputs", r.inputs);           /* (N,T) */
-    sslh_view_add(out, "targets", r.targets);         /* (N,T) */
+    sslh_view_add(out, "tokens", r.damaged.tokens);   /* (N,S): [CLS] a' [SEP] */
+    sslh_view_add(out, "padding", r.damaged.padding); /* (N,S) U8 */
+    sslh_view_add(out, "inputs", r.inputs);           /* (N,T): y */
+    sslh_view_add(out, "targets", r.targets);         /* (N,T): x; -1 behind its end */
 }
 
-/* (2) */
+/* (2): tokens and padding (N,S) -> h (N,S,D) */
 SSLH_I_FN sslh_tensor *sslh_i_bart_read(sslh_method *m, sslh_tensor *tokens, sslh_tensor *padding) {
     const sslh_i_bart *s = (const sslh_i_bart *)m->self;
     sslh_forward_desc f;
@@ -16202,7 +16252,7 @@ SSLH_I_FN sslh_tensor *sslh_i_bart_read(sslh_method *m, sslh_tensor *tokens, ssl
     f.dropout = s->d.dropout;
     return sslh_forward_ex(m->encoder, tokens, f);
 }
-/* (4): inputs (N,T) and h (N,S,D) -> u (N,T,D) */
+/* (4): inputs y (N,T) and h (N,S,D), whose padding (N,S) is not looked at, -> u (N,T,D) */
 SSLH_I_FN sslh_tensor *sslh_i_bart_write(sslh_method *m, sslh_tensor *inputs, sslh_tensor *h, sslh_tensor *padding) {
     sslh_ctx *c = m->ctx;
     const sslh_i_bart *s = (const sslh_i_bart *)m->self;
@@ -16214,7 +16264,7 @@ SSLH_I_FN sslh_tensor *sslh_i_bart_write(sslh_method *m, sslh_tensor *inputs, ss
     if (sslh_is_training(s->decoder) && s->d.dropout > 0) y = sslh_dropout(c, y, s->d.dropout);
     return sslh_i_decoder_blocks(s->decoder, 3, y, h, &s->g, padding, s->d.dropout);
 }
-/* (2), (4), (5) */
+/* (2), (4), (5): tokens and padding (N,S), inputs and targets (N,T) -> L */
 SSLH_I_FN sslh_tensor *sslh_i_bart_nats(sslh_method *m, sslh_tensor *tokens, sslh_tensor *padding, sslh_tensor *inputs,
                                         sslh_tensor *targets) {
     sslh_tensor *u = sslh_i_bart_write(m, inputs, sslh_i_bart_read(m, tokens, padding), padding);
@@ -16230,7 +16280,8 @@ SSLH_I_FN sslh_tensor *sslh_i_bart_loss(sslh_method *m, const sslh_view_set *v, 
     return loss;
 }
 
-/* The mean of (5) over all tokens of the data set, each of which counts the same in whatever batch it is. */
+/* For sslh_bart_evaluate: (5) of one batch. The mean over the data set weights batches by their targets, so that every
+   token counts the same. */
 SSLH_I_FN sslh_tensor *sslh_i_bart_nats_of(void *user, const sslh_batch *b, sslh_tensor **targets) {
     sslh_method *m = (sslh_method *)user;
     sslh_i_bart_rows r;
@@ -16347,19 +16398,23 @@ SSLH_I_FN sslh_method sslh_i_bart_make(sslh_ctx *c, sslh_net *encoder, sslh_data
    order of two: Lan et al.: "ALBERT: a lite BERT for self-supervised learning of language representations", ICLR 2020.
 
    Learns from: neighbouring sentences of a text, shuffled. Who "he" is and what "therefore" follows from has been said
-   before, so their order shows what the sentences say of each other. The paper points at one sentence after the other
-   by a recurrent net; here, as in a jigsaw puzzle, each sentence is asked for its place.
+   before, so the order of sentences shows what they say of each other. In the paper a recurrent net chooses one
+   sentence after the other (a pointer network); here, as in a jigsaw puzzle, the net classifies the place of each
+   sentence.
 
-       s_1 .. s_m: neighbouring sentences of a text, m = k where it has so many, from a random one on         (1)
-       x = [CLS] s_p(1) [SEP] s_p(2) [SEP] ..  s_p(m) [SEP]    p: a random permutation                        (2)
-       h_j = f(x) at the [SEP] behind s_p(j)                                                                  (3)
-       L = mean over j and texts of -log softmax( V h_j + b )[p(j)]                                           (4)
+       s_1 .. s_m: m neighbouring sentences of a text from a random one on; m is k (.sentences) or, in a
+       text with fewer, all of them                                                                           (1)
+       x = [CLS] s_p(1) [SEP] s_p(2) [SEP] ..  s_p(m) [SEP]    p: a random permutation of 1 .. m              (2)
+       h_j = f(x) at the [SEP] behind s_p(j)                   f: the transformer, h_j (D)                    (3)
+       L = mean over j and texts of -log softmax( V h_j + b )[p(j)]                       V (k,D), b (k)      (4)
 
-   Guessing costs ln k. A text with a single sentence has no order and is left out of (4); one with fewer than k has
-   places 1 .. m. Windows of a stream begin and end within a sentence, which would betray its place, so their first and
-   last pieces are not used.
-   Traps: a paragraph's first sentence often looks like one (a name, a date), and its last one too, by which a net can
-   place these two without reading the others: compare with k = 2. */
+   In (4) [p(j)] takes the probability of place p(j) out of the k. A net that guesses has the loss ln k. A text with a
+   single sentence has no order and is left out of (4); one with fewer than k has the places 1 .. m only. Windows of a
+   stream begin and end within a sentence, and a piece of a sentence would betray its place, so their first and last
+   pieces are not used.
+   Traps: a paragraph's first sentence can often be recognised by itself (a name, a date), and its last one too, so that
+   a net can place these two without reading the others. Compare with k = 2, where most pairs of a long text contain
+   neither. */
 
 static const sslh_setting sslh_i_sentence_order_settings[] = {
     {SSLH_I_FIELD(sslh_sentence_order_desc, sentences), SSLH_SETTING_INT, "4", "2 to 64"},
@@ -16376,11 +16431,12 @@ static const char sslh_i_sentence_order_paper[] = ""; /* its net is another */
 
 typedef struct sslh_i_sentence_order {
     sslh_sentence_order_desc d;
-    sslh_net *head; /* 0 V, 1 b */
+    sslh_net *head; /* its parameters: 0 V (k,D), 1 b (k) */
 } sslh_i_sentence_order;
 
-/* The sentences of x (n) that may be used: sentence i is from begin[i] to begin[i + 1] - 1; begin (n + 2). Returns how
-   many there are. window: 1 for a part of a longer text, whose first and last pieces do not count. */
+/* Finds the sentences of x (n) that may be used: sentence i is tokens begin[i] .. begin[i + 1] - 1; begin (n + 2).
+   Returns how many there are. end: the token that ends a sentence. window: 1 when x is a window of a longer text, whose
+   first and last pieces are not used. */
 SSLH_I_FN int sslh_i_sentences_of(const int32_t *x, int n, int32_t end, int window, int32_t *begin) {
     int i, count = 0;
     begin[0] = 0;
@@ -16396,7 +16452,8 @@ SSLH_I_FN void sslh_i_sentence_order_prepare(sslh_method *m, sslh_data data) {
     sslh_i_check_text_length(m, data, 1 + s->d.sentences, 1);
 }
 
-/* (1), (2): k answers for each text, -1 where it has fewer than k sentences or a single one. */
+/* (1), (2), and the targets p(j) of (4): k for each text, of which those behind the m-th, and that of a text with a
+   single sentence, are -1. W: tokens of the longest text; T = W + 1 + k, for [CLS] and k times [SEP]. */
 SSLH_I_FN void sslh_i_sentence_order_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
     sslh_ctx *c = m->ctx;
     const char *op = "sslh_sentence_order";
@@ -16444,9 +16501,9 @@ SSLH_I_FN void sslh_i_sentence_order_views(sslh_method *m, const sslh_batch *bat
         }
     }
     sslh_i_scratch_end(c, begin);
-    sslh_view_add(out, "tokens", tokens);   /* (N,T) */
-    sslh_view_add(out, "padding", padding); /* (N,T) */
-    sslh_view_add(out, "places", places);   /* (N k): of [SEP], among the N T tokens */
+    sslh_view_add(out, "tokens", tokens);   /* (N,T): x */
+    sslh_view_add(out, "padding", padding); /* (N,T) U8 */
+    sslh_view_add(out, "places", places);   /* (N k): of the [SEP] in (3), among the N T tokens */
     sslh_view_add(out, "answers", answers); /* (N k): p(j), from 0 */
 }
 
@@ -16525,23 +16582,29 @@ SSLH_I_FN sslh_method sslh_i_sentence_order_make(sslh_ctx *c, sslh_net *encoder,
    authors' program decides. Cross-entropy: Klenitskiy, Vasilev: "Turning dross into gold loss: is BERT4Rec really
    better than SASRec?", RecSys 2023.
 
-   Learns from: what each user chose, in order of time. As in GPT each item is the answer to the question what follows
+   Learns from: what each user chose, in order of time. As in GPT, each item is the answer to the question what follows
    those before it, but there are many items, and most of them occur a few times only.
 
        e_t = drop( sqrt(D) E[x_t] + P[L - n + t] )    the last of n items has the last of L positions         (1)
-       n_t = norm(e_t)                                                                                        (2)
-       y_t = n_t + sum over s <= t of drop(a_ts) V e_s,   a_ts = softmax over s of (Q n_t . K e_s / sqrt(D))  (3)
-       m_t = norm(y_t),   e_t = m_t + drop( W' drop( relu( W m_t ) ) )                                        (4)
-       r_t,i = E[i] . norm(e_t)                 after two blocks of (2) to (4): how likely item i is next     (5)
-       loss = mean over t of  -log s(r_t,j) - sum over k of log(1 - s(r_t,k)),  s: sigmoid                    (6)
+       c_t = norm(e_t)                                                                                        (2)
+       y_t = c_t + sum over i <= t of drop(a_ti) W_v e_i,
+             a_ti = softmax over i <= t of (W_q c_t . W_k e_i / sqrt(D))                                      (3)
+       m_t = norm(y_t),   the new e_t = m_t + drop( W_2 drop( relu( W_1 m_t ) ) )                             (4)
+       r_ti = E[i] . norm(e_t)    after two blocks of (2) to (4): the score of item i to follow x_t           (5)
+       loss = mean over t of [ -log sigmoid(r_tj) - sum over k of log(1 - sigmoid(r_tk)) ]                    (6)
 
-   j is the item that follows, k are items drawn at random that the user has not chosen (one for each place). Without
-   them the loss is the cross-entropy of j among all items (7), which costs more and ranks better. (1) to (4) are
-   sslh_transformer of kind SSLH_SASREC; any causal one can take its place. Users with few items are the rule, and
-   positions counted from the end mean the same for all of them: "the last", "the one before". Here the items stand at
-   the front of a row, and behind them is padding, which no item before it sees; only the positions are shifted.
-   Traps: a random item that the user chose earlier or later is no negative; a user's last two items must not be in the
-   training set; with (6) the scores are not calibrated, only their order counts. */
+   x_1 .. x_n is a history of n items; E (V,D) is the table of V items and P (L,D) that of positions, L the encoder's
+   .length. c_t, e_t, y_t and m_t are (D), all W are (D,D) by default and have biases, norm is a layer norm, drop is
+   dropout; (3) is written for one attention head. In (6) j is the item that follows x_t, and the k are items drawn at
+   random that the user has not chosen (.negatives for each t, by default one). Without negatives the loss is the
+   cross-entropy of j among all items (7), which costs more and ranks better. (1) to (4) and the norm of (5) are
+   sslh_transformer of kind SSLH_SASREC; any causal transformer can take its place. Most users have few items, and
+   positions counted from the end mean the same for all users: "the last", "the one before". The authors put padding in
+   front of a row for this; here the items stand at the front, the padding behind them, which no item sees, and only the
+   positions are shifted.
+   Traps: a random item that the user chose earlier or later is no negative; a user's last two items, which are kept for
+   validation and test, must not be in the training set; with (6) the scores are not calibrated, only their order
+   counts. */
 
 static const sslh_setting sslh_i_sasrec_settings[] = {
     {SSLH_I_FIELD(sslh_sasrec_desc, negatives), SSLH_SETTING_INT, "1", "0 to 4096"},
@@ -16553,16 +16616,17 @@ static const char sslh_i_sasrec_paper[] = ""; /* nothing differs */
 
 typedef struct sslh_i_sasrec {
     sslh_sasrec_desc d;
-    int vocabulary; /* V items that f knows */
+    int vocabulary; /* V, the number of items */
 } sslh_i_sasrec;
 
 SSLH_I_FN void sslh_i_sasrec_prepare(sslh_method *m, sslh_data data) {
     const sslh_field *f = sslh_i_field_of(&data, SSLH_FIELD_TOKENS);
-    /* of a history the last item is an answer only */
+    /* the last item of a history is an answer only, so it needs no room in the encoder */
     sslh_i_check_text_length(m, data, f && f->stream ? 0 : -1, f && f->stream ? 1 : 2);
 }
 
-/* An item of 0 .. V-1 that is not among the n of row, draw number `at` of a stream. After 64 tries it may be. */
+/* A negative of (6): an item of 0 .. V-1 that is not among the n items of row, as draw number `at` of a stream. After
+   64 tries it is taken even if it is among them. */
 SSLH_I_FN int32_t sslh_i_sasrec_other(uint64_t seed, uint64_t stream, uint64_t at, const int32_t *row, int n, int V) {
     int32_t item = 0;
     int tries, i;
@@ -16574,15 +16638,15 @@ SSLH_I_FN int32_t sslh_i_sasrec_other(uint64_t seed, uint64_t stream, uint64_t a
     return item;
 }
 
-/* The rows are in the order of their lengths, and as long as the longest. M: the places that have a next item, of all
-   rows together, row by row. */
+/* The histories without their last items as rows of T, the length of the longest, sorted by length; x_t and the items
+   of (6) for them. M: the places that have a next item, of all rows together, row by row. */
 SSLH_I_FN void sslh_i_sasrec_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
     sslh_ctx *c = m->ctx;
     const sslh_i_sasrec *s = (const sslh_i_sasrec *)m->self;
-    const int K = SSLH_I_MAX(s->d.negatives, 1), N = batch->count; /* without negatives: one, for the AUC */
+    const int K = SSLH_I_MAX(s->d.negatives, 1), N = batch->count; /* K negatives; with (7) one, for the AUC alone */
     sslh_tensor *lengths, *x = sslh_i_text_rows(c, "sslh_sasrec", batch, 1, 'S', &lengths); /* (N,longest + 1) */
     sslh_tensor *tokens, *inputs, *places, *items;
-    int32_t *order;
+    int32_t *order; /* (N): the rows by length */
     int n, t, k, T = 0, M = 0, at = 0;
     if (SSLH_I_BAD(c)) return;
     for (n = 0; n < N; n++) {
@@ -16618,10 +16682,10 @@ SSLH_I_FN void sslh_i_sasrec_views(sslh_method *m, const sslh_batch *batch, sslh
     }
     sslh_i_scratch_end(c, order);
     sslh_view_add(out, "tokens", tokens);                                  /* (N,T): x */
-    sslh_view_add(out, "positions", sslh_i_last_positions(m, inputs, T)); /* (N,T): L - n + t */
+    sslh_view_add(out, "positions", sslh_i_last_positions(m, inputs, T)); /* (N,T): L - n + t, from 0 */
     sslh_view_add(out, "lengths", inputs);                                 /* (N): n */
-    sslh_view_add(out, "places", places);                                  /* (M) of the N T */
-    sslh_view_add(out, "items", items);                                    /* (M,1+K): j, and the k */
+    sslh_view_add(out, "places", places);                                  /* (M): t, among the N T items */
+    sslh_view_add(out, "items", items);                                    /* (M,1+K): j, then the k */
 }
 
 SSLH_I_FN sslh_tensor *sslh_i_sasrec_loss(sslh_method *m, const sslh_view_set *v, int phase) {
@@ -16640,6 +16704,8 @@ SSLH_I_FN sslh_tensor *sslh_i_sasrec_loss(sslh_method *m, const sslh_view_set *v
     r = sslh_sum(c, r, SSLH_AXIS(2), 0); /* (5): (M,1+K) */
     if (!s->d.negatives) sslh_no_grad(c, 0);
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    /* the AUC: of all pairs of j and an item drawn for the same place, the share in which j scores higher; ties count
+       half */
     for (i = 0; i < (size_t)M; i++)
         for (k = 1; k <= K; k++) {
             const sslh_real *row = r->data + i * (size_t)(1 + K);
@@ -16647,7 +16713,7 @@ SSLH_I_FN sslh_tensor *sslh_i_sasrec_loss(sslh_method *m, const sslh_view_set *v
             ties += row[0] == row[k];
         }
     m->numbers[0].value = (float)(((double)right + 0.5 * (double)ties) / ((double)M * K));
-    if (s->d.negatives) { /* (6): the mean over 1+K columns, times 1+K */
+    if (s->d.negatives) { /* (6): a sum over the 1+K columns, which is their mean times 1+K */
         y = sslh_zeros(c, sslh_dim2(M, 1 + K));
         for (i = 0; i < (size_t)M && !SSLH_I_BAD(c); i++) y->data[i * (size_t)(1 + K)] = 1;
         loss = sslh_scale(c, sslh_bce_with_logits(c, r, y), (sslh_real)(1 + K));
@@ -16659,7 +16725,7 @@ SSLH_I_FN sslh_tensor *sslh_i_sasrec_loss(sslh_method *m, const sslh_view_set *v
     return sslh_linear_cross_entropy(c, h, table, NULL, y, -1); /* (7) */
 }
 
-/* (5) after the last items of n histories, of up to .length each. */
+/* (5) at the last item of each of n histories, of which the last .length items are read: scores (n,V). */
 SSLH_I_FN void sslh_i_sasrec_score(const sslh_recommender *r, const int32_t *const *history, const int *count, int n,
                                    float *scores) {
     sslh_method *m = (sslh_method *)r->self;
@@ -16868,30 +16934,38 @@ SSLH_I_FN sslh_method sslh_i_bert4rec_make(sslh_ctx *c, sslh_net *encoder, sslh_
 
    Learns from: a teacher, most often a larger net that has learnt more or from more labels. The student does not learn
    what is right but what the teacher makes of an image, which says more than a label: how much a shirt is like a coat.
-   No labels are needed, so that images without any can be used, and no negatives either. s and t are what the student
-   and the teacher compute of the same view, g is a head on the student, u(x) = x / |x|, r the teacher's features with
-   mean 0 and variance 1 in each channel of the batch.
+   No labels are needed, so that images without any can be used, and no negatives either.
+   In the equations s (D) and t (E) are what student and teacher compute of the same view of one image, L is averaged
+   over the images of the batch (the term with a in (1) over those whose label is used), and g is a head on the student,
+   (D) -> (E): by default (.head_layers) linear in (1) and (2) and an MLP in (4) and (5). u(x) = x / |x|; r is t after
+   each of its channels has been brought to mean 0 and variance 1 over the batch.
 
-     logits      L = (1 - a) T^2 sum over k of p_k ln(p_k / q_k) + a CE(label, g(s)),
-                 p = softmax(t / T),  q = softmax(g(s) / T)                                           (1)
-     hints       L = mean of (g(s) - r)^2, for maps of one side at each place                         (2)
-     relations   L = l_D H(|s_i - s_j| / mu_s, |t_i - t_j| / mu_t)
-                   + l_A H(cos(s_j - s_i, s_k - s_i), cos(t_j - t_i, t_k - t_i)),
-                 H: Huber's loss, mean over all i, j, k; mu: the mean distance                        (3)
-     similarity  L = sum over d of p_d ln(p_d / q_d),  d: the rows of a queue of earlier u(t), and u(t) itself
-                 p = softmax(u(t).d / t_t),  q = softmax(u(g(s)).d / t_s)                             (4)
+     logits      L = (1 - a) T^2 sum over classes c of p_c ln(p_c / q_c) + a CE(label, g(s)),
+                 p = softmax(t / T),  q = softmax(g(s) / T);  a: .labels, T: .temperature             (1)
+     hints       L = mean over the channels of (g(s) - r)^2;
+                 of maps (H,W,D) and (H,W,E) the mean over all places as well                         (2)
+     relations   L = w_d H(|s_i - s_j| / mu_s, |t_i - t_j| / mu_t)
+                   + w_a H(cos(s_j - s_i, s_k - s_i), cos(t_j - t_i, t_k - t_i)),
+                 H(x, y): Huber's loss of x - y, mean over all images i, j, k of the batch;
+                 mu_s, mu_t: the mean distances;  w_d: .distance, w_a: .angle                         (3)
+     similarity  L = sum over d of p_d ln(p_d / q_d),  d: the rows of a queue of earlier u(t), and u(t) itself;
+                 p = softmax over d of u(t) . d / T_t,  q = softmax over d of u(g(s)) . d / T_s;
+                 T_t: .teacher_temperature, T_s: .student_temperature                                 (4)
      regression  L = |u(g(s)) - u(t)|^2 = 2 - 2 cos(g(s), t)                                          (5)
 
-   For large T, (1) becomes half the variance over the classes of the difference of the logits (with logits of mean 0,
-   half the mean squared error); without T^2 its gradient would shrink as 1/T^2 beside that of the labels. In (4) the
-   papers minimise the cross-entropy, which differs by the entropy of p, a constant.
+   For large T, the first term of (1) with a = 0 becomes half the variance over the classes of the difference of the
+   logits (half the mean squared error when the logits have mean 0). Without the factor T^2 its gradient would shrink as
+   1/T^2 beside that of the labels. In (4) the papers minimise the cross-entropy, which differs by the entropy of p, a
+   constant for the student.
    Defaults: ours, for runs of minutes. "paper": SEED's training, for 200 epochs on ImageNet.
-   Traps: the teacher must be better than the student could become alone, else there is nothing to hand on: most is
-   gained where labels are few and the teacher was pretrained without them. It has to be in evaluation mode and see the
-   same view as the student, one that it knows: a classifier that was fitted to whole images guesses at small crops, and
-   the student learns the guesses. A teacher that has fitted the labels of these very images says no more than they do,
-   which is the reason for T above 1; one that has seen few labels is soft at T = 1. (3) is computed within groups of up
-   to 64 images of a batch, because the number of triples grows with the cube. */
+   Traps: the teacher must be better than the student could become alone, else there is nothing to hand on; most is
+   gained where labels are few and the teacher was pretrained without them. The teacher has to be in evaluation mode and
+   to see the same view as the student, and this must be a view of a kind that it knows: a classifier that was fitted to
+   whole images guesses at small crops, and the student learns the guesses. A teacher that has fitted the labels of
+   these very images gives them nearly all the probability and so says no more than they do; T above 1 brings out what
+   it thinks of the other classes. A teacher that has seen few labels has soft distributions at T = 1 already. (3) is
+   computed within groups of up to 64 images of a batch, because the number of triples grows with the cube of the number
+   of images. */
 
 static const sslh_setting sslh_i_distill_settings[] = {
     {SSLH_I_FIELD(sslh_distill_desc, kind), SSLH_SETTING_INT, "1", "1 to 5"},
@@ -16918,17 +16992,17 @@ static const char sslh_i_distill_paper[] =
 
 typedef struct sslh_i_distill {
     sslh_distill_desc d;
-    sslh_recipe  views;
+    sslh_recipe  views;     /* without a normalisation: images stay in [0,1], since each net has its own */
     sslh_net    *teacher;   /* the caller's */
     sslh_net    *head;      /* g; NULL for relations */
-    sslh_i_queue queue;     /* similarity: (K,E) */
+    sslh_i_queue queue;     /* similarity: (K,E), K: .queue */
     sslh_tensor *rows;      /* similarity: u(t) (N,E) of this step, for the queue */
-    uint8_t     *labelled;  /* (samples of the whole data set) 1: its label is used; NULL: all are */
+    uint8_t     *labelled;  /* (samples of the whole data set) 1: the sample's label is used; NULL: all labels are */
 } sslh_i_distill;
 
 /* --- the losses --------------------------------------------------------------------------------------------------- */
 
-/* The first term of (1), from x / T of both; the softened distributions have gradients of size 1/T^2, hence T^2. */
+/* The first term of (1) without the factor 1 - a: logits g(s) and t, both (N,E). */
 SSLH_DEF sslh_tensor *sslh_distill_loss(sslh_ctx *c, sslh_tensor *student, sslh_tensor *teacher, float temperature) {
     const char *const op = "sslh_distill_loss";
     const sslh_real T = (sslh_real)temperature;
@@ -16940,8 +17014,8 @@ SSLH_DEF sslh_tensor *sslh_distill_loss(sslh_ctx *c, sslh_tensor *student, sslh_
         sslh_fail(c, SSLH_E_USAGE, "%s: temperature %g: it must be above 0 and at most 1000", op, (double)temperature);
         return sslh_i_dummy(c);
     }
-    p = sslh_softmax(c, sslh_scale(c, sslh_detach(c, teacher), 1 / T), 1);               /* (N,K) */
-    student = sslh_log_softmax(c, sslh_scale(c, student, 1 / T), 1);                     /* (N,K): ln q */
+    p = sslh_softmax(c, sslh_scale(c, sslh_detach(c, teacher), 1 / T), 1);               /* (N,E) */
+    student = sslh_log_softmax(c, sslh_scale(c, student, 1 / T), 1);                     /* (N,E): ln q */
     return sslh_scale(c, sslh_kl_div(c, student, p), T * T);
 }
 
@@ -16955,14 +17029,14 @@ SSLH_I_FN sslh_tensor *sslh_i_lengths(sslh_ctx *c, sslh_tensor *x, sslh_real eps
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
     return sslh_sqrt(c, sslh_shift(c, sslh_sum(c, sslh_square(c, x), SSLH_AXIS(x->ndim - 1), 1), eps));
 }
-/* The distances in (3), divided by their mean: (N,D) -> (N,N,1). */
+/* |z_i - z_j| / mu of (3): rows z (N,D) -> (N,N,1). */
 SSLH_I_FN sslh_tensor *sslh_i_rkd_distances(sslh_ctx *c, sslh_tensor *z) {
     const sslh_real pairs = (sslh_real)z->shape[0] * (sslh_real)(z->shape[0] - 1); /* the diagonal is no pair */
     sslh_tensor *d = sslh_i_lengths(c, sslh_i_pair_differences(c, z), SSLH_I_R(1e-12));
     sslh_tensor *mean = sslh_shift(c, sslh_scale(c, sslh_sum(c, d, SSLH_ALL, 0), 1 / pairs), SSLH_I_R(1e-12));
     return sslh_div(c, d, mean);
 }
-/* The cosines in (3): (N,D) -> (N,N,N), element (i,j,k) at the corner i. */
+/* The cosines of (3): rows z (N,D) -> (N,N,N); element (i,j,k) is that of the angle at z_i between z_j and z_k. */
 SSLH_I_FN sslh_tensor *sslh_i_rkd_cosines(sslh_ctx *c, sslh_tensor *z) {
     sslh_tensor *e = sslh_i_pair_differences(c, z);
     e = sslh_div(c, e, sslh_i_lengths(c, e, SSLH_I_R(1e-8))); /* (N,N,D): directions; 0 from a row to itself */
@@ -16991,7 +17065,8 @@ SSLH_DEF sslh_tensor *sslh_rkd_angle(sslh_ctx *c, sslh_tensor *student, sslh_ten
     return sslh_huber(c, sslh_i_rkd_cosines(c, student), teacher, 1);
 }
 
-/* The cosines in (4), divided by the temperature: rows z and own (N,D) of length 1 -> (N,K+1), the own one last. */
+/* The logits z . d / temperature of (4): rows z and own (N,E) of length 1, queue (K,E) -> (N,K+1). own is u(t), the d
+   that each row has besides those of the queue; it comes last. */
 SSLH_I_FN sslh_tensor *sslh_i_seed_scores(sslh_ctx *c, sslh_tensor *z, sslh_tensor *own, sslh_tensor *queue,
                                           float temperature) {
     sslh_tensor *x[2];
@@ -16999,7 +17074,8 @@ SSLH_I_FN sslh_tensor *sslh_i_seed_scores(sslh_ctx *c, sslh_tensor *z, sslh_tens
     x[1] = sslh_sum(c, sslh_mul(c, z, own), SSLH_AXIS(1), 1);    /* (N,1) */
     return sslh_scale(c, sslh_concat(c, x, 2, 1), 1 / (sslh_real)temperature);
 }
-/* (4) for unit rows; agree, or NULL, receives the share of the rows with the same largest entry. */
+/* (4): s is u(g(s)) and t is u(t), both (N,E), queue (K,E). *agree, if agree is not NULL, receives the share of the
+   rows for which p and q have their largest entries at the same d. */
 SSLH_I_FN sslh_tensor *sslh_i_seed_rows(sslh_ctx *c, sslh_tensor *s, sslh_tensor *t, sslh_tensor *queue,
                                         float student_temperature, float teacher_temperature, float *agree) {
     sslh_tensor *p = sslh_i_seed_scores(c, t, t, queue, teacher_temperature); /* (N,K+1) */
@@ -17030,8 +17106,8 @@ SSLH_DEF sslh_tensor *sslh_seed_loss(sslh_ctx *c, sslh_tensor *student, sslh_ten
 
 /* --- the method --------------------------------------------------------------------------------------------------- */
 
-/* Marks the samples whose labels are used. The draw is that of sslh_finetune, by the number of a sample in the whole
-   set, which a batch knows. */
+/* Marks in s->labelled the samples whose labels are used, by their numbers in the whole data set, which a batch knows.
+   The draw is that of sslh_finetune. */
 SSLH_I_FN void sslh_i_distill_mark_labels(sslh_method *m, sslh_data data) {
     sslh_i_distill *s = (sslh_i_distill *)m->self;
     sslh_ctx *c = m->ctx;
@@ -17057,11 +17133,12 @@ SSLH_I_FN void sslh_i_distill_mark_labels(sslh_method *m, sslh_data data) {
 SSLH_I_FN void sslh_i_distill_prepare(sslh_method *m, sslh_data data) {
     const sslh_i_distill *s = (const sslh_i_distill *)m->self;
     sslh_recipe r = s->views;
-    sslh_i_normalise_by_data(&r, m->encoder, data); /* the student's; s->views stay in [0,1], for the teacher's */
+    sslh_i_normalise_by_data(&r, m->encoder, data); /* sets the student's normalisation; s->views has none */
     if (s->d.labels > 0) sslh_i_distill_mark_labels(m, data);
 }
 
-/* "images", one view of each, in [0,1]; with a share of labels "labels" too, -1 where there is none. */
+/* "images" (N,H,W,C): one view of each, with values in [0,1]; if a is above 0 also "labels" (N), -1 where the label is
+   not used. */
 SSLH_I_FN void sslh_i_distill_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
     sslh_ctx *c = m->ctx;
     const sslh_i_distill *s = (const sslh_i_distill *)m->self;
@@ -17094,25 +17171,25 @@ SSLH_I_FN sslh_tensor *sslh_i_distill_ask(sslh_ctx *c, const sslh_i_distill *s, 
     return x;
 }
 
-/* (1): s (N,D), t (N,K) */
+/* (1): s (N,D), t (N,E), where E is the number of classes */
 SSLH_I_FN sslh_tensor *sslh_i_distill_logits(sslh_method *m, const sslh_view_set *v, sslh_tensor *s, sslh_tensor *t) {
     sslh_ctx *c = m->ctx;
     const sslh_i_distill *self = (const sslh_i_distill *)m->self;
     const sslh_real a = (sslh_real)self->d.labels;
     sslh_tensor *labels = sslh_i_view_if_any(v, "labels"), *loss;
     size_t i = 0;
-    s = sslh_forward(self->head, s); /* (N,K) */
+    s = sslh_forward(self->head, s); /* (N,E) */
     loss = sslh_distill_loss(c, s, t, self->d.temperature);
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
     m->numbers[0].value = sslh_i_accuracy(s, sslh_argmax(c, t, 1)->ints);
     if (!labels) return loss;
     loss = sslh_scale(c, loss, 1 - a);
     while (i < labels->count && labels->ints[i] < 0) i++;
-    if (i == labels->count) return loss; /* nobody here has a label */
+    if (i == labels->count) return loss; /* no image of this batch has a label */
     return sslh_add(c, loss, sslh_scale(c, sslh_cross_entropy_ex(c, s, labels, 0, -1), a));
 }
 
-/* (2): both (N,D) and (N,E), or maps of one side, which are compared place by place. */
+/* (2): s (N,D) and t (N,E), or maps (N,H,W,D) and (N,H,W,E), which are compared place by place. */
 SSLH_I_FN sslh_tensor *sslh_i_distill_hint(sslh_method *m, sslh_tensor *s, sslh_tensor *t) {
     sslh_ctx *c = m->ctx;
     const sslh_i_distill *self = (const sslh_i_distill *)m->self;
@@ -17122,11 +17199,11 @@ SSLH_I_FN sslh_tensor *sslh_i_distill_hint(sslh_method *m, sslh_tensor *s, sslh_
     t = sslh_reshape(c, t, sslh_dim2(-1, t->shape[t->ndim - 1])); /* (N H W,E) */
     t = sslh_standardize(c, t, SSLH_AXIS(0), 0);                  /* r */
     loss = sslh_mse(c, sslh_forward(self->head, s), t);
-    m->numbers[0].value = 1 - sslh_item(loss); /* r has variance 1 */
+    m->numbers[0].value = 1 - sslh_item(loss); /* the share of r's variance, which is 1, that is explained */
     return loss;
 }
 
-/* The share of rows for which the nearest other row is the same: distances (N,N,1) of both. */
+/* The share of images that have the same nearest other image for student and teacher: distances a and b (N,N,1). */
 SSLH_I_FN float sslh_i_same_nearest(const sslh_tensor *a, const sslh_tensor *b) {
     const int n = a->shape[0];
     int i, j, same = 0;
@@ -17141,7 +17218,8 @@ SSLH_I_FN float sslh_i_same_nearest(const sslh_tensor *a, const sslh_tensor *b) 
     }
     return (float)same / (float)n;
 }
-/* (3) within groups of 2 to 64 rows of nearly equal size: s (N,D), t (N,E), N at least 2. */
+/* (3): s (N,D), t (N,E), N at least 2, cut into groups of nearly equal size, 2 to 64 rows; L is the mean of their
+   losses, weighted by their sizes. */
 SSLH_I_FN sslh_tensor *sslh_i_distill_relations(sslh_method *m, sslh_tensor *s, sslh_tensor *t) {
     sslh_ctx *c = m->ctx;
     const sslh_i_distill *self = (const sslh_i_distill *)m->self;
@@ -17178,6 +17256,7 @@ SSLH_I_FN sslh_tensor *sslh_i_distill_step_loss(sslh_method *m, const sslh_view_
     t = sslh_i_distill_ask(c, self, x);
     s = sslh_forward_ex(m->encoder, sslh_i_apply_preprocess(c, x, m->encoder), f);
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    /* hints of maps of equal sides are compared place by place, everything else after an average over the places */
     if (self->d.kind == SSLH_DISTILL_HINT && s->ndim == t->ndim &&
         !memcmp(s->shape, t->shape, (size_t)(s->ndim - 1) * sizeof s->shape[0])) return sslh_i_distill_hint(m, s, t);
     s = sslh_i_pool_features(c, s); /* (N,D) */
@@ -17197,7 +17276,7 @@ SSLH_I_FN sslh_tensor *sslh_i_distill_step_loss(sslh_method *m, const sslh_view_
     m->numbers[0].value = -sslh_item(loss);
     return sslh_shift(c, sslh_scale(c, loss, 2), 2); /* (5) */
 }
-/* (4): this batch is in the queue of the next ones. */
+/* (4): puts this batch's u(t) into the queue, for the batches after it. */
 SSLH_I_FN void sslh_i_distill_enqueue(sslh_method *m, int phase) {
     const sslh_i_distill *s = (const sslh_i_distill *)m->self;
     (void)phase;
@@ -17285,27 +17364,30 @@ SSLH_DEF sslh_net *sslh_distill_classifier(const sslh_method *m) {
    with consistency and confidence", NeurIPS 2020.
 
    Learns from: a few labelled images and many without a label. The classifier guesses the class of a weak view of an
-   unlabelled image, as it looks in the album; where it is sure, the guess becomes the label of a strong view of the
-   same image, whose colours are wrong and of which a part is missing. This is no pretraining: it goes on where
-   pretraining and a handful of labels end.
+   unlabelled image, one that is only shifted and mirrored; where it is sure, the guess becomes the label of a strong
+   view of the same image, whose colours are changed and of which a part is missing. This is no pretraining: it begins
+   where pretraining and a handful of labels end.
 
-       p(x)  = softmax(h(f(x)))                    encoder f, linear classifier h                       (1)
-       L_l   = mean of -log p(weak(x))_y           the labelled images of the step, y their labels      (2)
-       q     = p(weak(u)),   y' = arg max q        no gradient                                          (3)
+       p(x)  = softmax(h(f(x)))                    encoder f, linear classifier h; p (K), K classes     (1)
+       L_l   = mean of -log p(weak(x))_y           over the labelled images x of the step, y: labels    (2)
+       q     = p(weak(u)),   y' = arg max q        u: an unlabelled image of the step; no gradient      (3)
        L_u   = mean over u of [max q >= t] (-log p(strong(u))_y')    t: .threshold                      (4)
+               [..] is 1 where the condition holds, else 0
        L     = L_l + w L_u                         w: .weight                                           (5)
 
-   The mean in (4) is over all unlabelled images of the step, so that the second term grows by itself as more guesses
-   become sure; no schedule of w is needed. All views pass through the encoder as one batch, as in the authors' program,
-   and batch norm sees them together. Here strong views are colour jitter, grey and cutout where the paper has
-   RandAugment or CTAugment with cutout, the rate falls to 0, where the paper's falls to a fifth, and the classifier at
-   the end is the trained one, where the paper takes a moving average of its parameters.
-   Defaults: t = 0.95, w = 1, 7 unlabelled images for each labelled one, the paper's for CIFAR-10; there a step has 64
-   labelled images and a run 2^20 steps.
-   Traps: with few labels all depends on which: compare several seeds. With a low t wrong guesses confirm themselves,
-   and whole classes change places; "kept" near 1 in the first steps means that the net is sure of what it cannot know.
-   Labels of a test set must not choose t. A baseline of the labels alone needs as many steps and the same views
-   (.weight = SSLH_OFF). */
+   p_y is the probability of class y. The mean in (4) is over all unlabelled images of the step, so that the second term
+   grows by itself as more guesses become sure; no schedule of w is needed. All views pass through the encoder as one
+   batch, as in the authors' program, so that batch norm sees them together. Four things differ from the paper. Strong
+   views here are colour jitter, grey images and cutout; the paper has RandAugment or CTAugment with cutout. The
+   learning rate falls to 0; the paper's falls to a fifth. A step has at most as many labelled images as there are; the
+   authors repeat them. The classifier at the end is the trained one; the paper takes a moving average of its
+   parameters.
+   Defaults: t = 0.95, w = 1 and 7 unlabelled images for each labelled one are the paper's for CIFAR-10, where a step
+   has 64 labelled images and a run 2^20 steps.
+   Traps: with few labels everything depends on which they are: compare several seeds. With a low t wrong guesses
+   confirm themselves, and whole classes change places. If "kept", the share of the guesses with max q >= t, is near 1
+   in the first steps, the net is sure of what it cannot know. Labels of a test set must not choose t. A baseline of the
+   labels alone (.weight = SSLH_OFF) needs as many steps and the same views. */
 
 static const sslh_setting sslh_i_fixmatch_settings[] = {
     {SSLH_I_FIELD(sslh_fixmatch_desc, threshold), SSLH_SETTING_REAL, "0.95", "0 to 1"},
@@ -17324,13 +17406,13 @@ static const char sslh_i_fixmatch_paper[] =
 typedef struct sslh_i_fixmatch {
     sslh_fixmatch_desc d;
     sslh_recipe weak, strong;
-    int weak_given, strong_given;
-    int strong_std; /* the caller's strong views have a normalisation of their own */
-    sslh_data labelled;
-    sslh_net *head; /* h */
+    int weak_given, strong_given; /* 1: these views are the caller's */
+    int strong_std; /* 1: the caller's strong views have a normalisation of their own */
+    sslh_data labelled; /* the images x of (2) */
+    sslh_net *head; /* h: (D) -> (K) */
 } sslh_i_fixmatch;
 
-/* each samples of every class of d, or all where there are fewer, drawn by the seed. */
+/* A subset of d with `each` samples of every class, or all where there are fewer, drawn by the context's seed. */
 SSLH_I_FN sslh_data sslh_i_fixmatch_draw(sslh_ctx *c, sslh_data d, int each) {
     int32_t *taken = (int32_t *)sslh_i_alloc_table(c, (size_t)d.count, 3, sizeof *taken), n = 0; /* (count) of each */
     int32_t *members = taken ? taken + d.count : NULL, *order = taken ? members + d.count : NULL, size, i;
@@ -17363,12 +17445,14 @@ SSLH_I_FN void sslh_i_fixmatch_prepare(sslh_method *m, sslh_data data) {
         s->strong.cutout = SSLH_I_MIN(data.height, data.width) / 2;
     }
     if (s->strong_std) return;
-    memcpy(s->strong.mean, s->weak.mean, sizeof s->strong.mean); /* else a guess is about other values than it is for */
+    /* as the weak views, so that (4) applies a guess to the values for which (3) made it */
+    memcpy(s->strong.mean, s->weak.mean, sizeof s->strong.mean);
     memcpy(s->strong.std, s->weak.std, sizeof s->strong.std);
 }
 
-/* Numbers of the n labelled images of a step: the steps take them in turn from one random order of all after another,
-   so that each is seen equally often. Where an order ends within a step, the next one may repeat an image. */
+/* index (n) receives the numbers of the labelled images of a step. All `count` of them are put into a random order,
+   from which the steps take n at a time; at its end another order begins, so that each image is seen equally often. A
+   step in which one order ends and the next begins may have an image twice. */
 SSLH_I_FN void sslh_i_fixmatch_labelled(sslh_ctx *c, int64_t step, int64_t count, int32_t *index, int n) {
     int32_t *order = (int32_t *)sslh_i_scratch(c, (size_t)count * sizeof *order);
     int64_t now = -1, at;
@@ -17384,7 +17468,8 @@ SSLH_I_FN void sslh_i_fixmatch_labelled(sslh_ctx *c, int64_t step, int64_t count
     sslh_i_scratch_end(c, order);
 }
 
-/* "labelled" (M,H,W,C) and "labels" (M); "weak" and "strong" (N,H,W,C) of the unlabelled images, unless w is 0. */
+/* "labelled" (M,H,W,C), the weak views of the labelled images, and "labels" (M); unless w is 0, "weak" and "strong"
+   (N,H,W,C), views of the unlabelled images. */
 SSLH_I_FN void sslh_i_fixmatch_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
     sslh_ctx *c = m->ctx;
     const sslh_i_fixmatch *s = (const sslh_i_fixmatch *)m->self;
@@ -17403,7 +17488,7 @@ SSLH_I_FN void sslh_i_fixmatch_views(sslh_method *m, const sslh_batch *batch, ss
     b.step = batch->step;
     b.seed = batch->seed;
     b.index = index;
-    sslh_view_add(out, "labelled", sslh_views(c, b, s->weak, 2));
+    sslh_view_add(out, "labelled", sslh_views(c, b, s->weak, 2)); /* view 2, because 0 and 1 are drawn below */
     sslh_view_add(out, "labels", sslh_from_ints(c, sslh_dim1(n), labels));
     sslh_i_scratch_end(c, index);
     if (s->d.weight == 0) return;
@@ -17411,7 +17496,8 @@ SSLH_I_FN void sslh_i_fixmatch_views(sslh_method *m, const sslh_batch *batch, ss
     sslh_view_add(out, "strong", sslh_views(c, *batch, s->strong, 1));
 }
 
-/* (3): the guesses for logits (N,K), (N) I32, -1 where the classifier is not sure; *kept is the share of the others. */
+/* (3) and the condition of (4): logits (N,K) -> guesses y' (N) I32, -1 where max q is below the threshold; *kept
+   receives the share of the guesses that are not -1. */
 SSLH_I_FN sslh_tensor *sslh_i_fixmatch_guess(sslh_ctx *c, sslh_tensor *logits, float threshold, float *kept) {
     sslh_tensor *sure, *guess;
     int i, n = 0;
@@ -25187,8 +25273,8 @@ SSLH_DEF sslh_tensor *sslh_supcon_loss(sslh_ctx *c, sslh_tensor *z, sslh_tensor 
      L    = 1/2 mean over i of [ ce(x_i., R_i.) + ce(x_.i, R_.i) ]                                                  (2)
             ce(x, r) = lse(x) - sum over j of r_j x_j / sum over j of r_j
      L    = 1/N sum over i, j of softplus(-x_ij) where R_ij = 1, softplus(x_ij) elsewhere                           (3)
-   R is symmetric. least: the smallest N that is no error. *top1, when not NULL, receives the share of images and texts
-   for which the largest x of their row or column belongs to a right answer. */
+   In >>clip these are (3), (5) and (6). R is symmetric. least: the smallest N that is no error. *top1, when not NULL,
+   receives the share of images and texts for which the largest x of their row or column belongs to a right answer. */
 SSLH_I_FN sslh_tensor *sslh_i_pair_loss(sslh_ctx *c, const char *op, int least, sslh_tensor *image, sslh_tensor *text,
                                         sslh_tensor *scale, sslh_tensor *bias, sslh_tensor *same, float *top1) {
     sslh_tensor *in[5], *x, *right, *loss[2], *best[2];
