@@ -4449,9 +4449,9 @@ enum { SSLH_UNKNOWN = 255, SSLH_MAP_CLASSES = 32 }; /* in 8-bit maps; the most c
 /* Images and their maps as one data set with the fields "image" and "map" (8-bit, one channel): sample i is image i of
    images and image i of maps, of the same height and width. grey (classes) lists the value of each class in the files,
    other values are SSLH_UNKNOWN; NULL: the values in the files are the classes already. A copy in the context of
-   images. Two parts of one folder will do:
+   images. The two may be parts of one folder:
        static const int32_t grey[2] = { 255, 0 };           // class 0 is white, class 1 black
-       sslh_data all  = sslh_load_images(c, "slices");      // image_00.png .. image_19.png, label_00.png ..
+       sslh_data all  = sslh_load_images(c, "slices");      // by name: image_00.png .. image_19.png, label_00.png ..
        sslh_data data = sslh_data_with_maps(sslh_data_range(all, 0, 20), sslh_data_range(all, 20, 40), grey, 2);
    Errors: different numbers or sizes, maps with more than one channel, a value that is no class (with grey NULL), two
    classes of one grey. */
@@ -4465,8 +4465,9 @@ typedef struct sslh_map_recipe {
     int   rotate90;       /* 1: a random number of quarter turns, square tiles only */
     float elastic;        /* standard deviation, in pixels, of the displacement of a pixel along each axis, 0 to 1000 */
     float elastic_width;  /* deviation in pixels of the Gaussian that smooths displacements, 0.5 to 64; default 8 */
-    float brightness;     /* of the image alone: factor drawn from 1 - a to 1 + a, 0 to 1 */
-    float contrast;       /* likewise, of the distance from the mean of the tile */
+    float brightness;     /* of the image alone, 0 to 1: its values are multiplied by a random factor, from
+                             1 - .brightness to 1 + .brightness */
+    float contrast;       /* likewise for the distance of the values from the mean of the tile; comes first */
     float mean[4], std[4];/* y = (x - mean) / std per channel; std 0: the channel stays as it is */
 } sslh_map_recipe;
 /* Tiles of a batch of sslh_data_with_maps: *x (N,height,width,C) real, *map (N,height,width) I32 with -1 for unknown
@@ -4488,9 +4489,10 @@ typedef struct sslh_unet_desc {
    encoder whose intermediate results are no maps. */
 SSLH_API sslh_net *sslh_unet(sslh_ctx *c, sslh_net *encoder, sslh_unet_desc desc);
 
-/* 1 - the mean over classes of (2 sum p t + 1) / (sum p + sum t + 1), where p is the softmax of logits (..,K), t is 1
-   for the class of a pixel, and sums are over all pixels with labels (..) I32 other than ignore (Milletari et al. 2016,
-   with sums for their sums of squares). A rare class counts as much as a frequent one. */
+/* The Dice loss, (4) of >>segment: 1 - the mean over classes k of (2 sum p_k t_k + 1) / (sum p_k + sum t_k + 1), where
+   p is the softmax of logits (..,K), t_k is 1 at pixels of class k and 0 elsewhere, and the sums are over all pixels
+   whose labels (..) I32 are not ignore (Milletari et al. 2016, who have sums of squares below). A rare class counts as
+   much as a frequent one. */
 SSLH_API sslh_tensor *sslh_dice_loss(sslh_ctx *c, sslh_tensor *logits, sslh_tensor *labels, int ignore);
 
 typedef struct sslh_segment_desc {
@@ -4502,9 +4504,9 @@ typedef struct sslh_segment_desc {
                              read during the call */
 } sslh_segment_desc;
 /* Training of a net that gives logits (N,H,W,K), by cross-entropy and Dice loss, on data of sslh_data_with_maps: for
-   sslh_train. It is not in sslh_methods, because it is a task and no pretraining. Number: the mean IoU in the tiles of
-   a step. Training: batch=1 optimizer=adam lr=1e-3 schedule=cosine; a batch is counted in images, each of which gives
-   .tiles of the recipe. */
+   sslh_train. It is not in sslh_methods, because it is a task and no pretraining. Number: the mean IoU (see
+   sslh_map_score) in the tiles of a step. Training: batch=1 optimizer=adam lr=1e-3 schedule=cosine; a batch is counted
+   in images, each of which gives .tiles of the recipe. */
 SSLH_API sslh_method sslh_segment(sslh_ctx *c, sslh_net *net, sslh_segment_desc desc);
 
 typedef struct sslh_tiles_desc {
@@ -4547,7 +4549,8 @@ SSLH_API void sslh_picture_overlay(sslh_ctx *c, const char *path, sslh_data data
 /* ================================================================================================================== */
 /* Maps that say which pixels a score depends on, where a net is active, how alike two nets are. A net is whatever
    sslh_forward runs: sslh_probe_keep makes one of an encoder and a probe that takes pixels in [0,1]. Its output (N,K)
-   has a score for each class; of an encoder without a classifier the scores are the features, maps and tokens averaged.
+   has a score for each class. Of an encoder without a classifier the scores are the features; those of a map are
+   averaged over its places, those of tokens over the tokens.
    x is a batch as the net takes it. target (N) I32 in 0..K-1 is the score that is asked about, NULL the largest one of
    each sample. The net runs in evaluation mode; its modes, its gradients and the caller's tape stay as they are.
    Results are tensors of the step without history. */
@@ -4563,25 +4566,27 @@ typedef struct sslh_inside_desc {
     const char *tap;      /* Grad-CAM and activations: an intermediate result that is a map; default the last one */
     int   samples;        /* SmoothGrad: noisy copies, default 25; integrated gradients: points of the path, default 32;
                              at most 100000 */
-    float noise;          /* SmoothGrad: deviation of the noise, as a share of largest less smallest value of a sample;
-                             default 0.15; SSLH_OFF: none */
+    float noise;          /* SmoothGrad: standard deviation of the noise, as a share of the largest less the smallest
+                             value of a sample; default 0.15; SSLH_OFF: none */
     sslh_tensor *baseline;/* integrated gradients: where the path begins, of x's shape or broadcast to it; default 0 */
     int   window;         /* occlusion: side in pixels of the square that is covered; default a quarter of the height */
     int   stride;         /* occlusion: pixels from one square to the next; default half a window */
     float fill;           /* occlusion: value of the covered pixels, at least 0; default 0.5; SSLH_OFF: 0 */
-    int   power;          /* activations: p, 1 to 8; default 2 */
+    int   power;          /* activations: the power p to which |A| is raised, 1 to 8; default 2 */
 } sslh_inside_desc;
-/* ds/dx of x's shape, s the target's score (Simonyan et al. 2014). Its absolute value is the saliency map. */
+/* ds/dx, of x's shape, where s is the target's score (Simonyan, Vedaldi, Zisserman 2014). Its absolute value is the
+   saliency map. */
 SSLH_API sslh_tensor *sslh_saliency(sslh_ctx *c, sslh_net *net, sslh_tensor *x, sslh_tensor *target);
 /* The mean of ds/dx over noisy copies of x (Smilkov et al. 2017). The noise takes the context's next stream. */
 SSLH_API sslh_tensor *sslh_smooth_grad(sslh_ctx *c, sslh_net *net, sslh_tensor *x, sslh_tensor *target,
                                        sslh_inside_desc desc);
-/* (x - b) times the mean of ds/dx over the straight path from the baseline b to x (Sundararajan et al. 2017, eq. 3), of
-   x's shape: the values of a sample sum up to s(x) - s(b), but for the error of the midpoint rule. */
+/* (x - b) times the mean of ds/dx over the straight path from the baseline b to x (Sundararajan, Taly, Yan 2017,
+   eq. 3), of x's shape: the values of a sample sum up to s(x) - s(b), but for the error of the midpoint rule. */
 SSLH_API sslh_tensor *sslh_integrated_gradients(sslh_ctx *c, sslh_net *net, sslh_tensor *x, sslh_tensor *target,
                                                 sslh_inside_desc desc);
 /* Grad-CAM (Selvaraju et al. 2017, eq. 1 and 2) of the map A (N,h,w,C) that .tap names -> (N,h,w,1): max(0, sum over k
-   of a_k A_k), a_k the mean of ds/dA_k over the places. A net without a map is an error. */
+   of a_k A_k), A_k channel k of the map, a_k the mean of ds/dA_k over the h w places. A net without a map is an
+   error. */
 SSLH_API sslh_tensor *sslh_grad_cam(sslh_ctx *c, sslh_net *net, sslh_tensor *x, sslh_tensor *target,
                                     sslh_inside_desc desc);
 /* How much the score falls when a square of the images x (N,H,W,C) is covered (Zeiler & Fergus 2014) -> (N,R,S,1),
@@ -4597,11 +4602,11 @@ SSLH_API sslh_tensor *sslh_activation_map(sslh_ctx *c, sslh_net *net, sslh_tenso
    class token and patches is an error. */
 SSLH_API sslh_tensor *sslh_class_attention(sslh_ctx *c, sslh_net *net, sslh_tensor *x);
 /* Attention rollout (Abnar & Zuidema 2020) -> (N,h,w,1): the class token's row of the product over all blocks of
-   (A + I) / 2, A the mean over the heads. */
+   (M + 1) / 2, M the attention weights of a block averaged over its heads, 1 the identity matrix. */
 SSLH_API sslh_tensor *sslh_attention_rollout(sslh_ctx *c, sslh_net *net, sslh_tensor *x);
-/* Linear CKA (Kornblith et al. 2019) of two representations of the same samples, (n,D) and (n,E): 1 when they agree up
-   to a turn and a factor, near 0 when they have nothing in common; n well above D and E, because few samples make it
-   larger. A constant representation has 0. */
+/* Linear CKA (centred kernel alignment, Kornblith et al. 2019) of two representations of the same samples, (n,D) and
+   (n,E): 1 when they agree up to a rotation and a factor, near 0 when they have nothing in common. Take n well above D
+   and E: of few samples CKA is too large. A constant representation has 0. */
 SSLH_API float sslh_cka(sslh_ctx *c, sslh_tensor *a, sslh_tensor *b);
 /* A map (N,h,w,C), of which absolute values are added up over C, drawn over images (N,H,W,1 or 3) in [0,1] as colours
    from blue to red -> (N,H,W,3). In each sample the largest value is red, after the largest hundredth has been cut, and
@@ -4617,7 +4622,8 @@ SSLH_API void sslh_inside_picture(sslh_ctx *c, const char *path, sslh_net *net, 
 /* ================================================================================================================== */
 /*  >>api-robust  attacks, corruptions, training against them                                                         */
 /* ================================================================================================================== */
-/* How little has to change in an image until a net says something else, and nets that bear more. Nets take images
+/* How little has to change in an image until a net gives another class, and how nets become robust against such
+   changes. The equations are in >>robust. Nets take images
    (N,H,W,C) in [0,1] and give scores (N,K), as those of sslh_probe_keep, sslh_classifier_net and sslh_with_head do; one
    whose preprocessing normalises images is an error (put it into sslh_with_head). */
 
@@ -4629,18 +4635,20 @@ SSLH_API void sslh_inside_picture(sslh_ctx *c, const char *path, sslh_net *net, 
 #endif
 #if SSLH_WITH_ROBUST
 typedef enum sslh_attack_kind {
-    SSLH_PGD = 1, /* Madry et al. 2018: .steps steps uphill, each followed by a projection onto the ball */
-    SSLH_FGSM,    /* Goodfellow et al. 2015: one step of length eps uphill from the image itself */
+    SSLH_PGD = 1, /* projected gradient descent (Madry et al. 2018): .steps steps that raise the loss, each followed by
+                     a projection onto the ball, which is all that .eps and .l2 allow */
+    SSLH_FGSM,    /* fast gradient sign method (Goodfellow et al. 2015): one such step of length eps from the image */
     SSLH_NOISE    /* a random direction of length eps, for comparison */
 } sslh_attack_kind;
 typedef struct sslh_attack_desc {
     int   kind;            /* an sslh_attack_kind; default SSLH_PGD */
     int   l2;              /* 1: the difference has at most the length eps in each image (Euclidean norm); 0: no value
                               changes by more than eps */
-    float eps;             /* at most 1, .l2 at most 1000; default 8/255, .l2 0.5; SSLH_OFF: 0, nothing is changed */
+    float eps;             /* the size of the change: at most 1, with .l2 at most 1000; default 8/255, with .l2 0.5;
+                              SSLH_OFF: 0, nothing is changed */
     int   steps;           /* PGD: 1 to 10000; default 10 */
     float step;            /* PGD: length of a step; default eps / 4 */
-    int   no_random_start; /* PGD: 1: from the image, 0: from a random point of the ball */
+    int   no_random_start; /* PGD: 1: begins at the image, 0: at a random point of the ball */
     int   batch;           /* sslh_robust_accuracy: images at a time; default 256 */
     sslh_net *source;      /* sslh_robust_accuracy: the net whose gradients make the images (a transfer attack); default
                               the net itself */
@@ -4653,8 +4661,9 @@ SSLH_API sslh_tensor *sslh_attack(sslh_ctx *c, sslh_net *net, sslh_tensor *x, ss
 /* The share of the test images that the net classifies correctly after the attack on each. */
 SSLH_API float sslh_robust_accuracy(sslh_ctx *c, sslh_net *net, sslh_data test, sslh_attack_desc desc);
 
-/* Accuracies, and the mean cross-entropy at four sizes, by which gradients are found out that mislead an attack
-   (Athalye et al. 2018): where they do, a stronger attack seems the weaker one, and robustness is only apparent. */
+/* Accuracies, and the mean cross-entropy at four sizes of the change, which show whether gradients are masked, that is,
+   mislead an attack (Athalye et al. 2018): a stronger attack then seems the weaker one, and robustness is only
+   apparent. */
 typedef struct sslh_masking {
     float clean, noise, fgsm, pgd; /* accuracy without a change and after noise, FGSM and PGD */
     float transfer;                /* after PGD by the gradients of another net; -1 without one */
@@ -4671,8 +4680,9 @@ typedef struct sslh_supervised_desc {
     const sslh_recipe *views; /* default SSLH_VIEWS_NONE; its mean and std are not used */
     float smoothing;          /* of labels, at least 0, below 1; default 0 */
 } sslh_supervised_desc;
-/* Training with labels as a method for sslh_train: net (sslh_with_head) learns the cross-entropy. Number: accuracy.
-   Training: Adam, rate 1e-3, batch 128, cosine. It is no row of sslh_methods, because it needs labels only. */
+/* Training with labels as a method for sslh_train: net (from sslh_with_head) learns to lower the cross-entropy. Number:
+   accuracy. Training: batch=128 optimizer=adam lr=1e-3 schedule=cosine. It is no row of sslh_methods, because it is not
+   self-supervised. */
 SSLH_API sslh_method sslh_supervised(sslh_ctx *c, sslh_net *net, sslh_supervised_desc desc);
 
 typedef struct sslh_adversarial_desc {
@@ -4682,11 +4692,12 @@ typedef struct sslh_adversarial_desc {
 /* The same method, learning from images that were attacked against its own loss in every step: with sslh_supervised
    adversarial training (Madry et al. 2018, eq. 2.1), with sslh_simclr adversarial contrastive learning, both views
    attacked together (Jiang et al. 2020: ACL; Kim et al. 2020: RoCL; .clean 0.5 is ACL's dual stream on one set of batch
-   norms). The method, of one phase, is used up: train what is returned, in one process (sslh_comm). What is attacked
-   are its views that are images (N,H,W,C), C up to 4, and that its loss has a gradient for: pixels in [0,1], normalised
-   as its encoder's preprocessing says unless it has .plain_views. Numbers are those of the attacked images. A step
-   costs .steps more forward and backward passes, the first one another. Errors of the first step: a loss that changes
-   states of the net; views that are no such images; an encoder of another colour space. */
+   norms). The method must have one phase and is used up: train the method that is returned, and in one process, not
+   with sslh_comm. Attacked are those of its views that are images (N,H,W,C), C up to 4, and that its loss has a
+   gradient for. They have to be pixels in [0,1], normalised as the encoder's preprocessing says, or not normalised if
+   the method has .plain_views. The method's numbers are those of the attacked images. A step costs .steps more forward
+   and backward passes, and the first step one pass in addition. Errors of the first step: a loss that changes states of
+   the net; views that are no such images; an encoder of another colour space. */
 SSLH_API sslh_method sslh_adversarial(sslh_ctx *c, sslh_method method, sslh_adversarial_desc desc);
 
 /* Common corruptions, with the strengths of CIFAR-10-C (Hendrycks & Dietterich 2019). */
@@ -21919,37 +21930,50 @@ SSLH_DEF float sslh_calibration_error(sslh_ctx *c, const sslh_tensor *probabilit
    A pretrained encoder knows what is in an image, but its last map is coarse. The decoder goes back to the size of the
    image in steps; each step reads the encoder's map of the same size as well, where edges are still sharp.
 
-       m_0, m_1 .. m_L   the encoder's maps, one for each size, m_0 the coarsest; m_L is the image itself when no map
-                         has its size
-       d_0 = m_0,   d_i = g_i([m_i, u(d_i-1)])   u: bilinear resizing to the size of m_i                      (1)
-       g = relu(bn(conv3( relu(bn(conv3( . )))))),   logits = conv1(d_L)                                      (2)
-       p = softmax(logits),   L = mean of -w_y log p_y / mean of w_y  +  l D      y: the class of a pixel     (3)
-       D = 1 - mean over k of (2 sum p_k t_k + 1) / (sum p_k + sum t_k + 1)       t_k = [y = k]               (4)
+       m_0, m_1 .. m_n   the encoder's maps (N,h,w,channels), one of each size, m_0 the coarsest; m_n is the image
+                         itself when no map has its size
+       d_0 = m_0,   d_i = g_i([m_i, u(d_i-1)])   u resizes bilinearly to the size of m_i, [,] joins channels  (1)
+       g_i = relu(bn(conv3( relu(bn(conv3( . )))))),   logits = conv1(d_n)  (N,H,W,K)                         (2)
 
-   The paper's net has an encoder of its own, convolutions without padding, so that its maps are cut before they are put
-   side by side, and no batch norm. Resizing to the size of m_i in (1) makes any size of image possible, because it does
-   not matter how the encoder rounded odd sides. Elastic deformations (Simard, Steinkraus, Platt: "Best practices for
-   convolutional neural networks applied to visual document analysis", ICDAR 2003) bend image and map alike:
+   where conv3 and conv1 are convolutions of 3 x 3 and 1 x 1 pixels that keep the size, and bn is batch norm; each g_i
+   has parameters of its own. The paper's net has an encoder of its own, no batch norm, and convolutions without
+   padding, so that its maps are cut before they are joined. Resizing to the size of m_i in (1) makes any size of image
+   possible, because it does not matter how the encoder rounded odd sides.
+   With p = softmax(logits), y the class of a pixel and c_k the weight of class k (.weights, 1 by default), the loss is
+   cross-entropy and, with the factor .dice, the Dice loss. All sums are over the pixels of known class in the step:
 
-       image'(x) = image(x + a (G * r)_x / e)     r uniform in [-1,1], G Gaussian, e the deviation of G * r   (5)
+       loss = (sum of -c_y log p_y) / (sum of c_y)  +  .dice Dice                                             (3)
+       Dice = 1 - mean over k of (2 sum p_k t_k + 1) / (sum p_k + sum t_k + 1)     t_k = 1 if y = k, else 0   (4)
 
-   so that a is the deviation of the displacement; Simard's alpha is a / e. Of the image values are interpolated, of the
-   map the nearest pixel is taken, because the mean of two classes is no class.
-   A large image is cut into overlapping tiles, whose probabilities are averaged with the weights w(y) w(x),
+   The ones in (4) bring the fraction of a class that is neither there nor predicted near 1; it would be 0 without them.
+   Elastic deformations (Simard, Steinkraus, Platt: "Best practices for convolutional neural networks applied to visual
+   document analysis", ICDAR 2003) bend image and map alike. The tile reads its pixel q at another place of the image,
 
-       w(i) = min(i + 1, s - i, o + 1) / (o + 1),   s side of a tile, o overlap                               (6)
+       tile(q) = image(q + a (G * r)(q) / e)                                                                  (5)
+
+   where r is noise, two numbers for each pixel, one for each axis, uniform in [-1,1]; G * r is this noise smoothed by a
+   Gaussian of deviation .elastic_width; and e is the standard deviation of G * r. So a (.elastic) is the standard
+   deviation of the displacement in pixels; the factor that Simard calls alpha is a / e. Values of the image are
+   interpolated bilinearly; of the map the nearest pixel is taken, because the mean of two classes is no class.
+   A large image is cut into overlapping tiles. Where they overlap, their probabilities are averaged; the pixel in row i
+   and column j of a tile has the weight b(i) b(j),
+
+       b(i) = min(i + 1, s - i, o + 1) / (o + 1)     s the side of a tile, o the overlap                      (6)
 
    because pixels at the edge of a tile lack a part of their surroundings.
-   Traps: accuracy is high where one class covers the image; neighbouring slices of a volume resemble each other, so a
-   random split tests on what was trained on: split by runs, with a gap. A rare class vanishes without (4) or w. Batch
-   norm normalises by the tiles of a step: several small tiles are better than one large. */
+   Traps: accuracy is high where one class covers the image. Neighbouring slices of a volume resemble each other, so
+   that a random split tests on what was trained on: give whole runs of slices to training and to testing, with a gap
+   between them. A rare class vanishes without the Dice loss or a weight c_k above 1. Batch norm normalises by the tiles
+   of a step: several small tiles are better than one large one. */
 
 enum { SSLH_I_UNET_LEVELS = 10 };
-/* A size: the tap of its map ("": the image itself), channels of the map, channels that the decoder makes there. */
+/* One size, number i of (1): the tap under which the encoder offers m_i ("": the image itself), the channels of m_i,
+   and .width, those of d_i. */
 typedef struct sslh_i_unet_level { char tap[32]; int channels, width; } sslh_i_unet_level;
 typedef struct sslh_i_unet { int levels, classes; sslh_i_unet_level level[SSLH_I_UNET_LEVELS]; } sslh_i_unet;
 
-/* Parameters of a step: 6 entries for each convolution, its weight and the 5 of its batch norm. */
+/* x (N,H,W,C) -> logits (N,H,W,K). at is the place in the net's list of parameters and states: each convolution takes
+   6 entries, its weight and the 5 of its batch norm. */
 SSLH_I_FN sslh_tensor *sslh_i_unet_forward(sslh_net *net, sslh_tensor *x, const void *self) {
     const sslh_i_unet *s = (const sslh_i_unet *)self;
     sslh_ctx *c = sslh_net_ctx(net);
@@ -22012,7 +22036,7 @@ SSLH_I_FN int sslh_i_unet_maps(sslh_ctx *c, sslh_net *encoder, sslh_i_unet_level
     return SSLH_I_MIN(n, SSLH_I_UNET_LEVELS - 1);
 }
 
-/* The decoder's steps and the last convolution. */
+/* The parameters of the decoder: those of each g_i, then those of conv1 in (2). */
 SSLH_I_FN void sslh_i_unet_params(sslh_net *net, const sslh_i_unet *s) {
     char name[32];
     int i, k, in = s->level[0].channels;
@@ -22366,7 +22390,8 @@ SSLH_I_FN int sslh_i_map_recipe_resolve(sslh_ctx *c, const char *fn, sslh_map_re
     return !SSLH_I_BAD(c);
 }
 
-/* Allocates the tiles of a job and makes them. place and stream have room for the images of the batch. */
+/* Allocates the tiles of a job, *x (N,h,w,C) and *map (N,h,w), and makes them. j->place and j->stream have one value
+   for each of the images. */
 SSLH_I_FN void sslh_i_tiles_make(sslh_ctx *c, const char *fn, sslh_i_tile_job *j, int images, sslh_tensor **x,
                                  sslh_tensor **map) {
     const int64_t n = (int64_t)images * j->r.tiles;
@@ -22433,7 +22458,8 @@ SSLH_DEF void sslh_map_views(sslh_ctx *c, sslh_batch batch, sslh_map_recipe reci
 
 /* --- the loss ----------------------------------------------------------------------------------------------------- */
 
-/* Pixels to leave out get the class 0 and then the target and the probability 0. */
+/* Pixels to leave out get the class 0 in safe; known (rows,1), which is 0 for them and 1 elsewhere, then sets their t_k
+   and p_k of (4) to 0, so that they add nothing to a sum. */
 SSLH_DEF sslh_tensor *sslh_dice_loss(sslh_ctx *c, sslh_tensor *logits, sslh_tensor *labels, int ignore) {
     const char *const fn = "sslh_dice_loss";
     sslh_tensor *in[2], *known, *safe, *t, *p, *both, *sizes, *ratio;
@@ -22480,7 +22506,9 @@ typedef struct sslh_i_segment {
     float weights[SSLH_MAP_CLASSES];
 } sslh_i_segment;
 
-/* Normalises as the net was, or by the data; the net keeps what its views have. */
+/* Called once, before the first step. Settles by which mean and deviation the views are normalised: those of the
+   caller's recipe; without them those that the net was trained with; without these those of the data. The net's
+   preprocessing takes the same values, so that sslh_segment_image normalises as training did. */
 SSLH_I_FN void sslh_i_segment_prepare(sslh_method *m, sslh_data data) {
     sslh_i_segment *s = (sslh_i_segment *)m->self;
     sslh_map_recipe *r = &s->views;
@@ -22503,7 +22531,8 @@ SSLH_I_FN void sslh_i_segment_views(sslh_method *m, const sslh_batch *batch, ssl
     sslh_view_add(out, "map", map);
 }
 
-/* For each class the pixels of which it was said and is true, of which it was said, and of which it is true. */
+/* For each class k the number of pixels that were said to be k and are k (both), that were said to be k (said), and
+   that are k (truth). So intersection = both, union = said + truth - both. */
 typedef struct sslh_i_map_counts { int64_t both[SSLH_MAP_CLASSES], said[SSLH_MAP_CLASSES], truth[SSLH_MAP_CLASSES];
     } sslh_i_map_counts;
 SSLH_I_FN sslh_map_score sslh_i_map_score(const sslh_i_map_counts *n, int classes) {
@@ -22622,11 +22651,11 @@ SSLH_DEF sslh_method sslh_segment(sslh_ctx *c, sslh_net *net, sslh_segment_desc 
 
 /* --- whole images ------------------------------------------------------------------------------------------------- */
 
-/* Where tile i of n begins along an axis: evenly spread, the last one at the end. */
+/* Where tile i of n tiles of a size begins along an axis of a length: evenly spread, the last one at the end. */
 SSLH_I_FN int sslh_i_tile_at(int i, int n, int length, int size) {
     return n < 2 ? 0 : (int)(((int64_t)i * (length - size) + (n - 1) / 2) / (n - 1));
 }
-/* w(i) of (6). */
+/* b(i) of (6). */
 SSLH_I_FN double sslh_i_tile_weight(int i, int size, int overlap) {
     return (double)SSLH_I_MIN(SSLH_I_MIN(i, size - 1 - i) + 1, overlap + 1) / (double)(overlap + 1);
 }
@@ -22635,7 +22664,8 @@ SSLH_I_FN int sslh_i_tiles_along(int length, int size, int overlap) {
     return length <= size ? 1 : (length - overlap + size - overlap - 1) / (size - overlap);
 }
 
-/* Adds the weighted probabilities of tile (h,w,K) at (top,left) to sum (H,W,K) and the weights to total (H,W). */
+/* Adds the probabilities p of a tile (h,w,K), weighted by (6), to sum (H,W,K) and the weights to total (H,W); sum and
+   total point to the place of the tile's first pixel. */
 SSLH_I_FN void sslh_i_tile_blend(const sslh_real *p, int h, int w, int K, int overlap, double *sum, double *total,
                                  int W) {
     int i, j, k;
@@ -22648,7 +22678,8 @@ SSLH_I_FN void sslh_i_tile_blend(const sslh_real *p, int h, int w, int K, int ov
         }
 }
 
-/* Cuts image x (1,H,W,C), runs the net on d->batch tiles at a time and adds up what it says. */
+/* Cuts image x (1,H,W,C), runs the net on d->batch tiles at a time, and adds up the weighted probabilities in sum
+   (H,W,K) and their weights in total (H,W). */
 SSLH_I_FN void sslh_i_segment_tiles(sslh_ctx *c, sslh_net *net, sslh_tensor *x, const sslh_tiles_desc *d, int K,
                                     double *sum, double *total) {
     const int H = x->shape[1], W = x->shape[2], h = SSLH_I_MIN(d->size, H), w = SSLH_I_MIN(d->size, W);
@@ -22837,39 +22868,47 @@ SSLH_DEF void sslh_picture_overlay(sslh_ctx *c, const char *path, sslh_data data
 /* ================================================================================================================== */
 
 #if SSLH_WITH_INSIDE
-/* What a net looks at. s(x) is the score that is asked about.
+/* What a net looks at. s(x) is the score that is asked about, one number for each sample x, which has the values x_i:
+   the score of the target class, or by default the largest score. The papers are named at the declarations
+   (>>api-inside).
 
-   Gradients. For a linear net ds/dx is all there is to say; for others it says what an infinitely small change does,
-   and is noisy. SmoothGrad averages over neighbours of x:
+   Gradients. For a linear net ds/dx, the saliency, is all there is to say; for others it says what an infinitely small
+   change does, and is noisy. SmoothGrad averages it over neighbours of x:
 
-       S(x) = mean over j of ds/dx (x + e_j),   e_j normal noise                                               (1)
+       smooth_i = mean over j = 1 .. m of ds/dx_i at x + e_j,   e_j normal noise                                (1)
 
-   Integrated gradients follow the straight path from a baseline b, so that saturation hides nothing, and are complete:
+   Where a score has saturated its gradient is small, though it depends on the pixel. Integrated gradients therefore
+   follow the straight path from a baseline b (a black image, unless the caller has another) to x:
 
-       I_i = (x_i - b_i) int_0^1 ds/dx_i (b + a (x - b)) da,    sum over i of I_i = s(x) - s(b)                 (2)
+       path_i = (x_i - b_i) int_0^1 ds/dx_i at b + t (x - b) dt                                                 (2)
 
-   The integral is the mean over the midpoints of m intervals, whose error falls with 1 / m^2 where s is smooth.
+   They are complete, which means that the sum over i of path_i is s(x) - s(b). The integral is computed as the mean
+   over the midpoints of m intervals, t = (j + 1/2) / m, whose error falls with 1 / m^2 where s is smooth.
 
-   Maps. Grad-CAM weighs the channels A_k of a map by how much the score depends on them:
+   Maps. Grad-CAM weighs the channels A_k (h,w) of a map (h,w,C) inside the net by how much the score depends on them:
 
-       a_k = mean over places of ds/dA_k,   G = max(0, sum over k of a_k A_k)                                   (3)
+       a_k = mean over the h w places of ds/dA_k,   G = max(0, sum over k of a_k A_k)  (h,w)                    (3)
 
-   An activation map needs no score: F = sum over k of |A_k|^p. A larger p leaves the strongest places only.
+   An activation map needs no score: it is the sum over k of |A_k|^p, divided by its largest value. A larger power p
+   leaves the strongest places only.
 
-   Attention. The class token's weights in the last block are one picture for each head. Through the blocks information
-   also passes by the residual sums, hence rollout:
+   Attention. In a transformer whose T tokens are a class token and patches, the row of the class token in the attention
+   weights of the last block is one picture for each head. Information also passes through the blocks by their residual
+   sums, which rollout counts as half. With M_l (T,T) the weights of block l averaged over its heads, 1 the identity
+   matrix and L blocks,
 
-       R = prod over blocks of (A + I) / 2,    A the mean over the heads                                        (4)
+       R = (M_L + 1)/2 (M_L-1 + 1)/2 .. (M_1 + 1)/2,   of which the row of the class token is shown             (4)
 
-   Similarity of representations X (n,D) and Y (n,E), columns centred:
+   Similarity of two representations X (n,D) and Y (n,E) of the same n samples, the mean of each column subtracted:
 
-       CKA = |Y'X|^2 / (|X'X| |Y'Y|)           Frobenius norms                                                  (5)
+       CKA = |Y'X|^2 / (|X'X| |Y'Y|)     ' transposes, |.| is the Frobenius norm                                (5)
 
-   Traps. A map can look right and say nothing: compare with that of an untrained net (Adebayo et al. 2018). ds/dx is as
-   large at an edge that the net ignores in the end as the gradients of its layers make it. What lies in a corner of a
-   late map has seen half of the image. */
+   Traps. A map can look right and say nothing: compare it with that of an untrained net (Adebayo et al. 2018). ds/dx
+   can be large at an edge that the net ignores in the end, because it is a product of the gradients of all layers. A
+   place in the corner of a late map stands for more than the corner: its value was computed from half of the image. */
 
-/* A net that is looked into: in evaluation mode, without gradients of parameters, in a scope of its own. */
+/* A net that is looked into: in evaluation mode, without gradients of parameters, in a scope of its own. Functions call
+   it k. */
 typedef struct sslh_i_look {
     sslh_ctx *c;
     sslh_net *net;
@@ -22879,7 +22918,8 @@ typedef struct sslh_i_look {
     unsigned groups;     /* of parameters that collect gradients outside */
 } sslh_i_look;
 
-/* The scores (N,K) of x. */
+/* The scores (N,K) of x (N,..); without a classifier these are the features, averaged over the places of a map or the
+   tokens of a sequence. */
 SSLH_I_FN sslh_tensor *sslh_i_look_scores(const sslh_i_look *k, sslh_tensor *x, sslh_forward_desc f) {
     sslh_tensor *y = sslh_i_pool_features(k->c, sslh_forward_ex(k->net, x, f));
     if (!SSLH_I_BAD(k->c) && y->ndim != 2) {
@@ -22921,8 +22961,8 @@ SSLH_I_FN int sslh_i_look_begin(sslh_ctx *c, const char *op, sslh_i_look *k, ssl
     return !SSLH_I_BAD(c);
 }
 
-/* Closes it with a copy of out, which was made inside, as the result outside; names the function in the error of an
-   inner operation. */
+/* Closes the scope. out, which was made in it, would be gone: the result is a copy outside. Puts the name op of the
+   function before the error of an inner operation. */
 SSLH_I_FN sslh_tensor *sslh_i_look_end(sslh_i_look *k, const char *op, const sslh_tensor *out) {
     sslh_ctx *c = k->c;
     const sslh_shape shape = SSLH_I_BAD(c) || !out ? sslh_dim0() : sslh_shape_of(out);
@@ -22941,15 +22981,15 @@ SSLH_I_FN sslh_tensor *sslh_i_look_end(sslh_i_look *k, const char *op, const ssl
     return copy ? copy : sslh_i_dummy(c);
 }
 
-/* The sum over the batch of the targets' scores y (N,K). Samples do not meet in evaluation mode, so that its gradient
-   is that of each sample by itself. */
+/* The sum over the batch of s, the targets' scores among y (N,K). In evaluation mode no sample has an influence on
+   another, so the gradient of this sum by a sample is ds/dx of that sample, and one backward pass serves the batch. */
 SSLH_I_FN sslh_tensor *sslh_i_look_sum(const sslh_i_look *k, sslh_tensor *y) {
     if (SSLH_I_BAD(k->c)) return sslh_i_dummy(k->c);
     y = sslh_mul(k->c, y, sslh_one_hot(k->c, k->target, y->shape[1]));
     return sslh_sum(k->c, y, SSLH_ALL, 0);
 }
 
-/* A copy of x's values that takes a gradient, or NULL. */
+/* A new tensor of x's shape with these values that takes a gradient, or NULL. */
 SSLH_I_FN sslh_tensor *sslh_i_look_leaf(const sslh_i_look *k, const sslh_real *values) {
     sslh_tensor *x = SSLH_I_BAD(k->c) ? NULL : sslh_i_new(k->c, "sslh_saliency", SSLH_F32, sslh_shape_of(k->x));
     if (!x) return NULL;
@@ -22988,7 +23028,8 @@ SSLH_DEF sslh_tensor *sslh_saliency(sslh_ctx *c, sslh_net *net, sslh_tensor *x, 
     return sslh_i_look_end(&k, op, out);
 }
 
-/* Noise of deviation 1 (N,..) becomes x plus noise whose deviation is a share of the range of each sample. */
+/* noise, of x's shape (N,..) and of deviation 1, becomes x + e_j of (1): the deviation of e_j is this share of the
+   range (largest less smallest value) of each sample. */
 SSLH_I_FN void sslh_i_look_noisy(const sslh_tensor *x, float share, sslh_real *noise) {
     const size_t N = (size_t)x->shape[0], each = x->count / N;
     size_t n, i;
@@ -23008,7 +23049,8 @@ SSLH_I_FN void sslh_i_look_noisy(const sslh_tensor *x, float share, sslh_real *n
     }
 }
 
-/* (1). The draws lie outside of the scope, which would give the stream back. */
+/* (1). The stream is taken before the scope is opened: at its end the scope would give it back, and the next call would
+   have the same noise. */
 SSLH_DEF sslh_tensor *sslh_smooth_grad(sslh_ctx *c, sslh_net *net, sslh_tensor *x, sslh_tensor *target,
                                        sslh_inside_desc d) {
     const char *const op = "sslh_smooth_grad";
@@ -23088,7 +23130,8 @@ SSLH_I_FN sslh_tensor *sslh_i_look_map(const sslh_i_look *k, sslh_tensor *x, con
     return y;
 }
 
-/* (3), the gradients of the map (N,h,w,C) taken from its .grad: NULL when the score does not depend on it. */
+/* (3): the map A (N,h,w,C) -> out (N,h,w), which holds zeros. ds/dA is in map->grad, or that is NULL when the score
+   does not depend on the map. */
 SSLH_I_FN void sslh_i_grad_cam(const sslh_tensor *map, sslh_real *out) {
     const size_t N = (size_t)map->shape[0], C = (size_t)map->shape[3], places = map->count / N / C;
     size_t n, i, k;
@@ -23213,8 +23256,8 @@ SSLH_DEF sslh_tensor *sslh_occlusion(sslh_ctx *c, sslh_net *net, sslh_tensor *x,
 
 enum { SSLH_I_BLOCKS = 512 }; /* that a transformer can have */
 
-/* The attention (N,heads,T,T) of each block into a (SSLH_I_BLOCKS); returns how many there are, and the grid of patches
-   behind the class token: the h x w = T - 1 that is most like the image. */
+/* The attention (N,heads,T,T) of each block into a (SSLH_I_BLOCKS); returns how many blocks there are, and the grid of
+   patches behind the class token: of all h, w with h w = T - 1 those whose h / w is nearest to that of the image. */
 SSLH_I_FN int sslh_i_look_attention(const sslh_i_look *k, sslh_tensor **a, int *h, int *w) {
     sslh_ctx *c = k->c;
     sslh_forward_desc f;
@@ -23240,14 +23283,14 @@ SSLH_I_FN int sslh_i_look_attention(const sslh_i_look *k, sslh_tensor **a, int *
     return blocks;
 }
 
-/* (1,1,1,T): the class token's own place. */
+/* The class token's row of the identity matrix in (4): (1,1,1,T), 1 at place 0. */
 SSLH_I_FN sslh_tensor *sslh_i_first_unit(sslh_ctx *c, int T) {
     sslh_tensor *x = sslh_zeros(c, sslh_dim4(1, 1, 1, T));
     if (!SSLH_I_BAD(c)) x->data[0] = 1;
     return x;
 }
 
-/* rollout 0: the class token's attention in the last block; 1: the product over all blocks. */
+/* rollout 0: the class token's attention in the last block, (N,h,w,heads); 1: its row of (4), (N,h,w,1). */
 SSLH_I_FN sslh_tensor *sslh_i_attention_map(sslh_ctx *c, const char *op, sslh_net *net, sslh_tensor *x, int rollout) {
     sslh_tensor **a = SSLH_I_BAD(c) ? NULL : (sslh_tensor **)sslh_i_alloc(c, SSLH_I_BLOCKS * sizeof *a), *out = NULL;
     sslh_i_look k;
@@ -23307,13 +23350,13 @@ SSLH_I_FN sslh_tensor *sslh_i_cka_scaled(sslh_ctx *c, sslh_tensor *x) {
     for (i = 0; i < x->count; i++) x->data[i] = (sslh_real)ldexp((double)x->data[i], -power);
     return x;
 }
-/* Squared Frobenius norm of a'b. */
+/* Squared Frobenius norm of a'b, a (n,D) and b (n,E). */
 SSLH_I_FN double sslh_i_cross_square(sslh_ctx *c, sslh_tensor *a, sslh_tensor *b) {
     sslh_tensor *t = sslh_matmul_ex(c, a, b, 1, 0);
     return SSLH_I_BAD(c) ? 0 : sslh_i_dot(t->data, t->data, t->count);
 }
 
-/* (5) */
+/* (5): xy = |Y'X|^2, and as xx and yy are squares too, the denominator is the root of their product. */
 SSLH_DEF float sslh_cka(sslh_ctx *c, sslh_tensor *a, sslh_tensor *b) {
     const char *const op = "sslh_cka";
     sslh_tensor *in[2];
@@ -23343,7 +23386,8 @@ SSLH_DEF float sslh_cka(sslh_ctx *c, sslh_tensor *a, sslh_tensor *b) {
 
 /* --- pictures ----------------------------------------------------------------------------------------------------- */
 
-/* The value below which 99 of 100 of n values from 0 to most lie, to 1/1024 of most; NaN counts as 0. */
+/* The value below which 99 of 100 lie of the n values v from 0 to most, exact to 1/1024 of most: they are counted in
+   1,024 bins. NaN counts as 0. */
 SSLH_I_FN sslh_real sslh_i_high_value(const sslh_real *v, size_t n, sslh_real most) {
     size_t count[1024], i, above = 0;
     int bin;
@@ -23487,29 +23531,33 @@ SSLH_DEF void sslh_inside_picture(sslh_ctx *c, const char *path, sslh_net *net, 
 /* ================================================================================================================== */
 
 #if SSLH_WITH_ROBUST
-/* Adversarial examples: images next to x at which the loss L of a net is large. With g = dL/dx and projection P onto
-   the ball of radius eps around x, cut to [0,1]:
+/* Adversarial examples: images y next to an image x at which the loss L of a net is large. g(y) = dL/dy is the gradient
+   at y. The ball around x holds all images of which no value differs from that of x by more than eps (or, with .l2,
+   whose difference from x has at most the Euclidean norm eps); P(y) is the image nearest to y in the ball, its values
+   then cut to [0,1]. The steps have the length a (.step), and there are T of them (.steps):
 
-       FGSM       x' = P(x + eps sign g)                             Goodfellow et al. 2015                     (1)
-       PGD        x'_(t+1) = P(x'_t + a sign g(x'_t))                Madry et al. 2018, eq. 2.2                 (2)
-       in L2      g / |g| of each image takes the place of sign g                                               (3)
-       training   min over w of the mean of max over |d| <= eps of L(w, x + d)     the same, eq. 2.1            (4)
+       FGSM       y = P(x + eps sign g(x))                           Goodfellow et al. 2015                     (1)
+       PGD        y_t = P(y_(t-1) + a sign g(y_(t-1))), t = 1 .. T   Madry et al. 2018, eq. 2.2                 (2)
+                  from y_0, a random point of the ball (or x itself with .no_random_start)
+       with .l2   g / |g| of each image takes the place of sign g                                               (3)
+       training   min over w of the mean over x of max over y in the ball of L(w, y)     Madry, eq. 2.1         (4)
 
-   (4) does not say what L is. With cross-entropy it is adversarial training; with NT-Xent of two views, both of which
-   are attacked, adversarial contrastive learning (Jiang et al. 2020, Kim et al. 2020), which needs no labels. Hence one
-   wrapper for any method whose loss is a function of images: it runs (2) on the method's own loss, then lets the method
-   learn from what came out.
+   where w are the parameters of the net; PGD stands in for the maximum. (4) does not say what L is. With cross-entropy
+   it is adversarial training; with NT-Xent of two views, both of which are attacked, it is adversarial contrastive
+   learning (Jiang et al. 2020, Kim et al. 2020), which needs no labels. Hence one wrapper for any method whose loss is
+   a function of images: it runs (2) on the method's own loss, then lets the method learn from the attacked images.
 
-   The attack sees the net in evaluation mode: running statistics do not move with attacked images that are thrown away,
-   and an image is attacked for itself. Parameters collect no gradient meanwhile.
+   The attack sees the net in evaluation mode: attacked images that are thrown away must not move running statistics,
+   and one image of a batch must not change the attack on another. Parameters collect no gradient meanwhile.
 
    Traps. An attack that fails may only have bad gradients (saturated softmax, rounding, randomness): sslh_masking_check
-   looks for the signs. Robustness costs accuracy on images as they are. A radius above some 0.1 turns an image into
-   another. Training with a large eps from the start can stay at guessing. */
+   looks for the signs. Robustness costs accuracy on images as they are. An eps above some 0.1 (without .l2) turns an
+   image into another. Training with a large eps from the start can stay at guessing. */
 
 /* --- the attack --------------------------------------------------------------------------------------------------- */
 
-/* What an attack may do to images (N,H,W,C): pixels in [0,1] are x std + mean, channel by channel. */
+/* What an attack may do to images x (N,H,W,C), which may be normalised: eps is counted in pixels, and the pixels in
+   [0,1] are x std + mean, channel by channel. */
 typedef struct sslh_i_attack {
     sslh_attack_desc d;     /* resolved */
     sslh_real mean[4], std[4];
@@ -23534,7 +23582,8 @@ SSLH_I_FN int sslh_i_attack_resolve(sslh_ctx *c, const char *op, sslh_attack_des
     return 1;
 }
 
-/* Euclidean length of n numbers, g[i] / scale of its channel. */
+/* Euclidean length of the n numbers g[i] / std (divide 1) or g[i] std (divide 0), std of the channel of i, C channels.
+   */
 SSLH_I_FN double sslh_i_pixel_length(const sslh_real *g, size_t n, size_t C, const sslh_real *std, int divide) {
     double sum = 0;
     size_t i;
@@ -23546,8 +23595,9 @@ SSLH_I_FN double sslh_i_pixel_length(const sslh_real *g, size_t n, size_t C, con
     return sqrt(sum);
 }
 
-/* y (N,H,W,C) moves by `length` along g = dL/dy, (2) or (3), then back into the ball around x and into [0,1]. g may be
-   a direction in pixels that was drawn (drawn 1), which is not converted. */
+/* y (N,H,W,C) moves by `length` pixels along g = dL/dy as (2) or (3) say, then back into the ball around x and into
+   [0,1]. For normalised images the gradient by pixels is g / std. g may also be a direction in pixels that was drawn
+   (drawn 1) and has to stay as it is. */
 SSLH_I_FN void sslh_i_attack_move(const sslh_i_attack *a, const sslh_tensor *x, sslh_real *y, const sslh_real *g,
                                   double length, int drawn) {
     const size_t N = (size_t)x->shape[0], C = (size_t)x->shape[3], each = x->count / N;
@@ -23583,7 +23633,8 @@ SSLH_I_FN void sslh_i_attack_move(const sslh_i_attack *a, const sslh_tensor *x, 
     }
 }
 
-/* A random point of the ball (PGD's start), or a random direction of length eps (noise): y moves there from x. */
+/* y, which equals x (N,H,W,C), moves to a random point of the ball (the start y_0 of PGD), or by eps in a random
+   direction (SSLH_NOISE). number is that of x among the tensors of an attack, each of which has draws of its own. */
 SSLH_I_FN void sslh_i_attack_draw(sslh_ctx *c, const sslh_i_attack *a, const sslh_tensor *x, sslh_real *y, int number) {
     sslh_real *g = (sslh_real *)sslh_i_scratch(c, x->count * sizeof *g), u;
     const uint64_t stream = a->stream + ((uint64_t)(number + 1) << 40);
@@ -23607,7 +23658,7 @@ SSLH_I_FN void sslh_i_attack_draw(sslh_ctx *c, const sslh_i_attack *a, const ssl
     sslh_i_scratch_end(c, g);
 }
 
-/* Copies of n tensors y that take a gradient, in the scope that is open. 0 after an error. */
+/* Copies of n tensors y into leaf, which take a gradient, in the scope that is open. 0 after an error. */
 SSLH_I_FN int sslh_i_attack_leaves(sslh_ctx *c, sslh_tensor **y, sslh_tensor **leaf, int n) {
     int i;
     for (i = 0; i < n && !SSLH_I_BAD(c); i++) {
@@ -23640,7 +23691,8 @@ SSLH_I_FN void sslh_i_attack_run(sslh_ctx *c, const sslh_i_attack *a, sslh_tenso
     }
 }
 
-/* The sum of the cross-entropies, so that the gradient of an image does not depend on the batch. */
+/* The loss of sslh_attack: the sum of the cross-entropies, not their mean, so that the gradient of an image does not
+   depend on the size of the batch. */
 typedef struct sslh_i_attacked_net { sslh_net *net; sslh_tensor *labels; } sslh_i_attacked_net;
 SSLH_I_FN sslh_tensor *sslh_i_attacked_loss(sslh_ctx *c, sslh_tensor **in, int n, void *user) {
     const sslh_i_attacked_net *k = (const sslh_i_attacked_net *)user;
@@ -23832,7 +23884,8 @@ typedef struct sslh_i_adversarial {
     sslh_adversarial_desc d; /* .attack resolved */
     char name[64];
     int checked;             /* 1: the first step has found nothing wrong with it */
-    unsigned wanted;         /* bit i: view i is attacked. Its loss depends on it, as it does not on a mask */
+    unsigned wanted;         /* bit i: view i is attacked, because the loss has a gradient for it (for a mask it has
+                                none) */
 } sslh_i_adversarial;
 
 /* The method that is wrapped, told what the trainer tells the outer one. */
@@ -23863,7 +23916,8 @@ SSLH_I_FN void sslh_i_adversarial_after(sslh_method *m) {
     inner->after(inner);
 }
 
-/* The inner loss as a function of the views that are attacked, which are put into the places of the others. */
+/* The loss of the inner method as a function of the attacked views alone: these are put into their places in views,
+   whose other members stay as they are. */
 typedef struct sslh_i_attacked_method {
     sslh_method *inner;
     sslh_view_set views;
@@ -23882,8 +23936,8 @@ SSLH_I_FN int sslh_i_view_is_image(const sslh_view_set *v, int i) {
     return v->x[i] && v->x[i]->type == SSLH_F32 && v->x[i]->ndim == 4 && v->x[i]->shape[3] <= 4;
 }
 
-/* In the first step: which views the loss of k depends on, bit i for view i. They must be pixels in [0,1] behind the
-   normalisation of a; augmentation may overshoot a little. */
+/* In the first step: which views the loss of k depends on, bit i for view i. Once the normalisation (mean and std of a)
+   is undone they must be pixels in [0,1]; augmentation may overshoot a little. */
 SSLH_I_FN unsigned sslh_i_attack_wanted(sslh_ctx *c, const char *name, const sslh_i_attack *a,
                                         sslh_i_attacked_method *k) {
     const sslh_view_set v = k->views;
@@ -23913,7 +23967,7 @@ SSLH_I_FN unsigned sslh_i_attack_wanted(sslh_ctx *c, const char *name, const ssl
     return wanted;
 }
 
-/* Attacks those of the views v that are images; out receives them all. */
+/* Attacks those of the views v that are images and that the loss depends on; out receives all views. */
 SSLH_I_FN void sslh_i_attack_views(sslh_method *m, sslh_method *inner, const sslh_view_set *v, sslh_view_set *out) {
     sslh_i_adversarial *s = (sslh_i_adversarial *)m->self;
     sslh_ctx *c = m->ctx;
@@ -24013,8 +24067,10 @@ SSLH_DEF sslh_method sslh_adversarial(sslh_ctx *c, sslh_method method, sslh_adve
 
 static const char *const sslh_i_corruption_names[SSLH_CORRUPTIONS] = {"gaussian noise", "speckle noise",
     "impulse noise", "gaussian blur", "brightness", "contrast", "saturate", "pixelate", "jpeg"};
-/* Strengths 1 to 5: deviation, deviation, share of pixels, deviation in pixels, added to the value, factor, factor of
-   the saturation, side, quality. From CIFAR-10-C's program. */
+/* One row for each corruption, one column for each strength from 1 to 5, as in CIFAR-10-C's program. The numbers are:
+   for gaussian and speckle noise its deviation, for impulse noise the share of values, for blur the deviation in
+   pixels, for brightness what is added to the value V of HSV, for contrast and saturation a factor, for pixelation the
+   side of the smaller image as a share, for JPEG the quality. */
 static const float sslh_i_corruption_strengths[SSLH_CORRUPTIONS][5] = {
     {0.04f, 0.06f, 0.08f, 0.09f, 0.10f}, {0.06f, 0.1f, 0.12f, 0.16f, 0.2f}, {0.01f, 0.02f, 0.03f, 0.05f, 0.07f},
     {0.4f, 0.6f, 0.7f, 0.8f, 1.0f}, {0.05f, 0.1f, 0.15f, 0.2f, 0.3f}, {0.75f, 0.5f, 0.4f, 0.3f, 0.15f},
@@ -24056,7 +24112,7 @@ SSLH_I_FN void sslh_i_corrupt_noise(const sslh_i_corrupting *j, int n, const ssl
     }
 }
 
-/* (x - mean) s + mean with the mean of each channel. */
+/* (x - mean) s + mean, s the factor of this strength, mean that of each channel of the image. */
 SSLH_I_FN void sslh_i_corrupt_contrast(const sslh_i_corrupting *j, const sslh_real *x, sslh_real *out) {
     const size_t C = (size_t)j->C, pixels = (size_t)j->H * (size_t)j->W;
     const sslh_real s = (sslh_real)sslh_i_corruption_strengths[j->kind][j->strength - 1];
@@ -24074,9 +24130,9 @@ SSLH_I_FN void sslh_i_corrupt_contrast(const sslh_i_corrupting *j, const sslh_re
     }
 }
 
-/* Value or saturation of HSV changes, hue stays. With V the largest of the channels, a channel v is V - (V - v), and
-   the saturation is the largest (V - v) / V. A grey pixel that gets a saturation becomes red, whose hue it has by
-   convention. */
+/* Value or saturation of HSV changes, hue stays. The value V (high) is the largest of the channels, and the saturation
+   (old) is the largest (V - v) / V of all channels v. To change it by a factor, all V - v are multiplied by this. A
+   grey pixel that gets a saturation becomes red, whose hue it has by convention. */
 SSLH_I_FN void sslh_i_corrupt_colour(const sslh_i_corrupting *j, const sslh_real *x, sslh_real *out) {
     const size_t C = (size_t)j->C, pixels = (size_t)j->H * (size_t)j->W;
     const sslh_real s = (sslh_real)sslh_i_corruption_strengths[j->kind][j->strength - 1];
@@ -24106,7 +24162,8 @@ SSLH_I_FN void sslh_i_corrupt_colour(const sslh_i_corrupting *j, const sslh_real
     }
 }
 
-/* The first and the last pixel plus one that cell i of n covers in a row of `size`, by centres as PIL's BOX. */
+/* The pixels *from .. *to - 1 of a row of `size` pixels that cell i of n covers: those whose centres lie in the cell,
+   as in the filter BOX of the Python library Pillow. */
 SSLH_I_FN void sslh_i_box(int i, int n, int size, int *from, int *to) {
     const double scale = (double)size / (double)n, half = scale > 1 ? 0.5 * scale : 0.5;
     double centre = ((double)i + 0.5) * scale;
@@ -24115,7 +24172,8 @@ SSLH_I_FN void sslh_i_box(int i, int n, int size, int *from, int *to) {
     if (*to <= *from) *from = SSLH_I_MIN(*from, size - 1), *to = *from + 1;
 }
 
-/* Means over cells, each then as large as it was: the pixels of a smaller image. */
+/* The image becomes smaller, plane (h,w,C), each pixel the mean over its cell, and is then enlarged to out (H,W,C) by
+   repeating these pixels. */
 SSLH_I_FN void sslh_i_corrupt_pixelate(const sslh_i_corrupting *j, const sslh_real *x, sslh_real *plane,
                                        sslh_real *out) {
     const double share = (double)sslh_i_corruption_strengths[j->kind][j->strength - 1];
@@ -24152,7 +24210,8 @@ static const uint8_t sslh_i_jpeg_steps[2][64] = {
      99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99,
      99, 99, 99, 99, 99, 99}};
 
-/* block (8,8) -> its transform along both axes, or back: rows, then columns. */
+/* block (8,8) -> its discrete cosine transform along both axes, first of each row, then of each column; back 1: the
+   inverse, for which the matrix j->cosine is transposed. */
 SSLH_I_FN void sslh_i_cosine_transform(const sslh_i_corrupting *j, sslh_real *block, int back) {
     sslh_real line[8];
     int pass, r, u, i;
@@ -24198,7 +24257,8 @@ SSLH_I_FN void sslh_i_jpeg_channel(const sslh_i_corrupting *j, sslh_real *plane,
         }
 }
 
-/* JFIF's colours: y, cb, cr of red, green, blue, and back. */
+/* x (H,W,C) -> out (H,W,C): from red, green, blue to brightness y and the colour differences cb, cr as JFIF defines
+   them, each of which sslh_i_jpeg_channel rounds in plane (H,W,C), and back. */
 SSLH_I_FN void sslh_i_corrupt_jpeg(const sslh_i_corrupting *j, const sslh_real *x, sslh_real *plane, sslh_real *out) {
     const size_t C = (size_t)j->C, pixels = (size_t)j->H * (size_t)j->W;
     size_t i, k;
