@@ -4139,8 +4139,9 @@ SSLH_API float sslh_frechet(sslh_ctx *c, const sslh_tensor *a, const sslh_tensor
 /*  >>api-classifiers  classifiers and clusters on features                                                          */
 /* ================================================================================================================== */
 /* A forest of trees, a linear SVM, logistic regression and k-means, on features (n,D): those of sslh_features or any
-   others. Labels are n numbers from 0 to classes - 1. Everything is the same for any number of threads. After an error
-   a classifier is NULL, which every function takes. */
+   others; n are the rows, D their width, K the classes. Labels are n numbers from 0 to classes - 1. The equations are
+   in >>classifiers. Everything is the same for any number of threads. After an error a classifier is NULL, which every
+   function takes. */
 
 #ifndef SSLH_WITH_CLASSIFIERS
 #define SSLH_WITH_CLASSIFIERS SSLH_WITH_ALL
@@ -4153,16 +4154,17 @@ typedef struct sslh_classifier sslh_classifier; /* owned by its context */
 
 typedef struct sslh_forest_desc {
     int trees;         /* 1 to 100000; default 100 */
-    int features;      /* drawn anew for each split, of which the best is taken; at most D; default the whole part of
-                          sqrt(D) */
-    int max_depth;     /* of splits one below the other; default: until every leaf holds one class */
-    int min_leaf;      /* samples that a leaf has at the least, repeats counted; default 1 */
+    int features;      /* how many are drawn anew for each split, of which the best is taken; at most D; default
+                          sqrt(D), rounded down */
+    int max_depth;     /* splits from the root to a leaf, at most; default: until every leaf holds one class */
+    int min_leaf;      /* samples that a leaf has at least, repeats counted; default 1 */
     int no_bootstrap;  /* 1: every tree sees all samples once; 0: n samples that are drawn with repeats */
     uint64_t seed;     /* of the draws */
 } sslh_forest_desc;
-/* Random forest (Breiman 2001): trees of splits "feature <= threshold" by Gini's impurity, which vote by the shares of
-   the classes in their leaves. Features are rounded to float. Scale and monotone changes of a feature change nothing
-   but where thresholds lie. Errors: labels out of range, fewer than two classes, NaN or Inf. */
+/* Random forest (Breiman 2001): trees of splits "feature <= threshold", chosen by Gini's impurity, which vote by the
+   shares of the classes in their leaves. Features are rounded to float. A forest stays the same, but for its
+   thresholds, when a feature is scaled or changed by another rising function. Errors: labels out of range, fewer than
+   two classes, NaN or Inf. */
 SSLH_API sslh_classifier *sslh_forest(sslh_ctx *c, sslh_tensor *x, const int32_t *labels, int classes,
                                       sslh_forest_desc desc);
 /* Tree number tree as text, a line for each split and leaf; returns its length, out may be NULL. */
@@ -4170,12 +4172,14 @@ SSLH_API size_t sslh_forest_print(const sslh_classifier *k, int tree, char *out,
 
 typedef struct sslh_svm_desc {
     float cost;           /* C, what a violated margin costs beside the size of the weights; above 0; default 1 */
-    float tolerance;      /* ends when the gradient is this times what it was at 0; above 0; default 1e-4 */
+    float tolerance;      /* it ends when the gradient has at most this share of its length at W = 0; above 0; default
+                             1e-4 */
     int   iterations;     /* of Newton's method, at most; default 100 */
     int   no_standardise; /* 1: features as they are; 0: mean 0 and deviation 1 by the training rows */
 } sslh_svm_desc;
-/* Linear support vector machine, one against the rest, squared hinge: minimises |w|^2 / 2 + C sum max(0, 1 - y w x)^2
-   for each class, the bias a weight like the others, as scikit-learn's LinearSVC (Fan et al. 2008) does. */
+/* Linear support vector machine, one class against the rest, squared hinge loss: minimises for each class |w|^2 / 2 +
+   C sum over the rows x of max(0, 1 - s w x)^2, where s is 1 for rows of the class and -1 for others, and the bias is a
+   weight like the others; scikit-learn's LinearSVC (Fan et al. 2008) does the same. */
 SSLH_API sslh_classifier *sslh_svm(sslh_ctx *c, sslh_tensor *x, const int32_t *labels, int classes, sslh_svm_desc desc);
 
 typedef struct sslh_logistic_desc {
@@ -4184,8 +4188,9 @@ typedef struct sslh_logistic_desc {
     int   iterations;     /* as in sslh_svm_desc */
     int   no_standardise; /* as in sslh_svm_desc */
 } sslh_logistic_desc;
-/* Multinomial logistic regression: the mean cross-entropy plus l2 / 2 |W|^2, the bias free, solved to the optimum for
-   one strength, which sslh_linear_probe chooses among five and need not reach. */
+/* Multinomial logistic regression: minimises the mean cross-entropy plus l2 |W|^2 / 2, the bias without a penalty. It
+   is solved to the optimum for one .l2; sslh_linear_probe chooses among five strengths and need not reach the optimum.
+   */
 SSLH_API sslh_classifier *sslh_logistic(sslh_ctx *c, sslh_tensor *x, const int32_t *labels, int classes,
                                         sslh_logistic_desc desc);
 
@@ -4204,12 +4209,13 @@ typedef struct sslh_classifier_info {
     float gradient;            /* size of the gradient there, as a part of that at 0 */
 } sslh_classifier_info;
 SSLH_API sslh_classifier_info sslh_classifier_query(const sslh_classifier *k);
-/* Scores (n,K) of features x (n,D), persistent: a forest's and logistic regression's are probabilities, those of an SVM
-   w x + b of each class, above 0 on its side of the plane and 1 where the margin ends. */
+/* Scores (n,K) of features x (n,D), persistent. Those of a forest and of logistic regression are probabilities. Those
+   of an SVM are w x + b of each class, above 0 on the side of the plane that is said to be the class, 1 where its
+   margin ends. */
 SSLH_API sslh_tensor *sslh_classifier_scores(sslh_classifier *k, sslh_tensor *x);
 /* The class with the largest score (the first of equal ones) of each row, (n) SSLH_I32, persistent. */
 SSLH_API sslh_tensor *sslh_classifier_predict(sslh_classifier *k, sslh_tensor *x);
-/* The share of rows whose label that is. */
+/* The share of the rows of x (n,D) for which sslh_classifier_predict gives their label; labels (n). */
 SSLH_API float sslh_classifier_accuracy(sslh_classifier *k, sslh_tensor *x, const int32_t *labels);
 
 typedef struct sslh_kmeans_desc {
@@ -4221,18 +4227,19 @@ typedef struct sslh_kmeans_desc {
 typedef struct sslh_clusters {
     sslh_tensor *centres;  /* (K,D), persistent */
     sslh_tensor *member;   /* (n) SSLH_I32, persistent: the cluster of each row */
-    double inertia;        /* sum of the squared distances to them */
+    double inertia;        /* sum of the squared distances of the rows to the centres of their clusters */
     int iterations;        /* of the run that was best */
 } sslh_clusters;
 /* k-means: Lloyd's algorithm until no row changes its cluster, from centres that are drawn far apart (k-means++, Arthur
-   & Vassilvitskii 2007; of 2 + ln K candidates the best). A cluster that loses all rows gets the row that lies farthest
-   from its centre. */
+   & Vassilvitskii 2007; of 2 + ln K candidates the best). A cluster that loses all its rows is given that row of the
+   others which lies farthest from the centre it has. */
 SSLH_API sslh_clusters sslh_kmeans(sslh_ctx *c, sslh_tensor *x, sslh_kmeans_desc desc);
 /* The nearest of centres (K,D) to each row of x (n,D): (n) SSLH_I32, persistent. */
 SSLH_API sslh_tensor *sslh_nearest_centres(sslh_ctx *c, sslh_tensor *x, sslh_tensor *centres);
-/* How n clusters agree with n labels (both from 0). accuracy: of the best pairing of clusters with classes, one to one
-   (Kuhn's Hungarian method); nmi: mutual information over the mean of both entropies; ari: Rand's index less what
-   chance gives (Hubert & Arabie 1985), 0 for chance and 1 for the same. */
+/* How the clusters of n rows agree with their labels (both counted from 0). accuracy: of the best pairing of clusters
+   with classes, one to one (Kuhn's Hungarian method). nmi, normalised mutual information: divided by the mean of both
+   entropies. ari, the adjusted Rand index: Rand's index less what chance gives (Hubert & Arabie 1985), 0 for chance and
+   1 for the same groups. */
 typedef struct sslh_agreement { float accuracy, nmi, ari; } sslh_agreement;
 SSLH_API sslh_agreement sslh_cluster_agreement(sslh_ctx *c, const int32_t *clusters, const int32_t *labels, int n);
 
@@ -4247,9 +4254,10 @@ typedef struct sslh_class_measures {
    rows that was found; F1, their harmonic mean. Each is 0 where there is nothing to divide by. */
 SSLH_API sslh_class_measures sslh_confusion_measures(const sslh_tensor *confusion, float *precision, float *recall,
                                                      float *f1);
-/* Expected calibration error (Guo et al. 2017): the mean difference of confidence, the largest of the probabilities
-   (n,K), and accuracy, over so many bins of equal width, weighted by their rows; 0 for a classifier that is right as
-   often as it says. Into arrays (bins) or NULL: mean confidence, accuracy (both 0 in an empty bin) and rows of each
+/* Expected calibration error (Guo et al. 2017). The confidence of a row is the largest of its probabilities (n,K). Rows
+   are put into bins of equal width by their confidence; the result is the absolute difference between mean confidence
+   and accuracy of a bin, averaged over the bins with their numbers of rows as weights: 0 for a classifier that is right
+   as often as it says. Into arrays (bins) or NULL: mean confidence, accuracy (both 0 in an empty bin) and rows of each
    bin. bins 1 to 1000; probabilities outside 0 to 1 are an error. */
 SSLH_API float sslh_calibration_error(sslh_ctx *c, const sslh_tensor *probabilities, const int32_t *labels, int bins,
                                       float *confidence, float *accuracy, int32_t *rows);
@@ -4356,9 +4364,9 @@ SSLH_API sslh_tensor *sslh_seed_loss(sslh_ctx *c, sslh_tensor *student, sslh_ten
 typedef struct sslh_widen_desc {
     int      layer;    /* of sslh_mlp, or block of sslh_convnet, from 1; not the last one; must be given */
     int      width;    /* afterwards; default twice what it is */
-    float    noise;    /* how unequally copies of a unit share the weights that lead out of it, at least 0, below 1;
-                          default 0.5; SSLH_OFF: equally, and copies then stay copies for ever */
-    uint64_t seed;     /* of the draws of units to be copied and of shares */
+    float    noise;    /* how unequally the copies of a unit share the weights that lead out of it, at least 0, below 1;
+                          default 0.5; SSLH_OFF: equally, and then training never makes the copies differ */
+    uint64_t seed;     /* of the draws: which units are copied, and their shares */
 } sslh_widen_desc;
 /* Net2WiderNet (Chen, Goodfellow, Shlens 2016): a net that computes the same function, to rounding, in both modes, with
    copies of randomly drawn units. Errors: a net of another kind or of 8-bit weights, group norm, a smaller width. */
@@ -4398,8 +4406,9 @@ SSLH_API sslh_net *sslh_net_prune_filters(sslh_net *net, sslh_prune_desc desc);
 /* ================================================================================================================== */
 /*  >>api-quantize  nets of 8-bit weights for inference                                                               */
 /* ================================================================================================================== */
-/* A trained net made small: its weights as 8-bit integers, for use only. Linear layers and convolutions, where nearly
-   all weights and multiply-adds are, are computed with integers; norms, softmax, attention, activations stay float. */
+/* A trained net in a quarter of the bytes: its weights as 8-bit integers, for inference only. Linear layers and
+   convolutions, where nearly all weights and multiply-adds are, are computed with integers; norms, softmax, attention
+   and activations stay float. */
 
 #ifndef SSLH_WITH_QUANTIZE
 #define SSLH_WITH_QUANTIZE SSLH_WITH_ALL
@@ -4410,23 +4419,26 @@ SSLH_API sslh_net *sslh_net_prune_filters(sslh_net *net, sslh_prune_desc desc);
 #if SSLH_WITH_QUANTIZE
 typedef struct sslh_quantize_desc {
     const char *keep;      /* weights whose full name contains this text stay float, as "patch_embed"; default none */
-    int         min_count; /* weights with fewer values stay float, at least 0; default 256; SSLH_OFF: none for this */
+    int         min_count; /* weights with fewer values stay float, at least 0; default 256; SSLH_OFF: no weight stays
+                              float because it is small */
 } sslh_quantize_desc;
-/* A copy of the net, children included, whose weights of linear layers (O,I) and convolutions (O,Kh,Kw,I) are 8-bit
-   integers with one scale for each output channel (Jacob et al. 2018; the equations are in >>quantize). The copy is in
-   evaluation mode, frozen, and for inference only: a gradient that would have to pass through it is an error. Inputs of
-   these layers are rounded to 8 bits as they come, by the largest absolute value of the row (linear layers) or of the
-   image (convolutions), so that no calibration is needed, and an input has the same features alone and in a batch. Sums
-   are integers, hence the same on every processor. The weight "fc.weight" becomes a state of type SSLH_U8, 128 + q, and
-   "fc.weight_scale" (O) a further state. Layers of groups, layers with more than 65,536 inputs per output and weights
-   that a net does not use through sslh_layer_linear or sslh_layer_conv (embeddings) stay float. Errors: a weight that
-   is NaN or Inf, a net that is one of 8 bits already, no weight that could be made small. */
+/* A copy of the net, children included, whose weights of linear layers (O,I) and convolutions (O,Kh,Kw,I), O outputs, I
+   inputs, a kernel of Kh x Kw, are 8-bit integers q with one scale for each output channel (Jacob et al. 2018; the
+   equations are in >>quantize). The copy is in evaluation mode, frozen, and for inference only: a gradient that would
+   have to pass through it is an error. Inputs of these layers are rounded to 8 bits as they come, by the largest
+   absolute value of the row (linear layers) or of the image (convolutions), so that no calibration is needed, and an
+   input has the same features alone and in a batch. Sums are integers, hence the same on every processor. The weight
+   "fc.weight" becomes a state of type SSLH_U8, which holds 128 + q, and "fc.weight_scale" (O) a further state.
+   Convolutions in groups, layers with more than 65,536 inputs per output and weights that a net does not use through
+   sslh_layer_linear or sslh_layer_conv (embeddings) stay float. Errors: a weight that is NaN or Inf, a net of 8-bit
+   weights, no weight that could become integers. */
 SSLH_API sslh_net *sslh_quantize(sslh_net *net, sslh_quantize_desc desc);
 /* Sets the weights of linear layers and convolutions to 0 that have the smallest absolute values in the whole net,
-   children included, until share of them (above 0, below 1; rounded) are 0, and returns how many are (Han, Pool,
-   Tran, Dally 2015). Of equal values the first go. The shapes stay, so a file that is compressed becomes smaller, but
-   nothing becomes faster (sslh_net_prune_filters makes a narrower net). Training moves the zeros again: to fine-tune,
-   call it after every epoch, as from the callback of sslh_train. Norms, biases and embeddings are left alone. */
+   children included, until the share `share` of them (above 0, below 1; the number is rounded) is 0, and returns how
+   many are (Han, Pool, Tran, Dally 2015). Of equal values the first become 0. The shapes stay, so a file that is
+   compressed becomes smaller, but nothing becomes faster (sslh_net_prune_filters makes a narrower net). Training moves
+   the zeros again: to fine-tune, call this function after every epoch, for example from the callback of sslh_train.
+   Norms, biases and embeddings are left alone. */
 SSLH_API int64_t sslh_prune_magnitude(sslh_net *net, float share);
 /* Bytes of all parameters and states of a net, children included: what sslh_save_net writes, but for the header. */
 SSLH_API int64_t sslh_net_bytes(sslh_net *net);
@@ -20276,39 +20288,45 @@ SSLH_DEF sslh_ranking sslh_rank_items(sslh_recommender r, const sslh_items *set,
 /*  >>classifiers   forest, linear SVM, logistic regression, k-means                                                  */
 /* ================================================================================================================== */
 
-/* What is commonly put behind an encoder that is not trained further. N rows x (N,D), K classes.
+/* What is commonly put behind an encoder that is not trained further: features x (N,D), x_n is row n of them, y_n its
+   class, one of K. The declarations call N n.
 
-   Random forest (Breiman, Machine Learning 2001). Every tree sees N samples drawn with replacement. A node with n of
-   them, n_k of class k, is split at that feature and threshold, among m features drawn for it, for which
+   Random forest (Breiman, Machine Learning 2001). Every tree sees N samples drawn with replacement. A node that holds M
+   of them is split at that feature and threshold, among .features features drawn for it, for which
 
-     S = sum l_k^2 / l + sum r_k^2 / r      l, r: samples to the left and right of it                            (1)
+     S = (sum over k of l_k^2) / l  +  (sum over k of r_k^2) / r                                                 (1)
 
-   is largest: n - S is the sum of the Gini impurities of the two sides, each times its samples. Splitting goes on until
-   a node holds one class. The shares of classes in the leaves that a row reaches are averaged over the trees. The
-   out-of-bag accuracy uses for each sample only the trees that did not draw it, and needs no test set.
+   is largest. l samples go to the left side, l_k of them of class k, r and r_k to the right side. The Gini impurity of
+   the left side is 1 - sum over k of (l_k / l)^2, so M - S is the sum of the impurities of both sides, each multiplied
+   by its number of samples. Splitting goes on until a node holds one class. The shares of classes in the leaves that a
+   row reaches are averaged over the trees. The out-of-bag accuracy uses for each sample only the trees that did not
+   draw it, and needs no test set.
 
-   Linear SVM, one against the rest, with s_k = 1 for the own class and -1 for others:
+   Linear SVM, one class against the rest, with s_nk = 1 if y_n = k and -1 otherwise, w_k row k of the weights W:
 
-     f(W) = |W|^2 / 2 + C sum over n and k of max(0, 1 - s_nk w_k x_n)^2                                         (2)
+     f(W) = |W|^2 / 2 + C sum over n and k of max(0, 1 - s_nk w_k x_n)^2         C: .cost                        (2)
 
-   Logistic regression, p = softmax(W x + b):
+   Logistic regression, p_n = softmax(W x_n + b):
 
-     f(W, b) = mean over n of -log p_n,y + l2 / 2 |W|^2                                                          (3)
+     f(W, b) = mean over n of -log p_n[y_n]  +  l2 |W|^2 / 2                     l2: .l2                         (3)
 
-   In (2) each w_k includes the bias, the weight of a last column of x that is always 1, and so the penalty includes it
-   too; in (3) b is free. Both are convex and are solved by Newton's method: conjugate gradients find a direction d with
-   H d = -g, for which they need H only in products with a vector, X' A X d plus the penalty times d (A: the curvature
-   by the scores of each row); then a step length along d is chosen. The classes of an SVM do not depend on one another,
-   so each has directions and lengths of its own, although one matrix product serves all. Along a line (2) consists of
-   pieces of parabolas; its minimum there is computed exactly, with which a few steps are enough (Keerthi & DeCoste,
-   JMLR 2005). For (3) the length is halved until f has fallen enough.
+   |W|^2 is the sum of the squares of all weights. In (2) each w_k includes the bias, the weight of a last column of x
+   that is always 1, and so the penalty |W|^2 includes it too; in (3) the bias b has no penalty. Both functions are
+   convex and are minimised by Newton's method. With g the gradient and H the matrix of the second derivatives of f,
+   conjugate gradients find a direction d for which H d = -g; they need H only in products with a vector, which are
+   X' A X d plus the penalty's factor (1 or l2) times d. X are the rows with their column of 1, ' transposes, and A
+   holds the second derivatives of the loss of each row by its K scores. Then a step length along d is chosen. The
+   classes of an SVM do not depend on one another, so each has directions and lengths of its own, although one matrix
+   product serves all. Along a line (2) consists of pieces of parabolas and its derivative only rises; bisection finds
+   where it is 0, and with this exact minimum a few steps are enough (Keerthi & DeCoste, JMLR 2005). For (3) the length
+   is halved until f has fallen enough.
 
    k-means minimises the sum of squared distances to the nearest of K centres by alternating two steps: each row is
    given to its nearest centre, and each centre becomes the mean of its rows.
 
-   Traps. Where features have few values, many splits have the same S; the one that was tried first is used. An SVM's C
-   depends on the scale of the features, which are therefore standardised unless you say otherwise. k-means prefers
-   round clusters of similar size; where cosines are what matters, give it unit rows (sslh_l2_normalize). */
+   Traps. Where features have few values, many splits have the same S; the one that was tried first is used. The best C
+   of an SVM depends on the scale of the features, which are therefore standardised unless .no_standardise is 1. k-means
+   prefers round clusters of similar size; where cosines are what matters, give it unit rows (sslh_l2_normalize). */
 
 #if SSLH_WITH_CLASSIFIERS
 
@@ -20350,13 +20368,14 @@ SSLH_DEF sslh_classifier_info sslh_classifier_query(const sslh_classifier *k) {
     return k ? k->info : none;
 }
 
-/* Rows of a task where a row is little work. */
+/* How many rows one task takes where a row is little work. */
 #define SSLH_I_ROWS 64
 SSLH_I_FN int sslh_i_row_tasks(size_t rows) { return (int)((rows + SSLH_I_ROWS - 1) / SSLH_I_ROWS); }
 
 /* --- Newton's method for (2) and (3) ------------------------------------------------------------------------------ */
 
-/* Weights are one flat array (K,D), D counting a last column of x that is always 1: the bias. */
+/* Weights are one flat array (K,D). Here D counts the last column of x too, which is always 1 and whose weight is the
+   bias; so it is one more than the D of the features. */
 typedef struct sslh_i_newton {
     sslh_ctx *c;
     int logistic;
@@ -20367,7 +20386,7 @@ typedef struct sslh_i_newton {
     sslh_real *slope;     /* (N,K) of the loss by the scores */
     sslh_real *curvature; /* (N,K) SVM: second derivative; logistic: p */
     sslh_real *line;      /* (N,K) scores of a direction */
-    double *part;         /* the loss of each task */
+    double *part;         /* (tasks) the loss of the rows of each task */
     double *residual, *limit, *length; /* (groups) |residual|^2, its value at which to stop, length of the step */
     size_t groups;        /* of weights that do not depend on one another: K; logistic: 1 */
     const sslh_real *w, *step; /* (K,D) where the line begins, and its direction */
@@ -20413,8 +20432,8 @@ SSLH_I_FN void sslh_i_newton_rows(void *arg, int task, int worker) {
     s->part[task] = total * s->cost;
 }
 
-/* line becomes A line, the middle of X' A X d. For logistic regression A is the Jacobian of softmax, diag(p) - p p',
-   times cost. */
+/* line (N,K), which holds X d, becomes A X d, row by row. For an SVM A is diagonal: 2 C where the margin is violated,
+   else 0. For logistic regression A is the Jacobian of softmax, diag(p) - p p', times cost = 1 / N. */
 SSLH_I_FN void sslh_i_newton_curvature(void *arg, int task, int worker) {
     const sslh_i_newton *s = (const sslh_i_newton *)arg;
     const sslh_real cost = (sslh_real)s->cost;
@@ -20445,7 +20464,7 @@ SSLH_I_FN void sslh_i_newton_ridge(const sslh_i_newton *s, const sslh_real *w, s
         }
 }
 
-/* Returns f(w), and sets slope and curvature for the gradient and the Hessian at w. */
+/* Returns f(w), (2) or (3), and sets slope and curvature, from which the gradient and H at w follow. */
 SSLH_I_FN double sslh_i_newton_value(sslh_i_newton *s, const sslh_real *w) {
     const int tasks = sslh_i_row_tasks(s->N);
     double f = 0, squares = 0;
@@ -20463,7 +20482,7 @@ SSLH_I_FN void sslh_i_newton_gradient(sslh_i_newton *s, const sslh_real *w, sslh
     sslh_i_product(s->c, 1, 0, s->K, s->D, s->N, s->slope, s->K, s->x, s->D, g, s->D, 0);
     sslh_i_newton_ridge(s, w, g);
 }
-/* out = H d there. */
+/* out (K,D) = H d at that w. */
 SSLH_I_FN void sslh_i_newton_hessian_times(sslh_i_newton *s, const sslh_real *d, sslh_real *out) {
     sslh_i_product(s->c, 0, 1, s->N, s->K, s->D, s->x, s->D, d, s->D, s->line, s->K, 0);
     sslh_i_parallel(s->c, sslh_i_row_tasks(s->N), sslh_i_newton_curvature, s);
@@ -20477,9 +20496,9 @@ SSLH_I_FN void sslh_i_add_scaled(sslh_real *y, const sslh_real *x, double a, siz
     for (i = 0; i < n; i++) y[i] = (sslh_real)((double)y[i] + a * (double)x[i]);
 }
 
-/* Conjugate gradients on H step = -g, for each group until its residual r = -g - H step is at most accuracy |g|. v has
-   room for r, direction d and H d (3,n). Returns by how much f would fall over the whole step if it were quadratic,
-   (step . r - g . step) / 2. */
+/* Conjugate gradients on H step = -g, for each group until its residual r = -g - H step has at most the length accuracy
+   times |g|. v has room for r, a direction d and H d, (3,n) where n = K D. Returns by how much f would fall over the
+   whole step if it were quadratic, (step . r - g . step) / 2. */
 SSLH_I_FN double sslh_i_newton_step(sslh_i_newton *s, const sslh_real *g, double accuracy, sslh_real *step,
                                     sslh_real *v) {
     const size_t n = s->K * s->D, m = n / s->groups;
@@ -20514,7 +20533,8 @@ SSLH_I_FN double sslh_i_newton_step(sslh_i_newton *s, const sslh_real *g, double
     return 0.5 * (sslh_i_dot(step, residual, n) - sslh_i_dot(g, step, n));
 }
 
-/* The derivative of (2) for class k by a, at w + a step, from the scores of both; ws = w . step, ss = step . step. */
+/* The derivative by a of the part of (2) that belongs to class k, at w + a step, from the scores of both (z and line);
+   ws = w . step, ss = step . step. */
 SSLH_I_FN double sslh_i_line_slope(const sslh_i_newton *s, size_t k, double a, double ws, double ss) {
     double sum = 0;
     size_t n;
@@ -20525,7 +20545,7 @@ SSLH_I_FN double sslh_i_line_slope(const sslh_i_newton *s, size_t k, double a, d
     }
     return 2 * s->cost * sum + s->ridge * (ws + a * ss);
 }
-/* The length at which that is 0: it rises with a, so bisection finds it. */
+/* The step length a at which that derivative is 0, for class number task: it rises with a, so bisection finds it. */
 SSLH_I_FN void sslh_i_line_task(void *arg, int task, int worker) {
     const sslh_i_newton *s = (const sslh_i_newton *)arg;
     const size_t k = (size_t)task;
@@ -20547,8 +20567,8 @@ SSLH_I_FN void sslh_i_line_task(void *arg, int task, int worker) {
     s->length[k] = 0.5 * (low + high);
 }
 
-/* Moves w along step and returns f there, with slope and curvature set; w stays where it is when no length lowers f.
-   next has room for (n). */
+/* Moves w (K,D) along step and returns f there, with slope and curvature set; w stays where it is when no length lowers
+   f. f is its value at w, predicted the fall that sslh_i_newton_step expects. next has room for (K,D). */
 SSLH_I_FN double sslh_i_newton_line_search(sslh_i_newton *s, sslh_real *w, const sslh_real *step, sslh_real *next,
                                            double f, double predicted) {
     const size_t n = s->K * s->D;
@@ -20575,7 +20595,7 @@ SSLH_I_FN double sslh_i_newton_line_search(sslh_i_newton *s, sslh_real *w, const
 }
 
 /* From w = 0 to the minimum. It ends when |g| is at most tolerance times |g| at 0, or when the expected fall of f is
-   below its rounding error. v has room for (6,n). The linear systems are solved only roughly at first, and more exactly
+   below its rounding error. v has room for (6,n), n = K D. H d = -g is solved only roughly at first, and more exactly
    near the minimum. */
 SSLH_I_FN void sslh_i_newton_run(sslh_i_newton *s, sslh_real *w, sslh_real *v, double tolerance, int iterations,
                                  sslh_classifier_info *info) {
@@ -20780,10 +20800,11 @@ SSLH_I_FN uint64_t *sslh_i_sort_keys(uint64_t *key, uint64_t *spare, size_t n) {
 /* The best split of a node so far. */
 typedef struct sslh_i_split { float score, threshold; int32_t feature; double gain; } sslh_i_split;
 
-/* Tries all thresholds of a feature on the samples of a node, which has classes (K) of each class, all in all; returns
-   0 when all samples have the same value. A sample of class k that was drawn w times and moves from right to left
-   changes the sums of squares in (1), ll and rr, by w (2 l_k + w) and w (w - 2 r_k): integers, so that no rounding
-   errors add up. The score is rounded to float, so that splits which are mirror images of one another are equal. */
+/* Tries all thresholds of a feature on the samples of a node, of which classes (K) says how many each class has, and
+   all how many there are; returns 0 when all samples have the same value. A sample of class k that was drawn w times
+   and moves from right to left changes ll, the sum of l_k^2 in (1), by w (2 l_k + w), and rr, the sum of r_k^2, by
+   w (w - 2 r_k). Both are integers, so that no rounding errors add up. The score S is rounded to float, so that splits
+   which are mirror images of one another are equal. */
 SSLH_I_FN int sslh_i_try_feature(const sslh_i_forest_job *j, sslh_i_growing *t, int node, int32_t feature,
                                  const int32_t *classes, int64_t all, sslh_i_split *best) {
     const float *x = j->x + (size_t)feature * j->N;
@@ -21726,8 +21747,13 @@ SSLH_I_FN double sslh_i_entropy(const int64_t *count, int k, int64_t n) {
 }
 
 /* table (size,size): how many of the n rows have cluster i and label j; a and b (size): its sums along rows and
-   columns. With C2(m) = m (m - 1) / 2, ari = (sum C2(table) - e) / ((sum C2(a) + sum C2(b)) / 2 - e), e = sum C2(a) sum
-   C2(b) / C2(n); nmi = 2 I / (H(a) + H(b)). */
+   columns. C2(m) = m (m - 1) / 2 is the number of pairs among m rows, e the number of pairs that chance would put
+   together in both:
+
+     ari = (sum C2(table) - e) / ((sum C2(a) + sum C2(b)) / 2 - e),    e = sum C2(a) sum C2(b) / C2(n)
+     nmi = 2 I / (H(a) + H(b)),    I = sum of t / n log(t n / (a_i b_j)) over the entries t of table above 0
+
+   where H is the entropy and I the mutual information. */
 SSLH_I_FN sslh_agreement sslh_i_agreement(const int64_t *table, const int64_t *a, const int64_t *b, int size, int64_t n,
                                           sslh_i_matching *p) {
     sslh_agreement out;
@@ -21870,7 +21896,8 @@ SSLH_DEF sslh_class_measures sslh_confusion_measures(const sslh_tensor *confusio
     return out;
 }
 
-/* Bin b holds confidences above b / bins, up to (b + 1) / bins. */
+/* Bin b holds the rows whose confidence, the largest probability, is above b / bins and at most (b + 1) / bins. The
+   result is the sum over bins of |mean confidence - accuracy| times the share of the rows that are in the bin. */
 SSLH_DEF float sslh_calibration_error(sslh_ctx *c, const sslh_tensor *probabilities, const int32_t *labels, int bins,
                                       float *confidence, float *accuracy, int32_t *rows) {
     const sslh_tensor *p = probabilities;
@@ -28376,28 +28403,37 @@ SSLH_DEF sslh_net *sslh_chain(sslh_ctx *c, sslh_net *encoder, sslh_net *head) {
    ConvNets", ICLR 2017; by gains: Liu, Li, Shen, Huang, Yan, Zhang: "Learning efficient convolutional networks through
    network slimming", ICCV 2017.
 
-   A net with W_1 to W_n that is to have another shape need not begin again. Layer l gets wider by copies of its units:
-   unit j of the new layer is unit g(j) of the old one, g(j) = j for the old ones, drawn at random for the new ones:
+   A trained net that is to have another shape need not begin again. Its layer l has the weight W_l (outputs, inputs) or
+   (outputs,kernel height,kernel width,inputs); W_l[j] is all that leads into its output j, a unit or filter, and
+   W_l+1[o][j] what leads from that into output o of the next layer. A prime marks the new net.
+
+   Wider: layer l gets copies of its units. Unit j of the new layer is unit g(j) of the old one, where g(j) = j for the
+   old ones, and is drawn at random for the new ones:
 
        W_l'[j]       = W_l[g(j)], likewise biases, gains, shifts and running statistics                       (1)
        W_l+1'[o][j]  = a_oj W_l+1[o][g(j)],  the a_oj of all copies of a unit have the sum 1 for every o      (2)
 
    so that each sum over the units is what it was. With a_oj = 1 / (number of copies), copies get equal gradients and
    never part; Net2Net therefore adds noise to the weights, which changes the function. Here the shares a_oj differ from
-   output to output instead: gradients differ, the function does not. A layer deeper:
+   output to output instead: gradients differ, the function does not.
 
-       y = relu(W x + b) with W the identity, b = 0                     what is not negative stays as it is   (3)
-       gain = sqrt(v + eps), shift = m                                  undoes a batch norm of mean m, variance v (4)
-       y = x + F(x), the last layer (ViT) or the gain (ConvNeXt) of F set to 0: the block adds nothing        (5)
+   Deeper: the new layer computes the identity on its inputs x, which are results of a ReLU and hence not negative;
+   where a batch norm follows its product, the gain and shift of that norm undo the normalisation by mean m and variance
+   v; or it is a residual block whose branch F adds nothing:
 
-   Narrower: the score of filter j of layer l is
+       y = relu(W x + b)     with W the identity and b = 0                                                    (3)
+       gain = sqrt(v + eps), shift = m      eps = 1e-5, as in the norm                                        (4)
+       y = x + F(x)          with the last layer (ViT) or the gain (ConvNeXt) of F set to 0                   (5)
 
-       sum of |W_l[j]|,  or  |gain_j|                                   the filters with the smallest go      (6)
+   Narrower: the score of filter j of layer l is one of
+
+       sum of |W_l[j]|,      |gain_j| of its batch norm                 the filters with the smallest go      (6)
 
    and with them go their weights, norms, and the inputs of layer l+1.
-   Traps: (4) needs statistics of what comes in: with m = 0 and v = 1, which are correct in evaluation mode, the first
-   training step normalises by the batch, and the function jumps. A wider or deeper net needs a smaller rate than one
-   that starts afresh (the authors take a tenth). Optimisers begin anew, because their moments have another shape. */
+   Traps: m and v of (4) should be those of the inputs of the new layer. m = 0 and v = 1 are correct in evaluation mode,
+   but the first training step normalises by the batch instead, and the function jumps. A wider or deeper net needs a
+   smaller learning rate than one that starts afresh (the authors take a tenth). Optimisers begin anew, because their
+   moments have another shape. */
 
 /* --- a net as a stack of layers ----------------------------------------------------------------------------------- */
 
@@ -28470,7 +28506,7 @@ SSLH_I_FN sslh_net *sslh_i_stack_build(const sslh_i_stack *s) {
     sslh_net *net = s->convnet ? sslh_convnet(c, s->conv) : sslh_mlp(c, s->mlp);
     return sslh_i_net_bad(net) || !sslh_i_net_ready(net) ? NULL : net;
 }
-/* What a changed net takes over from the one that it is made of. */
+/* Gives the changed net `made` what is not in its tensors, preprocessing and mode, from the net that it is made of. */
 SSLH_I_FN sslh_net *sslh_i_structure_end(sslh_net *made, sslh_net *from) {
     if (sslh_i_net_bad(made)) return sslh_i_dummy_net(from->ctx);
     made->preprocess = from->preprocess;
@@ -28479,7 +28515,8 @@ SSLH_I_FN sslh_net *sslh_i_structure_end(sslh_net *made, sslh_net *from) {
     if (from->frozen) sslh_freeze(made, 1);
     return made;
 }
-/* The place of layer `layer`, counted from 1, of those up to most; 0 and an error otherwise. */
+/* 1 when `layer`, counted from 1, is at most `most`; 0 and an error otherwise, which says by `which` what the net has.
+   */
 SSLH_I_FN int sslh_i_structure_layer_ok(const char *op, sslh_net *net, int layer, int most, const char *which) {
     if (layer >= 1 && layer <= most) return 1;
     if (most < 1)
@@ -28499,8 +28536,9 @@ typedef struct sslh_i_units {
     uint64_t   seed, stream; /* of the draws of shares */
 } sslh_i_units;
 
-/* (2) for row `row` of a weight: shares a (I') of inputs. The copies behind the first get 1 / copies, up to noise more
-   or less; the first gets the rest. left (I) is scratch. */
+/* (2) for row `row` (o) of a weight: the shares a (I') of its new inputs. Each copy but the first of a unit gets
+   between (1 - noise) and (1 + noise) times 1 / (number of copies); the first gets what is left of 1. left (I) is
+   scratch. */
 SSLH_I_FN void sslh_i_draw_shares(const sslh_i_units *u, int row, int inputs, sslh_real *left, sslh_real *a) {
     int i;
     for (i = 0; i < inputs; i++) {
@@ -28606,8 +28644,9 @@ SSLH_DEF sslh_net *sslh_net_widen(sslh_net *net, sslh_widen_desc d) {
 
 /* --- deeper ------------------------------------------------------------------------------------------------------- */
 
-/* m and v of (4), the mean and the biased variance of each channel, into the batch norm at entry `norm` of net: of what
-   block or layer `layer` of the old net makes of sample, or 0 and 1. */
+/* (4) for the batch norm at entry `norm` of net, which follows layer or block number `layer` of the old net `from`: its
+   running statistics become m and v, its gain and shift what undoes them. m and v are the mean and the biased variance
+   of each channel of what that layer of `from` makes of sample; without a sample they are 0 and 1. */
 SSLH_I_FN void sslh_i_undo_norm(sslh_net *net, int norm, sslh_net *from, int layer, int convnet, sslh_tensor *sample) {
     sslh_ctx *c = net->ctx;
     const int width = net->entry[norm]->t.shape[0];
@@ -28782,7 +28821,7 @@ SSLH_I_FN int sslh_i_rated_order(const void *a, const void *b) {
     const sslh_i_rated_unit *x = (const sslh_i_rated_unit *)a, *y = (const sslh_i_rated_unit *)b;
     return x->score > y->score ? -1 : x->score < y->score ? 1 : x->unit < y->unit ? -1 : x->unit > y->unit;
 }
-/* (6): the units of a layer that stay, ascending, into unit (keep). Returns 0 after an error. */
+/* The units of a layer that stay by (6), `keep` of them, ascending, into unit (keep). Returns 0 after an error. */
 SSLH_I_FN int sslh_i_prune_choose(const sslh_i_stack *s, int layer, const sslh_prune_desc *d, int keep, int *unit) {
     sslh_ctx *c = s->net->ctx;
     const sslh_tensor *w = &s->net->entry[s->layer[layer].first]->t;
@@ -28878,25 +28917,30 @@ SSLH_DEF sslh_net *sslh_net_prune_filters(sslh_net *net, sslh_prune_desc d) {
    efficient integer-arithmetic-only inference", CVPR 2018; scales per channel: Krishnamoorthi: "Quantizing deep
    convolutional networks for efficient inference: a whitepaper", 2018.
 
-   A weight w (O,K), where K is I or Kh Kw I, becomes integers q with one scale s for each output channel o, and a row
-   or an image x becomes integers p with one scale t, both symmetric about 0:
+   A weight w (O,K) has O output channels and for each of them K values: K is I, the inputs, in a linear layer and
+   Kh Kw I, the places of the kernel times the input channels, in a convolution. w becomes integers q (O,K) from -127 to
+   127 with one scale s[o] for each output channel o. What enters the layer becomes such integers p with one scale t for
+   each row (linear layer) or for each image (convolution). b (O) is the bias:
 
-     s[o]   = max over k of |w[o][k]| / 127,    q[o][k] = round(w[o][k] / s[o])                       (1)
-     t      = max over k of |x[k]| / 127,       p[k]    = round(x[k] / t)                             (2)
+     s[o]   = max over k of |w[o][k]| / 127,              q[o][k] = round(w[o][k] / s[o])             (1)
+     t      = max over the row or image x of |x| / 127,   p       = round(x / t), value by value      (2)
      y[o]   = t s[o] (sum over k of p[k] q[o][k]) + b[o]                                              (3)
 
-   The sum of (3) is one of integers: it has no rounding, whatever the order, and fits into 32 bits while K is at most
-   133,144. What is lost are the roundings of (1) and (2), each at most half a step: |w - s q| <= s / 2.
+   where p[k] of a convolution are the K values of p on which the kernel lies for one place of the output. The sum of
+   (3) is one of integers: it has no rounding, whatever the order, and fits into 32 bits while K is at most 133,144,
+   because no product exceeds 127^2. What is lost are the roundings of (1) and (2), each at most half a step: |w - s q|
+   <= s / 2.
 
-   Since a scale belongs to one output channel, a batch norm behind a convolution changes nothing in (1): its gain of
-   that channel would multiply w and s alike and leave q as it is. So norms stay where they are, in float.
+   Could a batch norm behind the convolution be multiplied into w first? That would change nothing in (1): its gain of
+   channel o multiplies w[o] and s[o] alike and leaves q[o] as it is. So norms stay where they are, in float.
 
-   The new net has the entries of the old one under the same numbers, so that its forward callback finds them; a weight
-   that was made small is a state there (SSLH_U8, 128 + q), and its scales follow behind the last entry. */
+   The new net has the entries of the old one under the same numbers, so that its forward callback finds them. A weight
+   that became integers is a state there (SSLH_U8, stored as 128 + q, because there is no signed type of 8 bits), and
+   all scales follow behind the last entry. */
 
-#define SSLH_I_EIGHT_INPUTS 65536 /* K at most */
+#define SSLH_I_EIGHT_INPUTS 65536 /* the largest K */
 
-/* Whether a weight can be made small, and the descriptor does not say that it shall not. full: its name in the tree. */
+/* Whether a weight can become integers, and the descriptor lets it. full: its name in the tree of nets. */
 SSLH_I_FN int sslh_i_eight_wanted(const sslh_i_entry *e, const char *full, const sslh_quantize_desc *d) {
     const int least = d->min_count ? SSLH_I_MAX(d->min_count, 0) : 256;
     if (!e->product || !e->is_param || e->t.count < (size_t)least) return 0;
@@ -28926,8 +28970,8 @@ SSLH_I_FN int sslh_i_eight_weights(const sslh_real *w, int O, size_t K, uint8_t 
     return 1;
 }
 
-/* Makes the weights of a fresh clone's place small that are marked in wanted (net->entries): a net with the same
-   entries under the same numbers, and the scales behind them. Values are not filled in. */
+/* A net with the entries of `net` under the same numbers, in which the weights that are marked in wanted (net->entries)
+   are of 8 bits, and with their scales behind these entries. Values are not filled in. */
 SSLH_I_FN sslh_net *sslh_i_eight_shell(sslh_ctx *c, const sslh_net *net, const char *wanted) {
     sslh_net_desc d;
     sslh_net *made;
@@ -28965,7 +29009,7 @@ SSLH_I_FN sslh_net *sslh_i_eight_shell(sslh_ctx *c, const sslh_net *net, const c
     return made;
 }
 
-/* One net of the tree, without its links. */
+/* The copy with 8-bit weights of net number `at` of the tree, not yet linked to its children. *found counts weights. */
 SSLH_I_FN sslh_net *sslh_i_quantize_one(const sslh_i_tree *t, int at, const sslh_quantize_desc *d, int *found) {
     sslh_net *net = t->net[at], *made;
     sslh_ctx *c = net->ctx;
@@ -29024,7 +29068,8 @@ SSLH_I_FN int sslh_i_real_order(const void *a, const void *b) {
 }
 SSLH_I_FN sslh_real sslh_i_magnitude(sslh_real v) { return v < 0 ? -v : v; }
 
-/* The next entry of the tree whose weight is that of a product in float, from *net and *at on; NULL: none is left. */
+/* The next float weight of a linear layer or convolution of the tree, from entry *at of net *net on; NULL: none is
+   left. */
 SSLH_I_FN sslh_tensor *sslh_i_next_product(const sslh_i_tree *t, int *net, int *at) {
     for (; *net < t->n; (*net)++, *at = 0)
         while (*at < t->net[*net]->entries) {
