@@ -51819,11 +51819,21 @@ SSLH_DEF void sslh_save_wav(sslh_ctx *c, const char *path, const float *samples,
 /*  >>arrays        NumPy arrays (.npy) and archives of them (.npz)                                                   */
 /* ================================================================================================================== */
 
-/* The writer comes first, then the reader, whose two functions the table of >>readers names. */
+/* An .npy file is one array of NumPy:
 
-/* Writes the header byte for byte as NumPy does, because small parsers rely on it: the text is padded so that the data
-   begin at a multiple of 64. descr: the type of the values, "<f4"; its last digit is their bytes. Returns the size of a
-   file of `count` values; with out NULL that is all it does. */
+     bytes   0 to 5    "\x93NUMPY"
+             6, 7      version of the format: 1, 2 or 3, and 0
+             8, 9      length of the header, 16 bits (version 1); 8 to 11, 32 bits (versions 2 and 3)
+             then      the header, a Python dictionary in text: {'descr': '<f4', 'fortran_order': False, 'shape': (3,
+             5), } then      the values
+
+   descr is the type: byte order (< little-endian, > big-endian, | does not matter), kind (f float, i signed, u unsigned
+   integer, b truth value) and bytes of a value. With fortran_order the first index varies fastest, otherwise the last.
+   The writer comes first, then the reader, whose two functions the table of >>readers names. */
+
+/* Writes the header byte for byte as NumPy does, because small parsers rely on it: the text is padded so that the
+   values begin at a multiple of 64. descr: the type of the values, "<f4"; its last digit is the bytes of each. Returns
+   the size of a file of `count` values; with out NULL that is all it does. */
 SSLH_I_FN size_t sslh_i_npy_header(const char *descr, sslh_shape shape, size_t count, uint8_t *out) {
     char text[192];
     int n = snprintf(text, sizeof text, "{'descr': '%s', 'fortran_order': False, 'shape': (", descr);
@@ -52051,8 +52061,17 @@ SSLH_I_FN int sslh_i_npy_read(sslh_i_source *s, sslh_i_loaded *out) {
 
 /* --- archives of arrays: .npz ------------------------------------------------------------------------------------- */
 
-/* A zip file whose members are .npy files, stored or deflated. It is read from its end, where the list of its members
-   (the central directory) is: 46 bytes for each member and then three texts, the first of which is its name. */
+/* An .npz file is a zip archive whose members are .npy files, stored as they are or deflated. It has three parts: the
+   members, each behind a local head of 30 bytes, a name and extra data; the list of members (the central directory);
+   and the archive's end. It is read from its end. Numbers are little-endian:
+
+     the end             0 "PK\5\6"   10 number of members (16 bits)   16 where the list begins (32)   22 a comment
+     entry of the list   0 "PK\1\2"   8 flags (bit 0: encrypted)   10 method (0 stored, 8 deflated)   16 CRC-32
+                         20 packed size   24 size   28, 30, 32 lengths of name, extra data, comment (16 each)
+                         42 where the local head begins   46 the name, the extra data, the comment
+     local head          0 "PK\3\4"   26, 28 lengths of name and extra data (16 each)   30 both, then the member's bytes
+
+   sslh_i_zip reads the list of any archive, for >>weights too: PyTorch's files are archives as well. */
 typedef struct sslh_i_zip {
     const sslh_i_source *s;
     size_t at, end; /* the rest of the list, from `at` to `end` */
@@ -52063,17 +52082,18 @@ typedef struct sslh_i_zip {
 typedef struct sslh_i_member {
     char           name[300]; /* without .npy */
     int            array;     /* the name ended with .npy */
-    const uint8_t *p;         /* (packed); packed and size: bytes before and after unpacking */
-    size_t         packed, size;
+    const uint8_t *p;         /* (packed) its bytes in the file */
+    size_t         packed, size; /* how many bytes it has in the file, and once it is unpacked */
     uint32_t       crc;
     int            method;    /* 0 stored, 8 deflated */
 } sslh_i_member;
 
 SSLH_I_FN int sslh_i_is_npz(const sslh_i_source *s) { return s->size >= 22 && !memcmp(s->p, "PK\3\4", 4); }
 
-/* Finds the list of members; 0 and an error when there is none. Where a number of the archive's end is the largest of
-   its width, the true one stands in a second end (zip64), of 56 bytes with numbers of 64 bits, to which a pointer of
-   20 bytes right before the first end leads. */
+/* Finds the list of members; 0 and an error when there is none. Archives that are too large for the numbers of their
+   end are zip64: the number there is the largest of its width (2^16 - 1 or 2^32 - 1), and the true one is in a second
+   end of 56 bytes, "PK\6\6", which has 64-bit numbers (32: how many members, 48: where the list begins). A pointer of
+   20 bytes right before the first end, "PK\6\7", says at its byte 8 where the second end is. */
 SSLH_I_FN int sslh_i_zip_open(sslh_i_zip *z, const sslh_i_source *s) {
     size_t at = s->size - 22, least = at > 65535 ? at - 65535 : 0; /* a long comment may follow */
     uint64_t list, left, end;
@@ -52099,8 +52119,10 @@ SSLH_I_FN int sslh_i_zip_open(sslh_i_zip *z, const sslh_i_source *s) {
     return 1;
 }
 
-/* Sizes and places that do not fit into an entry's 32 bits are 2^32 - 1 there, and stand in its extra data, n bytes,
-   under the number 1: those of number[] that are, one behind the other. 0 and an error when they are missing. */
+/* Sizes and places that do not fit into an entry's 32 bits are 2^32 - 1 there. The true ones are in the extra data of
+   the entry, n bytes, which are a chain of parts: number of the part and its length, 16 bits each, and its bytes. Part
+   1 has, one behind the other, the 64-bit values of those number[] that are 2^32 - 1. 0 and an error when they are
+   missing. */
 SSLH_I_FN int sslh_i_zip_wide(const sslh_i_zip *z, const uint8_t *extra, size_t n, uint64_t number[3]) {
     const uint8_t *p = extra;
     size_t left = 0;
@@ -52121,8 +52143,9 @@ SSLH_I_FN int sslh_i_zip_wide(const sslh_i_zip *z, const uint8_t *extra, size_t 
     return 1;
 }
 
-/* Reads the next member. Returns 0 at the end of the list, or with an error. If members shared their bytes, a small
-   file could unpack to a very large one; in honest archives all of them together fit into the file. */
+/* Reads the next entry of the list into m. Returns 0 at the end of the list, or with an error. If members shared their
+   bytes, a small file could unpack to a very large one; in an honest archive all packed members together fit into the
+   file, and this is checked. */
 SSLH_I_FN int sslh_i_zip_next(sslh_i_zip *z, sslh_i_member *m) {
     const sslh_i_source *s = z->s;
     const uint8_t *e = s->p + z->at;
@@ -52191,7 +52214,7 @@ SSLH_I_FN sslh_i_source sslh_i_zip_unpack(const sslh_i_zip *z, const sslh_i_memb
     return out;
 }
 
-/* Is it the pickle of a file of PyTorch? */
+/* Is this member the pickle of a file of PyTorch (>>pickles)? */
 SSLH_I_FN int sslh_i_is_pickle(const sslh_i_member *m) {
     return !m->array && (!strcmp(m->name, "data.pkl") || sslh_i_has_suffix(m->name, "/data.pkl"));
 }
@@ -52202,7 +52225,8 @@ SSLH_I_FN int sslh_i_no_array(const sslh_i_zip *z, const sslh_i_member *m) {
     return sslh_i_bad(z->s, 0, "a zip archive with '%.100s' in it, which is no NumPy array; unpack it", m->name);
 }
 
-/* Reads the array named s->part, or the only one. */
+/* Reads the array that is named s->part, which comes from a path such as "x.npz:NAME"; without a part the archive must
+   have one array only. */
 SSLH_I_FN int sslh_i_npz_read(sslh_i_source *s, sslh_i_loaded *out) {
     sslh_i_zip z;
     sslh_i_member m, taken;
@@ -55748,16 +55772,22 @@ SSLH_DEF sslh_data sslh_data_moving(sslh_data images, sslh_moving_desc d) {
    (the memo), of which every instruction is one byte with its operands behind it. Python's own machine may call any
    function that the program names, so that there a file from a stranger can do anything. This machine builds values and
    calls nothing: the few names in sslh_i_py_classes stand for kinds of values, and every other name, like every other
-   instruction, is refused with a message that says which it was.
+   instruction, is refused with a message that says which it was. All values are in one array, .value of sslh_i_pickle,
+   and are known by their numbers in it:
 
-     machine                  here
-     stack                    .stack, numbers of values; SSLH_I_PY_MARK where a list of operands begins
-     memo                     .memo, numbers of values + 1; 0: nothing was put there
-     tuple, list, dict        a chain of .cell; in a dict keys and values by turns
+     Python's machine         here
+     stack                    .stack: numbers of values, or SSLH_I_PY_MARK where a list of operands begins
+     memo                     .memo: number of the value + 1 for each place; 0: nothing was put there
+     tuple, list, dict        a chain of .cell, each the number of a value; in a dict keys and values by turns
+
+   A dictionary of weights, for example, makes the machine push the dict and a mark, then for each weight its name as a
+   text, the class _rebuild_tensor_v2, and the arguments (a storage, the offset in it, sizes, strides) as a tuple.
+   Instruction R replaces this class and tuple by a tensor; at the end u moves all that lies above the mark into the
+   dict.
 
    The time and the memory that a pickle takes are proportional to its length: an instruction makes at most one value,
-   and only what lies on the stack goes into a cell. A value may lie in several places, even in itself, so whoever walks
-   through values has to mark where he was. */
+   and only what lies on the stack goes into a cell. A value may be in several places, even inside itself, so a function
+   that walks through values has to mark those that it has seen (.seen). */
 
 enum { SSLH_I_PY_MARK = -1 };
 /* Kinds of values, and the fields of sslh_i_py that they use. */
@@ -55810,13 +55840,13 @@ static const sslh_i_py_class sslh_i_py_classes[] = {
 
 /* --- values, the stack, chains of cells --- */
 
-/* Pushes a value that is there. */
+/* Pushes the number of a value that exists, or a mark. */
 SSLH_I_FN int sslh_i_py_push_value(sslh_i_pickle *p, int value) {
     if (!sslh_i_make_room(p->s->c, (void **)(void *)&p->stack, &p->stack_cap, p->depth + 1, sizeof *p->stack)) return 0;
     p->stack[p->depth++] = value;
     return 1;
 }
-/* Values and cells are counted in int; 0 and an error when there are too many. */
+/* Numbers of values and cells are of type int; 0 and an error when there are too many. */
 SSLH_I_FN int sslh_i_py_few(const sslh_i_pickle *p, size_t n) {
     return n <= INT_MAX / 2 || sslh_i_bad(p->s, p->at, "a pickle of more than a thousand million values");
 }
@@ -55844,7 +55874,7 @@ SSLH_I_FN int sslh_i_py_has(const sslh_i_pickle *p, size_t n) {
 }
 /* Takes a value off the stack; -1 and an error when none is there. */
 SSLH_I_FN int sslh_i_py_pop(sslh_i_pickle *p) { return sslh_i_py_has(p, 1) ? p->stack[--p->depth] : -1; }
-/* The kind of a value; that of number -1 is none. */
+/* Is the value of this number of this kind? The number -1 stands for no value, which is of none. */
 SSLH_I_FN int sslh_i_py_is(const sslh_i_pickle *p, int value, int kind) {
     return value >= 0 && p->value[value].kind == kind;
 }
@@ -55870,7 +55900,8 @@ SSLH_I_FN size_t sslh_i_py_marked(sslh_i_pickle *p) {
     if (!from) sslh_i_bad(p->s, p->at, "the pickle has no mark on its stack");
     return from;
 }
-/* A tuple or list of what lies on the stack from place `from` on, in its place. down: how many marks are below it. */
+/* Replaces what lies on the stack from place `from` on by one tuple or list of it. down: 1 when a mark below it goes
+   too, otherwise 0. */
 SSLH_I_FN int sslh_i_py_gather(sslh_i_pickle *p, int kind, size_t from, size_t down) {
     const size_t end = p->depth;
     int owner = sslh_i_py_push(p, kind), ok = owner >= 0;
@@ -55881,8 +55912,8 @@ SSLH_I_FN int sslh_i_py_gather(sslh_i_pickle *p, int kind, size_t from, size_t d
     p->depth = from - down;
     return ok && sslh_i_py_push_value(p, owner);
 }
-/* Moves what lies on the stack from place `from` on into the list or dict below it; what is passed over takes
-   nothing. */
+/* Moves what lies on the stack from place `from` on into the list or dict below it (below the mark if down is 1). A
+   value of kind SSLH_I_PY_OTHER there, of which nothing is kept, takes nothing. */
 SSLH_I_FN int sslh_i_py_extend(sslh_i_pickle *p, size_t from, size_t down, int kind) {
     const size_t end = p->depth;
     int owner, ok = 1;
@@ -56055,7 +56086,9 @@ SSLH_I_FN int sslh_i_py_recall(sslh_i_pickle *p, uint64_t index) {
         return sslh_i_bad(p->s, p->at, "the pickle recalls what it did not remember");
     return sslh_i_py_push_value(p, p->memo[index] - 1);
 }
-/* The instructions that push a number or a text; -1: op is another one. */
+/* The instructions that push a number or a text; -1: op is another one. Their names in Python: N none, K M J integers
+   of 1, 2 and 4 bytes, 0x8a long, G float; texts and bytes with lengths of 1 byte U C 0x8c, 4 bytes X T B, 8 bytes 0x8d
+   0x8e. */
 SSLH_I_FN int sslh_i_py_constant(sslh_i_pickle *p, uint8_t op) {
     uint64_t v;
     switch (op) {
@@ -56072,7 +56105,10 @@ SSLH_I_FN int sslh_i_py_constant(sslh_i_pickle *p, uint8_t op) {
     default: return -1;
     }
 }
-/* Executes one instruction other than those; its operands are at p->at. */
+/* Executes one instruction other than those; its operands are at p->at. Names: ( mark, 0 pop, 1 pop down to the mark,
+   } ] ) empty dict, list, tuple, t l tuple and list from the mark, s u one and several entries of a dict, a e of a
+   list, q r 0x94 put into the memo, h j get from it, c 0x93 a class by its name, R 0x81 call (reduce, new object), b
+   build (set attributes), Q a value that lies outside of the pickle (a persistent id; PyTorch's storages). */
 SSLH_I_FN int sslh_i_py_instruction(sslh_i_pickle *p, uint8_t op) {
     size_t from, at[2], n[2];
     uint64_t v;
@@ -56779,15 +56815,16 @@ SSLH_I_FN int sslh_i_st_add_array(sslh_i_st *s, const sslh_i_zip *z, const sslh_
 
 /* --- files of PyTorch --------------------------------------------------------------------------------------------- */
 
-/* torch.save has written two formats. Since 1.6 (2020) it is a zip archive, every member stored as it is:
+/* torch.save has written two formats. Since PyTorch 1.6 (2020) the file is a zip archive, every member stored as it is:
    FOLDER/data.pkl is the pickle, FOLDER/data/KEY the bytes of one storage each. Before, and with
    _use_new_zipfile_serialization=False, it is five pickles (a magic number, a version, the sizes of types, the object,
    the list of the storages' keys) and then, in the order of that list, each storage as its number of elements, 8
-   bytes, and its bytes.
+   bytes, and its bytes. The object is what was saved: a dictionary of tensors, in both formats.
 
-   A tensor is a view of a storage: offset, sizes and strides, all in elements, and several tensors may share one.
-   Nothing is copied here: the list of tensors says where in the file each of them lies. So a small file cannot
-   demand much memory, however large the tensors are that it describes. */
+   A storage is a flat array of numbers. A tensor is a view of it: element (i, j ..) of the tensor is element offset +
+   i stride_0 + j stride_1 .. of the storage, and several tensors may share one storage. Nothing is copied here: the
+   list of tensors says where in the file each of them lies. So a small file cannot demand much memory, however large
+   the tensors are that it describes. */
 
 /* The bytes of one storage. */
 typedef struct sslh_i_pt_storage {
@@ -56836,8 +56873,8 @@ SSLH_I_FN int sslh_i_pt_number(const sslh_i_pickle *p, int value, size_t *out) {
     *out = (size_t)p->value[value].number;
     return 1;
 }
-/* Where tensor f lies, from the arguments of _rebuild_tensor(_v2): storage, offset, sizes, strides, and what is no
-   matter here. Its last element must lie in the storage. */
+/* Where tensor f lies, from the arguments of _rebuild_tensor(_v2): storage, offset, sizes, strides, and others that do
+   not matter here. Its last element must lie in the storage. */
 SSLH_I_FN int sslh_i_pt_place(sslh_i_pt *pt, const sslh_i_py *tensor, sslh_i_st_tensor *f) {
     const sslh_i_pickle *p = &pt->object;
     const int storage = sslh_i_py_at(p, tensor, 0), offset = sslh_i_py_at(p, tensor, 1),
@@ -56919,9 +56956,9 @@ SSLH_I_FN int sslh_i_pt_walk(sslh_i_pt *pt, int dict, const char *prefix, int de
     }
     return 1;
 }
-/* Both passes begin here. A file of a whole run is a dictionary with the weights in one of its entries, which has
-   one of the usual names: their names begin inside it, and tensors beside it (the best accuracy) are none of the
-   weights. */
+/* Both passes begin here. A file of a whole run is a dictionary with the weights in one of its entries, which has one
+   of the usual names. The name of that entry is not put in front of the names of the weights, and tensors beside it
+   (the best accuracy) are not weights. */
 SSLH_I_FN int sslh_i_pt_walk_all(sslh_i_pt *pt) {
     static const char *const usual[] = {"state_dict", "model", "model_state_dict", "net"};
     const sslh_i_pickle *p = &pt->object;
@@ -56939,7 +56976,7 @@ SSLH_I_FN int sslh_i_pt_walk_all(sslh_i_pt *pt) {
     pt->wrapped = found >= 0;
     return (found < 0 || sslh_i_pt_walk(pt, found, "", 1)) && sslh_i_pt_walk(pt, pt->root, "", 0);
 }
-/* Lists the tensors of the object in s, which has been read together with its storages. */
+/* Lists the tensors of pt->object in pt->st, once the object and its storages have been read. */
 SSLH_I_FN int sslh_i_pt_list(sslh_i_pt *pt) {
     sslh_i_st *s = pt->st;
     if (!sslh_i_py_is(&pt->object, pt->root, SSLH_I_PY_DICT))
@@ -56953,8 +56990,8 @@ SSLH_I_FN int sslh_i_pt_list(sslh_i_pt *pt) {
     return s->text && s->tensor && sslh_i_pt_walk_all(pt) && sslh_i_st_names(s);
 }
 
-/* PyTorch packs no member. A packed pickle could take a thousand times the memory that its bytes in the file justify.
-   1, or 0 and an error. */
+/* PyTorch compresses no member. A compressed pickle could take a thousand times the memory that its bytes in the file
+   justify, so it is refused. Returns 1, or 0 and an error. */
 SSLH_I_FN int sslh_i_pt_stored(const sslh_i_pt *pt, const sslh_i_member *m) {
     const size_t at = (size_t)(m->p - pt->file.p);
     if (m->method) return sslh_i_bad(&pt->file, at, "'%.100s' is packed, which PyTorch does not do; unpack the archive "
@@ -57544,8 +57581,8 @@ SSLH_I_FN sslh_shape sslh_i_npz_shape(const sslh_i_st_item *it) {
     for (int i = 0; i < shape.ndim; i++) shape.size[i] = sslh_i_st_size(it, i);
     return shape;
 }
-/* The part of a member's entry that stands before it and in the list of members: 26 bytes. The date is 1 January 1980,
-   so that the same weights give the same file. */
+/* The 26 bytes that the local head of a member and its entry in the list have in common (bytes 4 to 29 and 6 to 31; the
+   table is in >>arrays). The date is 1 January 1980, so that the same weights give the same file. */
 SSLH_I_FN void sslh_i_npz_entry(uint8_t *p, const sslh_i_st_item *it, uint32_t crc) {
     const uint32_t size = (uint32_t)(it->end - it->begin), name = (uint32_t)strlen(it->name) + 4;
     memset(p, 0, 26);
@@ -57557,8 +57594,9 @@ SSLH_I_FN void sslh_i_npz_entry(uint8_t *p, const sslh_i_st_item *it, uint32_t c
     sslh_i_put_le32(p + 18, size);
     sslh_i_put_le32(p + 22, name); /* the upper half, the length of extra data, is 0 */
 }
-/* Writes the items, each with its head of 30 bytes and its name, then the list of members, 46 bytes and a name each,
-   and its end of 22 bytes. Item k has its bytes at begin .. end - 1 of the file. */
+/* Writes the items, each behind its local head of 30 bytes and its name, then, from byte `list` on, the list of
+   members, 46 bytes and a name each, and the archive's end of 22 bytes. Each item has its bytes at begin .. end - 1 of
+   the file. */
 SSLH_I_FN void sslh_i_npz_fill(uint8_t *file, const sslh_i_st_list *l, size_t list) {
     size_t at = list;
     int i;
@@ -58816,9 +58854,17 @@ SSLH_DEF void sslh_embed(sslh_net *net, const uint8_t *pixels, int n, int height
    operation asks for the one that it computes in, and a Transpose is written only where the order changes, in a ResNet
    nowhere. The graph's own input and output have the channels second, as those of other programs do.
 
-   The file is a message of Protocol Buffers: fields of (number << 3 | kind), kind 0 a varint, 2 a length and bytes
-   (a text, an array, a message inside), 5 four bytes. The field numbers are those of onnx.proto3, IR version 8,
-   opset 17. */
+   The file is a message of Protocol Buffers, which is a row of fields. Each begins with the integer (number << 3 |
+   kind); then follows, for kind 0, an integer of as many bytes as it needs (a varint), for kind 2 a length and that
+   many bytes (a text, an array, or a message inside), for kind 5 four bytes. onnx.proto3 says what the numbers mean (IR
+   version 8, opset 17). Those that are written here:
+
+     ModelProto       1 IR version   2, 3 name and version of the producer   7 graph   8 opset   14 metadata
+     GraphProto       1 node   2 name   5 constant (initializer)   11 input   12 output
+     NodeProto        1 input   2 output   3 name   4 operation   5 attribute
+     AttributeProto   1 name   2 float   3 integer   8 integers   20 type
+     TensorProto      1 size   2 type   8 name   9 values as bytes
+     ValueInfoProto   1 name   2 type: 1 tensor: 1 element type, 2 shape: 1 axis: 1 size or 2 name of the size */
 
 /* Bytes that grow. */
 typedef struct sslh_i_bytes { sslh_ctx *c; uint8_t *p; size_t n, cap; } sslh_i_bytes;
@@ -58833,7 +58879,7 @@ SSLH_I_FN void sslh_i_bytes_add(sslh_i_bytes *b, const void *p, size_t n) {
     if (n) memcpy(b->p + b->n, p, n);
     b->n += n;
 }
-/* 7 bits in each byte, the lowest first; the top bit says that more follow. */
+/* A varint: 7 bits in each byte, the lowest first; the top bit says that more bytes follow. */
 SSLH_I_FN void sslh_i_pb_varint(sslh_i_bytes *b, uint64_t v) {
     uint8_t bytes[10];
     size_t n = 0;
@@ -58859,7 +58905,7 @@ SSLH_I_FN void sslh_i_pb_float(sslh_i_bytes *b, int field, float v) {
     sslh_i_pb_varint(b, (uint64_t)field << 3 | 5);
     sslh_i_bytes_add(b, bytes, 4);
 }
-/* A message inside: what m holds, which is then empty again. */
+/* A message inside another one: the bytes of m become a field of b; m is empty then. */
 SSLH_I_FN void sslh_i_pb_message(sslh_i_bytes *b, int field, sslh_i_bytes *m) {
     sslh_i_pb_bytes(b, field, m->p, m->n);
     m->n = 0;
@@ -58919,7 +58965,8 @@ SSLH_I_FN char *sslh_i_ox_new(sslh_i_ox *e, char out[SSLH_I_OX_NAME]) {
     snprintf(out, SSLH_I_OX_NAME, "x:%d", ++e->names);
     return out;
 }
-/* Writes a node of the kind op with the attributes given before. Inputs a, b, c and d end with the first NULL. */
+/* Writes a node of the operation op, with the attributes given before. Its inputs are a, b, c, d and x up to the first
+   NULL, out is its result. */
 SSLH_I_FN void sslh_i_ox_node(sslh_i_ox *e, const char *op, const char *a, const char *b, const char *c, const char *d,
                               const char *x, const char *out) {
     const char *in[5];
@@ -58932,7 +58979,7 @@ SSLH_I_FN void sslh_i_ox_node(sslh_i_ox *e, const char *op, const char *a, const
     e->attributes.n = 0;
     sslh_i_pb_message(&e->graph, 1, &e->node);
 }
-/* The same with one or two inputs and a new name for the result, which goes to `name`; that may hold an input's. */
+/* The same with one or two inputs and a new name for the result, which is written to `name`; a or b may be `name`. */
 SSLH_I_FN void sslh_i_ox_step(sslh_i_ox *e, const char *op, const char *a, const char *b, char name[SSLH_I_OX_NAME]) {
     char out[SSLH_I_OX_NAME];
     sslh_i_ox_node(e, op, a, b, NULL, NULL, NULL, sslh_i_ox_new(e, out));
@@ -58951,7 +58998,7 @@ SSLH_I_FN void sslh_i_ox_constant(sslh_i_ox *e, const char *name, int type, cons
     sslh_i_pb_int(&e->node, 2, type);
     sslh_i_pb_text(&e->node, 8, name);
 }
-/* Real numbers or, with an array of integers, 64-bit integers. */
+/* Writes a constant without a name of its own, v of these sizes, and puts its new name into `name`. */
 SSLH_I_FN const char *sslh_i_ox_reals(sslh_i_ox *e, const int *size, int ndim, const float *v,
                                       char name[SSLH_I_OX_NAME]) {
     size_t n = 1, i;
@@ -58970,6 +59017,7 @@ SSLH_I_FN const char *sslh_i_ox_reals(sslh_i_ox *e, const int *size, int ndim, c
 SSLH_I_FN const char *sslh_i_ox_real(sslh_i_ox *e, float v, char name[SSLH_I_OX_NAME]) {
     return sslh_i_ox_reals(e, NULL, 0, &v, name);
 }
+/* The same for n numbers v, which the graph holds as 64-bit integers. */
 SSLH_I_FN const char *sslh_i_ox_numbers(sslh_i_ox *e, const int *v, int n, char name[SSLH_I_OX_NAME]) {
     snprintf(name, SSLH_I_OX_NAME, "c:%d", ++e->names);
     sslh_i_ox_constant(e, name, SSLH_I_OX_INT64, &n, 1);
@@ -58983,7 +59031,7 @@ SSLH_I_FN const char *sslh_i_ox_numbers(sslh_i_ox *e, const int *v, int n, char 
     return name;
 }
 
-/* The value of a tensor, or NULL. The latest are asked for most. */
+/* The value of a tensor, or NULL. Searched from the end, because the latest are asked for most. */
 SSLH_I_FN sslh_i_ox_value *sslh_i_ox_find(const sslh_i_ox *e, const sslh_tensor *t) {
     size_t i;
     for (i = e->values; i-- > 0;) if (e->value[i]->t == t) return e->value[i];
@@ -59076,7 +59124,8 @@ SSLH_I_FN const char *sslh_i_ox_constant_of(sslh_i_ox *e, const sslh_tensor *t, 
     return v->name[form];
 }
 
-/* Input j of node k, which must not depend on the input of the net and be the same in both runs. */
+/* The name, in some form, of input j of node k, which must not depend on the input of the net and must be the same in
+   both runs. */
 SSLH_I_FN const char *sslh_i_ox_fixed(sslh_i_ox *e, size_t k, int j, int form) {
     const sslh_tensor *a = e->a[k]->in[j], *b = e->b[k]->in[j];
     if (sslh_i_ox_depends(e, a)) {
@@ -59091,7 +59140,7 @@ SSLH_I_FN const char *sslh_i_ox_fixed(sslh_i_ox *e, size_t k, int j, int form) {
     }
     return sslh_i_ox_constant_of(e, a, form);
 }
-/* From one order of n axes to the other. */
+/* The permutation of n axes that brings a value from the other order to the order `to`. */
 SSLH_I_FN void sslh_i_ox_order(int to, int n, int *order) {
     int i;
     order[0] = 0;
@@ -59115,7 +59164,7 @@ SSLH_I_FN int sslh_i_ox_order_of(const sslh_i_ox *e, const sslh_tensor *t) {
     const sslh_i_ox_value *v = sslh_i_ox_find(e, t);
     return v && !v->constant && !v->name[SSLH_I_OX_LAST][0] ? SSLH_I_OX_FIRST : SSLH_I_OX_LAST;
 }
-/* Says that the result of node k is there under this name in some order. */
+/* Notes that the graph has the result of node k in this order under this name. */
 SSLH_I_FN int sslh_i_ox_result(sslh_i_ox *e, size_t k, int order, const char *name) {
     sslh_i_ox_value *v = sslh_i_ox_add(e, e->a[k]->out);
     if (v) snprintf(v->name[order], SSLH_I_OX_NAME, "%s", name);
@@ -59124,7 +59173,7 @@ SSLH_I_FN int sslh_i_ox_result(sslh_i_ox *e, size_t k, int order, const char *na
 
 /* --- operations, each from its node on the tape --- */
 
-/* Follows a result by ReLU, if `on`, and declares it. */
+/* Puts ReLU behind a result, if `on`, and notes it as the result of node k. */
 SSLH_I_FN int sslh_i_ox_relu(sslh_i_ox *e, size_t k, int order, char name[SSLH_I_OX_NAME], int on) {
     if (on) sslh_i_ox_step(e, "Relu", name, NULL, name);
     return sslh_i_ox_result(e, k, order, name);
@@ -59184,7 +59233,8 @@ SSLH_I_FN int sslh_i_ox_global(sslh_i_ox *e, size_t k, const char *op) {
     sslh_i_ox_step(e, op, sslh_i_ox_in(e, k, 0, order), NULL, name);
     return sslh_i_ox_result(e, k, SSLH_I_OX_LAST, name);
 }
-/* A vector is one product with its bias; of rows inside further axes MatMul takes the weight transposed. */
+/* x (N,I) is one Gemm, which adds the bias too. With further axes, x (N,..,I), it is MatMul, which needs the weight
+   transposed to (I,O), and Add. */
 SSLH_I_FN int sslh_i_ox_linear(sslh_i_ox *e, size_t k) {
     const sslh_i_node *n = e->a[k];
     const int vector = n->out->ndim == 2;
@@ -59211,7 +59261,8 @@ SSLH_I_FN const char *sslh_i_ox_channels(sslh_i_ox *e, const sslh_tensor *t, flo
     sslh_i_free(e->c, v);
     return name;
 }
-/* Batch norm by its running statistics: node->p, eps: node->f[0]; the sum with a residual; ReLU. */
+/* Batch norm by its running statistics (the node has mean and variance in p[0] and p[1], eps in f[0]), then the sum
+   with a residual if there is one (in[3]), then ReLU. */
 SSLH_I_FN int sslh_i_ox_batch_norm(sslh_i_ox *e, size_t k) {
     const sslh_i_node *n = e->a[k];
     const int order = n->out->ndim > 2 ? SSLH_I_OX_FIRST : SSLH_I_OX_LAST, C = n->i[2];
@@ -59228,7 +59279,8 @@ SSLH_I_FN int sslh_i_ox_batch_norm(sslh_i_ox *e, size_t k) {
     if (n->in[3]) sslh_i_ox_step(e, "Add", name, sslh_i_ox_in(e, k, 3, order), name);
     return sslh_i_ox_relu(e, k, order, name, n->i[5]);
 }
-/* Opset 17 has no group norm: the groups are the channels of an instance norm. */
+/* Opset 17 has no group norm. The values are reshaped to (N,groups,the rest), so that an instance norm, which
+   normalises each channel of each sample, normalises the groups. */
 SSLH_I_FN int sslh_i_ox_group_norm(sslh_i_ox *e, size_t k) {
     const sslh_i_node *n = e->a[k];
     const int ndim = n->out->ndim, C = n->i[2], groups = C / n->i[3];
@@ -59496,7 +59548,8 @@ SSLH_I_FN void sslh_i_ox_heads(sslh_i_ox *e, const char *x, int T, int heads, in
     sslh_i_ox_step(e, "Reshape", x, sslh_i_ox_numbers(e, size, 4, to), name);
     sslh_i_ox_transpose(e, name, orders[keys], 4, name);
 }
-/* softmax(q k' scale + bias + mask) v. in[0] is q, or q, k and v side by side when in[1] is NULL. */
+/* softmax(q k' scale + bias + mask) v, of each head; q (N,Tq,D), k (N,Tk,D), v (N,Tk,Dv), ' transposes. in[0] is q, or
+   q, k and v side by side when in[1] is NULL. */
 SSLH_I_FN int sslh_i_ox_attention(sslh_i_ox *e, size_t k) {
     static const int heads_inside[4] = {0, 2, 1, 3};
     const sslh_i_node *n = e->a[k];
