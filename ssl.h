@@ -51824,8 +51824,8 @@ SSLH_DEF void sslh_save_wav(sslh_ctx *c, const char *path, const float *samples,
      bytes   0 to 5    "\x93NUMPY"
              6, 7      version of the format: 1, 2 or 3, and 0
              8, 9      length of the header, 16 bits (version 1); 8 to 11, 32 bits (versions 2 and 3)
-             then      the header, a Python dictionary in text: {'descr': '<f4', 'fortran_order': False, 'shape': (3,
-             5), } then      the values
+             then      the header, a Python dictionary as text, and the values:
+                       {'descr': '<f4', 'fortran_order': False, 'shape': (3, 5), }
 
    descr is the type: byte order (< little-endian, > big-endian, | does not matter), kind (f float, i signed, u unsigned
    integer, b truth value) and bytes of a value. With fortran_order the first index varies fastest, otherwise the last.
