@@ -1735,11 +1735,12 @@ SSLH_API void sslh_save_net(sslh_net *net, const char *path);
    axis order, without architecture and preprocessing. At most 4 GB. */
 SSLH_API void sslh_save_npz(sslh_net *net, const char *path);
 /* Reads into an existing net, all or nothing: after an error nothing has changed. The file may be safetensors, NumPy's
-   archive (.npz) or PyTorch's (.pth, .pt; of any version, state dictionaries alone or in the file of a whole run, whose
-   entry "state_dict", "model", "model_state_dict" or "net" is then read; other dictionaries' names come with theirs in
-   front, "teacher.backbone.cls_token"). Nothing in a file is run. F32, F16, BF16, F64 and integers are converted.
-   Preprocessing that the file does not give is kept. One of our files (it has metadata that begin with "sslh.") must
-   have the right CRC-32. Returns the number of tensors read. */
+   archive (.npz) or a file of torch.save (.pth, .pt) of any version of PyTorch, which holds a state dictionary alone or
+   in a larger dictionary, the file of a whole run. Of the latter the entry "state_dict", "model", "model_state_dict" or
+   "net" is read, without its name in front; tensors in other dictionaries inside have the names of these in front, as
+   in "teacher.backbone.cls_token". No code in a file is run. F32, F16, BF16, F64 and integers are converted.
+   Preprocessing that the file does not give stays as it is. A file that this library has written (it has metadata that
+   begin with "sslh.") must have the right CRC-32. Returns the number of tensors read. */
 SSLH_API int sslh_load_weights(sslh_net *net, const char *path, sslh_load_desc desc);
 /* Builds the architecture that the file names, one of those above or that of an autoencoder, then reads the weights.
    The net is in evaluation mode; after an error it is an inert net. */
@@ -1755,10 +1756,11 @@ typedef struct sslh_onnx_desc {
     int         channels_last; /* 1: images come in, and maps go out, as (N,H,W,C); default 0: as (N,C,H,W) */
 } sslh_onnx_desc;
 /* Writes a net in evaluation mode as an ONNX graph (opset 17) with its weights inside, for ONNX Runtime and other
-   programs: "input" to "output", the number of samples free and called "batch", all other sizes those of .input. Images
-   are what sslh_forward takes, normalised (as sslh_get_preprocess says; the text is in the file too), but with their
-   channels second; texts are 64-bit integers. Nets of your own can be exported too, if their operations are among those
-   that docs/onnx.md lists; another operation is an error that names it. At most 2 GB. The net stays as it is. */
+   programs. The graph computes "output" from "input"; the number of samples is free and called "batch", all other sizes
+   are those of .input. Images are what sslh_forward takes, normalised as sslh_get_preprocess says (the file's metadata
+   have this too), but with their channels second; texts are 64-bit integers. Nets of your own can be exported too, if
+   their operations are among those that docs/onnx.md lists; another operation is an error that names it. The file has
+   at most 2 GB. The net stays as it is. */
 SSLH_API void sslh_export_onnx(sslh_net *net, const char *path, sslh_onnx_desc desc);
 
 /* Which colours of an image an encoder sees: all as they are, or parts of L*a*b* (sslh_rgb_to_lab). The last two are
@@ -4243,15 +4245,16 @@ SSLH_API sslh_tensor *sslh_nearest_centres(sslh_ctx *c, sslh_tensor *x, sslh_ten
 typedef struct sslh_agreement { float accuracy, nmi, ari; } sslh_agreement;
 SSLH_API sslh_agreement sslh_cluster_agreement(sslh_ctx *c, const int32_t *clusters, const int32_t *labels, int n);
 
-/* How often rows of class i were said to be of class j: (K,K) SSLH_I32, persistent, from n labels and what was said of
-   the same rows (sslh_classifier_predict), both in 0 .. classes - 1. */
+/* How often rows of class i were predicted to be of class j: entry (i,j) of (K,K) SSLH_I32, persistent, from n labels
+   and the predictions of the same rows, said (sslh_classifier_predict), both in 0 .. classes - 1. */
 SSLH_API sslh_tensor *sslh_confusion(sslh_ctx *c, const int32_t *labels, const int32_t *said, int n, int classes);
 typedef struct sslh_class_measures {
     float accuracy;
-    float precision, recall, f1; /* means over the classes that have rows or were said (macro averages) */
+    float precision, recall, f1; /* means over the classes that have rows or were predicted (macro averages) */
 } sslh_class_measures;
-/* Of each class, into arrays (K) or NULL: precision, the share of what was said that is right; recall, the share of its
-   rows that was found; F1, their harmonic mean. Each is 0 where there is nothing to divide by. */
+/* Of each class, into arrays (K) or NULL: precision, the share of the rows predicted to be of the class that are of it;
+   recall, the share of the rows of the class that were predicted to be of it; F1, the harmonic mean of the two. Each is
+   0 where there is nothing to divide by. */
 SSLH_API sslh_class_measures sslh_confusion_measures(const sslh_tensor *confusion, float *precision, float *recall,
                                                      float *f1);
 /* Expected calibration error (Guo et al. 2017). The confidence of a row is the largest of its probabilities (n,K). Rows
@@ -4261,7 +4264,7 @@ SSLH_API sslh_class_measures sslh_confusion_measures(const sslh_tensor *confusio
    bin. bins 1 to 1000; probabilities outside 0 to 1 are an error. */
 SSLH_API float sslh_calibration_error(sslh_ctx *c, const sslh_tensor *probabilities, const int32_t *labels, int bins,
                                       float *confidence, float *accuracy, int32_t *rows);
-/* A confusion matrix as a table, at most 100 classes: rows are labels, columns what was said, each cell as dark as its
+/* A confusion matrix as a table, at most 100 classes: rows are labels, columns predictions, each cell as dark as its
    share of the row. names of the classes NULL: numbers; title NULL: none. */
 SSLH_API void sslh_picture_confusion(sslh_ctx *c, const char *path, const sslh_tensor *confusion,
                                      const char *const *names, const char *title);
@@ -4535,21 +4538,22 @@ SSLH_API sslh_tensor *sslh_segment_image(sslh_ctx *c, sslh_net *net, sslh_data d
 /* The most probable class of each pixel, from (H,W,K) into map (H,W). */
 SSLH_API void sslh_segment_map(const sslh_tensor *probabilities, uint8_t *map);
 
-/* How well maps agree with the truth, over the pixels of all images together: IoU is intersection over union, Dice is 2
-   intersection / (sum of both sizes). A class that neither has is not in the means, and its numbers are -1. accuracy,
-   the share of pixels that are right, is high where one class covers most of the image: look at the IoU of the
-   others. */
+/* How well maps agree with the truth, over the pixels of all images together. For class k let P be the pixels that the
+   maps give this class and T those that truly have it: IoU (intersection over union) is |P and T| / |P or T|, Dice is
+   2 |P and T| / (|P| + |T|). A class for which both are empty is not in the means, and its numbers are -1. accuracy,
+   the share of pixels that are right, is high where one class covers most of the image: look at the IoU of the others.
+   */
 typedef struct sslh_map_score {
     int     classes;
     int64_t pixels;       /* of known class */
     float   accuracy, mean_iou, mean_dice;
     float   iou[SSLH_MAP_CLASSES], dice[SSLH_MAP_CLASSES];
 } sslh_map_score;
-/* Of two maps of count pixels; where truth is SSLH_UNKNOWN, what was said does not matter. Elsewhere a value that is no
-   class is an error. */
+/* The score of a predicted map, said (count), against truth (count), each a class for each of count pixels. Where truth
+   is SSLH_UNKNOWN the prediction does not matter; elsewhere a value that is no class is an error. */
 SSLH_API sslh_map_score sslh_map_compare(sslh_ctx *c, const uint8_t *said, const uint8_t *truth, size_t count,
                                          int classes);
-/* Of what the net says of all images of a data set of sslh_data_with_maps. */
+/* The score of the maps that sslh_segment_image predicts for all images of a data set of sslh_data_with_maps. */
 SSLH_API sslh_map_score sslh_segment_evaluate(sslh_ctx *c, sslh_net *net, sslh_data data, sslh_tiles_desc desc);
 /* Image number index as a PNG with map (H,W) over it: pixels of classes from 1 on are half tinted, each class in its
    own colour; map NULL: that of the data. */
