@@ -4191,8 +4191,7 @@ typedef struct sslh_logistic_desc {
     int   no_standardise; /* as in sslh_svm_desc */
 } sslh_logistic_desc;
 /* Multinomial logistic regression: minimises the mean cross-entropy plus l2 |W|^2 / 2, the bias without a penalty. It
-   is solved to the optimum for one .l2; sslh_linear_probe chooses among five strengths and need not reach the optimum.
-   */
+   reaches the optimum for one .l2; sslh_linear_probe chooses among five strengths and may stop before the optimum. */
 SSLH_API sslh_classifier *sslh_logistic(sslh_ctx *c, sslh_tensor *x, const int32_t *labels, int classes,
                                         sslh_logistic_desc desc);
 
@@ -4212,8 +4211,8 @@ typedef struct sslh_classifier_info {
 } sslh_classifier_info;
 SSLH_API sslh_classifier_info sslh_classifier_query(const sslh_classifier *k);
 /* Scores (n,K) of features x (n,D), persistent. Those of a forest and of logistic regression are probabilities. Those
-   of an SVM are w x + b of each class, above 0 on the side of the plane that is said to be the class, 1 where its
-   margin ends. */
+   of an SVM are w x + b of each class: above 0 on the side of the plane that belongs to the class, 1 where its margin
+   ends. */
 SSLH_API sslh_tensor *sslh_classifier_scores(sslh_classifier *k, sslh_tensor *x);
 /* The class with the largest score (the first of equal ones) of each row, (n) SSLH_I32, persistent. */
 SSLH_API sslh_tensor *sslh_classifier_predict(sslh_classifier *k, sslh_tensor *x);
@@ -4541,8 +4540,7 @@ SSLH_API void sslh_segment_map(const sslh_tensor *probabilities, uint8_t *map);
 /* How well maps agree with the truth, over the pixels of all images together. For class k let P be the pixels that the
    maps give this class and T those that truly have it: IoU (intersection over union) is |P and T| / |P or T|, Dice is
    2 |P and T| / (|P| + |T|). A class for which both are empty is not in the means, and its numbers are -1. accuracy,
-   the share of pixels that are right, is high where one class covers most of the image: look at the IoU of the others.
-   */
+   the share of pixels that are right, is high where one class covers most of the image: look at the other classes. */
 typedef struct sslh_map_score {
     int     classes;
     int64_t pixels;       /* of known class */
@@ -4639,9 +4637,9 @@ SSLH_API void sslh_inside_picture(sslh_ctx *c, const char *path, sslh_net *net, 
 /*  >>api-robust  attacks, corruptions, training against them                                                         */
 /* ================================================================================================================== */
 /* How little has to change in an image until a net gives another class, and how nets become robust against such
-   changes. The equations are in >>robust. Nets take images
-   (N,H,W,C) in [0,1] and give scores (N,K), as those of sslh_probe_keep, sslh_classifier_net and sslh_with_head do; one
-   whose preprocessing normalises images is an error (put it into sslh_with_head). */
+   changes. The equations are in >>robust. Nets take images (N,H,W,C) in [0,1] and give scores (N,K), as those of
+   sslh_probe_keep, sslh_classifier_net and sslh_with_head do; one whose preprocessing normalises images is an error
+   (put it into sslh_with_head). */
 
 #ifndef SSLH_WITH_ROBUST
 #define SSLH_WITH_ROBUST SSLH_WITH_ALL
@@ -4683,7 +4681,8 @@ SSLH_API float sslh_robust_accuracy(sslh_ctx *c, sslh_net *net, sslh_data test, 
 typedef struct sslh_masking {
     float clean, noise, fgsm, pgd; /* accuracy without a change and after noise, FGSM and PGD */
     float transfer;                /* after PGD by the gradients of another net; -1 without one */
-    float unbounded;               /* after PGD with eps 1 (.l2: the whole image), which has to come near 0 */
+    float unbounded;               /* after PGD with the largest eps (1; with .l2 1000), by which every value may become
+                                      any other: has to come near 0 */
     float loss[4];                 /* cross-entropy at eps 0, eps / 2, eps and 2 eps of PGD */
     int   suspicious;              /* how many of five signs there are: FGSM weaker than noise, PGD weaker than FGSM,
                                       transfer stronger than PGD (each by more than 1 point), unbounded above 5 %, a
@@ -22908,8 +22907,8 @@ SSLH_DEF void sslh_picture_overlay(sslh_ctx *c, const char *path, sslh_data data
 
        smooth_i = mean over j = 1 .. m of ds/dx_i at x + e_j,   e_j normal noise                                (1)
 
-   Where a score has saturated its gradient is small, though it depends on the pixel. Integrated gradients therefore
-   follow the straight path from a baseline b (a black image, unless the caller has another) to x:
+   Where a score has saturated, its gradient is small although the score depends on the pixel. Integrated gradients
+   therefore follow the straight path from a baseline b (zeros, unless the caller gives another) to x:
 
        path_i = (x_i - b_i) int_0^1 ds/dx_i at b + t (x - b) dt                                                 (2)
 
@@ -22935,7 +22934,7 @@ SSLH_DEF void sslh_picture_overlay(sslh_ctx *c, const char *path, sslh_data data
        CKA = |Y'X|^2 / (|X'X| |Y'Y|)     ' transposes, |.| is the Frobenius norm                                (5)
 
    Traps. A map can look right and say nothing: compare it with that of an untrained net (Adebayo et al. 2018). ds/dx
-   can be large at an edge that the net ignores in the end, because it is a product of the gradients of all layers. A
+   is often large at an edge whose removal would change the score little, because the first layers respond to edges. A
    place in the corner of a late map stands for more than the corner: its value was computed from half of the image. */
 
 /* A net that is looked into: in evaluation mode, without gradients of parameters, in a scope of its own. Functions call
@@ -23613,7 +23612,7 @@ SSLH_I_FN int sslh_i_attack_resolve(sslh_ctx *c, const char *op, sslh_attack_des
     return 1;
 }
 
-/* Euclidean length of the n numbers g[i] / std (divide 1) or g[i] std (divide 0), std of the channel of i, C channels.
+/* Euclidean length of n numbers, g[i] / std (divide 1) or g[i] std (divide 0), where std is that of the channel of i.
    */
 SSLH_I_FN double sslh_i_pixel_length(const sslh_real *g, size_t n, size_t C, const sslh_real *std, int divide) {
     double sum = 0;
@@ -28421,9 +28420,9 @@ SSLH_DEF sslh_net *sslh_chain(sslh_ctx *c, sslh_net *encoder, sslh_net *head) {
    never part; Net2Net therefore adds noise to the weights, which changes the function. Here the shares a_oj differ from
    output to output instead: gradients differ, the function does not.
 
-   Deeper: the new layer computes the identity on its inputs x, which are results of a ReLU and hence not negative;
-   where a batch norm follows its product, the gain and shift of that norm undo the normalisation by mean m and variance
-   v; or it is a residual block whose branch F adds nothing:
+   Deeper: the new layer leaves its inputs x as they are. In an MLP or convnet they are results of a ReLU, hence not
+   negative, and pass through (3); the gain and shift of a batch norm in the new layer undo its normalisation by mean m
+   and variance v (4). In a ViT or ConvNeXt the new layer is a residual block whose branch F adds nothing (5):
 
        y = relu(W x + b)     with W the identity and b = 0                                                    (3)
        gain = sqrt(v + eps), shift = m      eps = 1e-5, as in the norm                                        (4)
@@ -28510,7 +28509,7 @@ SSLH_I_FN sslh_net *sslh_i_stack_build(const sslh_i_stack *s) {
     sslh_net *net = s->convnet ? sslh_convnet(c, s->conv) : sslh_mlp(c, s->mlp);
     return sslh_i_net_bad(net) || !sslh_i_net_ready(net) ? NULL : net;
 }
-/* Gives the changed net `made` what is not in its tensors, preprocessing and mode, from the net that it is made of. */
+/* The changed net `made` takes from the net that it is made of what is not in the tensors: preprocessing and mode. */
 SSLH_I_FN sslh_net *sslh_i_structure_end(sslh_net *made, sslh_net *from) {
     if (sslh_i_net_bad(made)) return sslh_i_dummy_net(from->ctx);
     made->preprocess = from->preprocess;
@@ -28519,8 +28518,7 @@ SSLH_I_FN sslh_net *sslh_i_structure_end(sslh_net *made, sslh_net *from) {
     if (from->frozen) sslh_freeze(made, 1);
     return made;
 }
-/* 1 when `layer`, counted from 1, is at most `most`; 0 and an error otherwise, which says by `which` what the net has.
-   */
+/* 1 when `layer` is 1 to `most`; otherwise 0 and an error, in which `which` says what the net has. */
 SSLH_I_FN int sslh_i_structure_layer_ok(const char *op, sslh_net *net, int layer, int most, const char *which) {
     if (layer >= 1 && layer <= most) return 1;
     if (most < 1)
@@ -28930,10 +28928,10 @@ SSLH_DEF sslh_net *sslh_net_prune_filters(sslh_net *net, sslh_prune_desc d) {
      t      = max over the row or image x of |x| / 127,   p       = round(x / t), value by value      (2)
      y[o]   = t s[o] (sum over k of p[k] q[o][k]) + b[o]                                              (3)
 
-   where p[k] of a convolution are the K values of p on which the kernel lies for one place of the output. The sum of
-   (3) is one of integers: it has no rounding, whatever the order, and fits into 32 bits while K is at most 133,144,
-   because no product exceeds 127^2. What is lost are the roundings of (1) and (2), each at most half a step: |w - s q|
-   <= s / 2.
+   where p[k] of a convolution are the K values of p that the kernel covers at one place of the output (0 outside of the
+   image). The sum of (3) is one of integers: it has no rounding, whatever the order, and fits into 32 bits while K is
+   at most 133,144, because no product exceeds 127^2. Accuracy is lost only by the roundings of (1) and (2), each of at
+   most half a step: |w - s q| <= s / 2.
 
    Could a batch norm behind the convolution be multiplied into w first? That would change nothing in (1): its gain of
    channel o multiplies w[o] and s[o] alike and leaves q[o] as it is. So norms stay where they are, in float.
