@@ -56088,9 +56088,12 @@ SSLH_I_FN int sslh_i_py_recall(sslh_i_pickle *p, uint64_t index) {
         return sslh_i_bad(p->s, p->at, "the pickle recalls what it did not remember");
     return sslh_i_py_push_value(p, p->memo[index] - 1);
 }
-/* The instructions that push a number or a text; -1: op is another one. Their names in Python: N none, K M J integers
-   of 1, 2 and 4 bytes, 0x8a long, G float; texts and bytes with lengths of 1 byte U C 0x8c, 4 bytes X T B, 8 bytes 0x8d
-   0x8e. */
+/* The instructions that push a number or a text; -1: op is another one.
+
+     N               None                               U C 0x8c     text or bytes, their length in 1 byte
+     0x88 0x89       True, False                        X T B        the same, length in 4 bytes
+     K M J 0x8a      integer of 1, 2, 4, n bytes        0x8d 0x8e    the same, length in 8 bytes
+     G               double */
 SSLH_I_FN int sslh_i_py_constant(sslh_i_pickle *p, uint8_t op) {
     uint64_t v;
     switch (op) {
@@ -56107,10 +56110,15 @@ SSLH_I_FN int sslh_i_py_constant(sslh_i_pickle *p, uint8_t op) {
     default: return -1;
     }
 }
-/* Executes one instruction other than those; its operands are at p->at. Names: ( mark, 0 pop, 1 pop down to the mark,
-   } ] ) empty dict, list, tuple, t l tuple and list from the mark, s u one and several entries of a dict, a e of a
-   list, q r 0x94 put into the memo, h j get from it, c 0x93 a class by its name, R 0x81 call (reduce, new object), b
-   build (set attributes), Q a value that lies outside of the pickle (a persistent id; PyTorch's storages). */
+/* Executes one instruction other than those; its operands are at p->at.
+
+     (               pushes a mark                      q r 0x94     puts the top of the stack into the memo
+     0 1             takes one value; all to the mark   h j          pushes a value of the memo
+     } ] ) 0x8f      empty dict, list, tuple, set       c 0x93       class by its name
+     t l             tuple, list of all to the mark     R 0x81       calls a class with a tuple of arguments
+     0x85 .. 0x87    tuple of 1, 2, 3 values            b            sets the attributes of an object
+     s u             one entry, several, into a dict    Q            value that is not in the pickle, by its name:
+     a e 0x90        one, several into a list; a set                 in PyTorch's files a storage */
 SSLH_I_FN int sslh_i_py_instruction(sslh_i_pickle *p, uint8_t op) {
     size_t from, at[2], n[2];
     uint64_t v;
