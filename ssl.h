@@ -1735,11 +1735,12 @@ SSLH_API void sslh_save_net(sslh_net *net, const char *path);
    axis order, without architecture and preprocessing. At most 4 GB. */
 SSLH_API void sslh_save_npz(sslh_net *net, const char *path);
 /* Reads into an existing net, all or nothing: after an error nothing has changed. The file may be safetensors, NumPy's
-   archive (.npz) or PyTorch's (.pth, .pt; of any version, state dictionaries alone or in the file of a whole run, whose
-   entry "state_dict", "model", "model_state_dict" or "net" is then read; other dictionaries' names come with theirs in
-   front, "teacher.backbone.cls_token"). Nothing in a file is run. F32, F16, BF16, F64 and integers are converted.
-   Preprocessing that the file does not give is kept. One of our files (it has metadata that begin with "sslh.") must
-   have the right CRC-32. Returns the number of tensors read. */
+   archive (.npz) or a file of torch.save (.pth, .pt) of any version of PyTorch, which holds a state dictionary alone or
+   in a larger dictionary, the file of a whole run. Of the latter the entry "state_dict", "model", "model_state_dict" or
+   "net" is read, without its name in front; tensors in other dictionaries inside have the names of these in front, as
+   in "teacher.backbone.cls_token". No code in a file is run. F32, F16, BF16, F64 and integers are converted.
+   Preprocessing that the file does not give stays as it is. A file that this library has written (it has metadata that
+   begin with "sslh.") must have the right CRC-32. Returns the number of tensors read. */
 SSLH_API int sslh_load_weights(sslh_net *net, const char *path, sslh_load_desc desc);
 /* Builds the architecture that the file names, one of those above or that of an autoencoder, then reads the weights.
    The net is in evaluation mode; after an error it is an inert net. */
@@ -1755,10 +1756,11 @@ typedef struct sslh_onnx_desc {
     int         channels_last; /* 1: images come in, and maps go out, as (N,H,W,C); default 0: as (N,C,H,W) */
 } sslh_onnx_desc;
 /* Writes a net in evaluation mode as an ONNX graph (opset 17) with its weights inside, for ONNX Runtime and other
-   programs: "input" to "output", the number of samples free and called "batch", all other sizes those of .input. Images
-   are what sslh_forward takes, normalised (as sslh_get_preprocess says; the text is in the file too), but with their
-   channels second; texts are 64-bit integers. Nets of your own can be exported too, if their operations are among those
-   that docs/onnx.md lists; another operation is an error that names it. At most 2 GB. The net stays as it is. */
+   programs. The graph computes "output" from "input"; the number of samples is free and called "batch", all other sizes
+   are those of .input. Images are what sslh_forward takes, normalised as sslh_get_preprocess says (the file's metadata
+   have this too), but with their channels second; texts are 64-bit integers. Nets of your own can be exported too, if
+   their operations are among those that docs/onnx.md lists; another operation is an error that names it. The file has
+   at most 2 GB. The net stays as it is. */
 SSLH_API void sslh_export_onnx(sslh_net *net, const char *path, sslh_onnx_desc desc);
 
 /* Which colours of an image an encoder sees: all as they are, or parts of L*a*b* (sslh_rgb_to_lab). The last two are
@@ -4148,8 +4150,9 @@ SSLH_API float sslh_frechet(sslh_ctx *c, const sslh_tensor *a, const sslh_tensor
 /*  >>api-classifiers  classifiers and clusters on features                                                          */
 /* ================================================================================================================== */
 /* A forest of trees, a linear SVM, logistic regression and k-means, on features (n,D): those of sslh_features or any
-   others. Labels are n numbers from 0 to classes - 1. Everything is the same for any number of threads. After an error
-   a classifier is NULL, which every function takes. */
+   others; n are the rows, D their width, K the classes. Labels are n numbers from 0 to classes - 1. The equations are
+   in >>classifiers. Everything is the same for any number of threads. After an error a classifier is NULL, which every
+   function takes. */
 
 #ifndef SSLH_WITH_CLASSIFIERS
 #define SSLH_WITH_CLASSIFIERS SSLH_WITH_ALL
@@ -4162,16 +4165,17 @@ typedef struct sslh_classifier sslh_classifier; /* owned by its context */
 
 typedef struct sslh_forest_desc {
     int trees;         /* 1 to 100000; default 100 */
-    int features;      /* drawn anew for each split, of which the best is taken; at most D; default the whole part of
-                          sqrt(D) */
-    int max_depth;     /* of splits one below the other; default: until every leaf holds one class */
-    int min_leaf;      /* samples that a leaf has at the least, repeats counted; default 1 */
+    int features;      /* how many are drawn anew for each split, of which the best is taken; at most D; default
+                          sqrt(D), rounded down */
+    int max_depth;     /* splits from the root to a leaf, at most; default: until every leaf holds one class */
+    int min_leaf;      /* samples that a leaf has at least, repeats counted; default 1 */
     int no_bootstrap;  /* 1: every tree sees all samples once; 0: n samples that are drawn with repeats */
     uint64_t seed;     /* of the draws */
 } sslh_forest_desc;
-/* Random forest (Breiman 2001): trees of splits "feature <= threshold" by Gini's impurity, which vote by the shares of
-   the classes in their leaves. Features are rounded to float. Scale and monotone changes of a feature change nothing
-   but where thresholds lie. Errors: labels out of range, fewer than two classes, NaN or Inf. */
+/* Random forest (Breiman 2001): trees of splits "feature <= threshold", chosen by Gini's impurity, which vote by the
+   shares of the classes in their leaves. Features are rounded to float. A forest stays the same, but for its
+   thresholds, when a feature is scaled or changed by another rising function. Errors: labels out of range, fewer than
+   two classes, NaN or Inf. */
 SSLH_API sslh_classifier *sslh_forest(sslh_ctx *c, sslh_tensor *x, const int32_t *labels, int classes,
                                       sslh_forest_desc desc);
 /* Tree number tree as text, a line for each split and leaf; returns its length, out may be NULL. */
@@ -4179,12 +4183,14 @@ SSLH_API size_t sslh_forest_print(const sslh_classifier *k, int tree, char *out,
 
 typedef struct sslh_svm_desc {
     float cost;           /* C, what a violated margin costs beside the size of the weights; above 0; default 1 */
-    float tolerance;      /* ends when the gradient is this times what it was at 0; above 0; default 1e-4 */
+    float tolerance;      /* it ends when the gradient has at most this share of its length at W = 0; above 0; default
+                             1e-4 */
     int   iterations;     /* of Newton's method, at most; default 100 */
     int   no_standardise; /* 1: features as they are; 0: mean 0 and deviation 1 by the training rows */
 } sslh_svm_desc;
-/* Linear support vector machine, one against the rest, squared hinge: minimises |w|^2 / 2 + C sum max(0, 1 - y w x)^2
-   for each class, the bias a weight like the others, as scikit-learn's LinearSVC (Fan et al. 2008) does. */
+/* Linear support vector machine, one class against the rest, squared hinge loss: minimises for each class |w|^2 / 2 +
+   C sum over the rows x of max(0, 1 - s w x)^2, where s is 1 for rows of the class and -1 for others, and the bias is a
+   weight like the others; scikit-learn's LinearSVC (Fan et al. 2008) does the same. */
 SSLH_API sslh_classifier *sslh_svm(sslh_ctx *c, sslh_tensor *x, const int32_t *labels, int classes, sslh_svm_desc desc);
 
 typedef struct sslh_logistic_desc {
@@ -4193,8 +4199,8 @@ typedef struct sslh_logistic_desc {
     int   iterations;     /* as in sslh_svm_desc */
     int   no_standardise; /* as in sslh_svm_desc */
 } sslh_logistic_desc;
-/* Multinomial logistic regression: the mean cross-entropy plus l2 / 2 |W|^2, the bias free, solved to the optimum for
-   one strength, which sslh_linear_probe chooses among five and need not reach. */
+/* Multinomial logistic regression: minimises the mean cross-entropy plus l2 |W|^2 / 2, the bias without a penalty. It
+   reaches the optimum for one .l2; sslh_linear_probe chooses among five strengths and may stop before the optimum. */
 SSLH_API sslh_classifier *sslh_logistic(sslh_ctx *c, sslh_tensor *x, const int32_t *labels, int classes,
                                         sslh_logistic_desc desc);
 
@@ -4213,12 +4219,13 @@ typedef struct sslh_classifier_info {
     float gradient;            /* size of the gradient there, as a part of that at 0 */
 } sslh_classifier_info;
 SSLH_API sslh_classifier_info sslh_classifier_query(const sslh_classifier *k);
-/* Scores (n,K) of features x (n,D), persistent: a forest's and logistic regression's are probabilities, those of an SVM
-   w x + b of each class, above 0 on its side of the plane and 1 where the margin ends. */
+/* Scores (n,K) of features x (n,D), persistent. Those of a forest and of logistic regression are probabilities. Those
+   of an SVM are w x + b of each class: above 0 on the side of the plane that belongs to the class, 1 where its margin
+   ends. */
 SSLH_API sslh_tensor *sslh_classifier_scores(sslh_classifier *k, sslh_tensor *x);
 /* The class with the largest score (the first of equal ones) of each row, (n) SSLH_I32, persistent. */
 SSLH_API sslh_tensor *sslh_classifier_predict(sslh_classifier *k, sslh_tensor *x);
-/* The share of rows whose label that is. */
+/* The share of the rows of x (n,D) for which sslh_classifier_predict gives their label; labels (n). */
 SSLH_API float sslh_classifier_accuracy(sslh_classifier *k, sslh_tensor *x, const int32_t *labels);
 
 typedef struct sslh_kmeans_desc {
@@ -4230,39 +4237,42 @@ typedef struct sslh_kmeans_desc {
 typedef struct sslh_clusters {
     sslh_tensor *centres;  /* (K,D), persistent */
     sslh_tensor *member;   /* (n) SSLH_I32, persistent: the cluster of each row */
-    double inertia;        /* sum of the squared distances to them */
+    double inertia;        /* sum of the squared distances of the rows to the centres of their clusters */
     int iterations;        /* of the run that was best */
 } sslh_clusters;
 /* k-means: Lloyd's algorithm until no row changes its cluster, from centres that are drawn far apart (k-means++, Arthur
-   & Vassilvitskii 2007; of 2 + ln K candidates the best). A cluster that loses all rows gets the row that lies farthest
-   from its centre. */
+   & Vassilvitskii 2007; of 2 + ln K candidates the best). A cluster that loses all its rows is given that row of the
+   others which lies farthest from the centre it has. */
 SSLH_API sslh_clusters sslh_kmeans(sslh_ctx *c, sslh_tensor *x, sslh_kmeans_desc desc);
 /* The nearest of centres (K,D) to each row of x (n,D): (n) SSLH_I32, persistent. */
 SSLH_API sslh_tensor *sslh_nearest_centres(sslh_ctx *c, sslh_tensor *x, sslh_tensor *centres);
-/* How n clusters agree with n labels (both from 0). accuracy: of the best pairing of clusters with classes, one to one
-   (Kuhn's Hungarian method); nmi: mutual information over the mean of both entropies; ari: Rand's index less what
-   chance gives (Hubert & Arabie 1985), 0 for chance and 1 for the same. */
+/* How the clusters of n rows agree with their labels (both counted from 0). accuracy: of the best pairing of clusters
+   with classes, one to one (Kuhn's Hungarian method). nmi, normalised mutual information: divided by the mean of both
+   entropies. ari, the adjusted Rand index: Rand's index less what chance gives (Hubert & Arabie 1985), 0 for chance and
+   1 for the same groups. */
 typedef struct sslh_agreement { float accuracy, nmi, ari; } sslh_agreement;
 SSLH_API sslh_agreement sslh_cluster_agreement(sslh_ctx *c, const int32_t *clusters, const int32_t *labels, int n);
 
-/* How often rows of class i were said to be of class j: (K,K) SSLH_I32, persistent, from n labels and what was said of
-   the same rows (sslh_classifier_predict), both in 0 .. classes - 1. */
+/* How often rows of class i were predicted to be of class j: entry (i,j) of (K,K) SSLH_I32, persistent, from n labels
+   and the predictions of the same rows, said (sslh_classifier_predict), both in 0 .. classes - 1. */
 SSLH_API sslh_tensor *sslh_confusion(sslh_ctx *c, const int32_t *labels, const int32_t *said, int n, int classes);
 typedef struct sslh_class_measures {
     float accuracy;
-    float precision, recall, f1; /* means over the classes that have rows or were said (macro averages) */
+    float precision, recall, f1; /* means over the classes that have rows or were predicted (macro averages) */
 } sslh_class_measures;
-/* Of each class, into arrays (K) or NULL: precision, the share of what was said that is right; recall, the share of its
-   rows that was found; F1, their harmonic mean. Each is 0 where there is nothing to divide by. */
+/* Of each class, into arrays (K) or NULL: precision, the share of the rows predicted to be of the class that are of it;
+   recall, the share of the rows of the class that were predicted to be of it; F1, the harmonic mean of the two. Each is
+   0 where there is nothing to divide by. */
 SSLH_API sslh_class_measures sslh_confusion_measures(const sslh_tensor *confusion, float *precision, float *recall,
                                                      float *f1);
-/* Expected calibration error (Guo et al. 2017): the mean difference of confidence, the largest of the probabilities
-   (n,K), and accuracy, over so many bins of equal width, weighted by their rows; 0 for a classifier that is right as
-   often as it says. Into arrays (bins) or NULL: mean confidence, accuracy (both 0 in an empty bin) and rows of each
+/* Expected calibration error (Guo et al. 2017). The confidence of a row is the largest of its probabilities (n,K). Rows
+   are put into bins of equal width by their confidence; the result is the absolute difference between mean confidence
+   and accuracy of a bin, averaged over the bins with their numbers of rows as weights: 0 for a classifier that is right
+   as often as it says. Into arrays (bins) or NULL: mean confidence, accuracy (both 0 in an empty bin) and rows of each
    bin. bins 1 to 1000; probabilities outside 0 to 1 are an error. */
 SSLH_API float sslh_calibration_error(sslh_ctx *c, const sslh_tensor *probabilities, const int32_t *labels, int bins,
                                       float *confidence, float *accuracy, int32_t *rows);
-/* A confusion matrix as a table, at most 100 classes: rows are labels, columns what was said, each cell as dark as its
+/* A confusion matrix as a table, at most 100 classes: rows are labels, columns predictions, each cell as dark as its
    share of the row. names of the classes NULL: numbers; title NULL: none. */
 SSLH_API void sslh_picture_confusion(sslh_ctx *c, const char *path, const sslh_tensor *confusion,
                                      const char *const *names, const char *title);
@@ -4370,9 +4380,9 @@ SSLH_API sslh_tensor *sslh_seed_loss(sslh_ctx *c, sslh_tensor *student, sslh_ten
 typedef struct sslh_widen_desc {
     int      layer;    /* of sslh_mlp, or block of sslh_convnet, from 1; not the last one; must be given */
     int      width;    /* afterwards; default twice what it is */
-    float    noise;    /* how unequally copies of a unit share the weights that lead out of it, at least 0, below 1;
-                          default 0.5; SSLH_OFF: equally, and copies then stay copies for ever */
-    uint64_t seed;     /* of the draws of units to be copied and of shares */
+    float    noise;    /* how unequally the copies of a unit share the weights that lead out of it, at least 0, below 1;
+                          default 0.5; SSLH_OFF: equally, and then training never makes the copies differ */
+    uint64_t seed;     /* of the draws: which units are copied, and their shares */
 } sslh_widen_desc;
 /* Net2WiderNet (Chen, Goodfellow, Shlens 2016): a net that computes the same function, to rounding, in both modes, with
    copies of randomly drawn units. Errors: a net of another kind or of 8-bit weights, group norm, a smaller width. */
@@ -4412,8 +4422,9 @@ SSLH_API sslh_net *sslh_net_prune_filters(sslh_net *net, sslh_prune_desc desc);
 /* ================================================================================================================== */
 /*  >>api-quantize  nets of 8-bit weights for inference                                                               */
 /* ================================================================================================================== */
-/* A trained net made small: its weights as 8-bit integers, for use only. Linear layers and convolutions, where nearly
-   all weights and multiply-adds are, are computed with integers; norms, softmax, attention, activations stay float. */
+/* A trained net in a quarter of the bytes: its weights as 8-bit integers, for inference only. Linear layers and
+   convolutions, where nearly all weights and multiply-adds are, are computed with integers; norms, softmax, attention
+   and activations stay float. */
 
 #ifndef SSLH_WITH_QUANTIZE
 #define SSLH_WITH_QUANTIZE SSLH_WITH_ALL
@@ -4424,23 +4435,26 @@ SSLH_API sslh_net *sslh_net_prune_filters(sslh_net *net, sslh_prune_desc desc);
 #if SSLH_WITH_QUANTIZE
 typedef struct sslh_quantize_desc {
     const char *keep;      /* weights whose full name contains this text stay float, as "patch_embed"; default none */
-    int         min_count; /* weights with fewer values stay float, at least 0; default 256; SSLH_OFF: none for this */
+    int         min_count; /* weights with fewer values stay float, at least 0; default 256; SSLH_OFF: no weight stays
+                              float because it is small */
 } sslh_quantize_desc;
-/* A copy of the net, children included, whose weights of linear layers (O,I) and convolutions (O,Kh,Kw,I) are 8-bit
-   integers with one scale for each output channel (Jacob et al. 2018; the equations are in >>quantize). The copy is in
-   evaluation mode, frozen, and for inference only: a gradient that would have to pass through it is an error. Inputs of
-   these layers are rounded to 8 bits as they come, by the largest absolute value of the row (linear layers) or of the
-   image (convolutions), so that no calibration is needed, and an input has the same features alone and in a batch. Sums
-   are integers, hence the same on every processor. The weight "fc.weight" becomes a state of type SSLH_U8, 128 + q, and
-   "fc.weight_scale" (O) a further state. Layers of groups, layers with more than 65,536 inputs per output and weights
-   that a net does not use through sslh_layer_linear or sslh_layer_conv (embeddings) stay float. Errors: a weight that
-   is NaN or Inf, a net that is one of 8 bits already, no weight that could be made small. */
+/* A copy of the net, children included, whose weights of linear layers (O,I) and convolutions (O,Kh,Kw,I), O outputs, I
+   inputs, a kernel of Kh x Kw, are 8-bit integers q with one scale for each output channel (Jacob et al. 2018; the
+   equations are in >>quantize). The copy is in evaluation mode, frozen, and for inference only: a gradient that would
+   have to pass through it is an error. Inputs of these layers are rounded to 8 bits as they come, by the largest
+   absolute value of the row (linear layers) or of the image (convolutions), so that no calibration is needed, and an
+   input has the same features alone and in a batch. Sums are integers, hence the same on every processor. The weight
+   "fc.weight" becomes a state of type SSLH_U8, which holds 128 + q, and "fc.weight_scale" (O) a further state.
+   Convolutions in groups, layers with more than 65,536 inputs per output and weights that a net does not use through
+   sslh_layer_linear or sslh_layer_conv (embeddings) stay float. Errors: a weight that is NaN or Inf, a net of 8-bit
+   weights, no weight that could become integers. */
 SSLH_API sslh_net *sslh_quantize(sslh_net *net, sslh_quantize_desc desc);
 /* Sets the weights of linear layers and convolutions to 0 that have the smallest absolute values in the whole net,
-   children included, until share of them (above 0, below 1; rounded) are 0, and returns how many are (Han, Pool,
-   Tran, Dally 2015). Of equal values the first go. The shapes stay, so a file that is compressed becomes smaller, but
-   nothing becomes faster (sslh_net_prune_filters makes a narrower net). Training moves the zeros again: to fine-tune,
-   call it after every epoch, as from the callback of sslh_train. Norms, biases and embeddings are left alone. */
+   children included, until the share `share` of them (above 0, below 1; the number is rounded) is 0, and returns how
+   many are (Han, Pool, Tran, Dally 2015). Of equal values the first become 0. The shapes stay, so a file that is
+   compressed becomes smaller, but nothing becomes faster (sslh_net_prune_filters makes a narrower net). Training moves
+   the zeros again: to fine-tune, call this function after every epoch, for example from the callback of sslh_train.
+   Norms, biases and embeddings are left alone. */
 SSLH_API int64_t sslh_prune_magnitude(sslh_net *net, float share);
 /* Bytes of all parameters and states of a net, children included: what sslh_save_net writes, but for the header. */
 SSLH_API int64_t sslh_net_bytes(sslh_net *net);
@@ -4463,9 +4477,9 @@ enum { SSLH_UNKNOWN = 255, SSLH_MAP_CLASSES = 32 }; /* in 8-bit maps; the most c
 /* Images and their maps as one data set with the fields "image" and "map" (8-bit, one channel): sample i is image i of
    images and image i of maps, of the same height and width. grey (classes) lists the value of each class in the files,
    other values are SSLH_UNKNOWN; NULL: the values in the files are the classes already. A copy in the context of
-   images. Two parts of one folder will do:
+   images. The two may be parts of one folder:
        static const int32_t grey[2] = { 255, 0 };           // class 0 is white, class 1 black
-       sslh_data all  = sslh_load_images(c, "slices");      // image_00.png .. image_19.png, label_00.png ..
+       sslh_data all  = sslh_load_images(c, "slices");      // by name: image_00.png .. image_19.png, label_00.png ..
        sslh_data data = sslh_data_with_maps(sslh_data_range(all, 0, 20), sslh_data_range(all, 20, 40), grey, 2);
    Errors: different numbers or sizes, maps with more than one channel, a value that is no class (with grey NULL), two
    classes of one grey. */
@@ -4479,8 +4493,9 @@ typedef struct sslh_map_recipe {
     int   rotate90;       /* 1: a random number of quarter turns, square tiles only */
     float elastic;        /* standard deviation, in pixels, of the displacement of a pixel along each axis, 0 to 1000 */
     float elastic_width;  /* deviation in pixels of the Gaussian that smooths displacements, 0.5 to 64; default 8 */
-    float brightness;     /* of the image alone: factor drawn from 1 - a to 1 + a, 0 to 1 */
-    float contrast;       /* likewise, of the distance from the mean of the tile */
+    float brightness;     /* of the image alone, 0 to 1: its values are multiplied by a random factor, from
+                             1 - .brightness to 1 + .brightness */
+    float contrast;       /* likewise for the distance of the values from the mean of the tile; comes first */
     float mean[4], std[4];/* y = (x - mean) / std per channel; std 0: the channel stays as it is */
 } sslh_map_recipe;
 /* Tiles of a batch of sslh_data_with_maps: *x (N,height,width,C) real, *map (N,height,width) I32 with -1 for unknown
@@ -4502,9 +4517,10 @@ typedef struct sslh_unet_desc {
    encoder whose intermediate results are no maps. */
 SSLH_API sslh_net *sslh_unet(sslh_ctx *c, sslh_net *encoder, sslh_unet_desc desc);
 
-/* 1 - the mean over classes of (2 sum p t + 1) / (sum p + sum t + 1), where p is the softmax of logits (..,K), t is 1
-   for the class of a pixel, and sums are over all pixels with labels (..) I32 other than ignore (Milletari et al. 2016,
-   with sums for their sums of squares). A rare class counts as much as a frequent one. */
+/* The Dice loss, (4) of >>segment: 1 - the mean over classes k of (2 sum p_k t_k + 1) / (sum p_k + sum t_k + 1), where
+   p is the softmax of logits (..,K), t_k is 1 at pixels of class k and 0 elsewhere, and the sums are over all pixels
+   whose labels (..) I32 are not ignore (Milletari et al. 2016, who have sums of squares below). A rare class counts as
+   much as a frequent one. */
 SSLH_API sslh_tensor *sslh_dice_loss(sslh_ctx *c, sslh_tensor *logits, sslh_tensor *labels, int ignore);
 
 typedef struct sslh_segment_desc {
@@ -4516,9 +4532,9 @@ typedef struct sslh_segment_desc {
                              read during the call */
 } sslh_segment_desc;
 /* Training of a net that gives logits (N,H,W,K), by cross-entropy and Dice loss, on data of sslh_data_with_maps: for
-   sslh_train. It is not in sslh_methods, because it is a task and no pretraining. Number: the mean IoU in the tiles of
-   a step. Training: batch=1 optimizer=adam lr=1e-3 schedule=cosine; a batch is counted in images, each of which gives
-   .tiles of the recipe. */
+   sslh_train. It is not in sslh_methods, because it is a task and no pretraining. Number: the mean IoU (see
+   sslh_map_score) in the tiles of a step. Training: batch=1 optimizer=adam lr=1e-3 schedule=cosine; a batch is counted
+   in images, each of which gives .tiles of the recipe. */
 SSLH_API sslh_method sslh_segment(sslh_ctx *c, sslh_net *net, sslh_segment_desc desc);
 
 typedef struct sslh_tiles_desc {
@@ -4535,21 +4551,21 @@ SSLH_API sslh_tensor *sslh_segment_image(sslh_ctx *c, sslh_net *net, sslh_data d
 /* The most probable class of each pixel, from (H,W,K) into map (H,W). */
 SSLH_API void sslh_segment_map(const sslh_tensor *probabilities, uint8_t *map);
 
-/* How well maps agree with the truth, over the pixels of all images together: IoU is intersection over union, Dice is 2
-   intersection / (sum of both sizes). A class that neither has is not in the means, and its numbers are -1. accuracy,
-   the share of pixels that are right, is high where one class covers most of the image: look at the IoU of the
-   others. */
+/* How well maps agree with the truth, over the pixels of all images together. For class k let P be the pixels that the
+   maps give this class and T those that truly have it: IoU (intersection over union) is |P and T| / |P or T|, Dice is
+   2 |P and T| / (|P| + |T|). A class for which both are empty is not in the means, and its numbers are -1. accuracy,
+   the share of pixels that are right, is high where one class covers most of the image: look at the other classes. */
 typedef struct sslh_map_score {
     int     classes;
     int64_t pixels;       /* of known class */
     float   accuracy, mean_iou, mean_dice;
     float   iou[SSLH_MAP_CLASSES], dice[SSLH_MAP_CLASSES];
 } sslh_map_score;
-/* Of two maps of count pixels; where truth is SSLH_UNKNOWN, what was said does not matter. Elsewhere a value that is no
-   class is an error. */
+/* The score of a predicted map, said (count), against truth (count), each a class for each of count pixels. Where truth
+   is SSLH_UNKNOWN the prediction does not matter; elsewhere a value that is no class is an error. */
 SSLH_API sslh_map_score sslh_map_compare(sslh_ctx *c, const uint8_t *said, const uint8_t *truth, size_t count,
                                          int classes);
-/* Of what the net says of all images of a data set of sslh_data_with_maps. */
+/* The score of the maps that sslh_segment_image predicts for all images of a data set of sslh_data_with_maps. */
 SSLH_API sslh_map_score sslh_segment_evaluate(sslh_ctx *c, sslh_net *net, sslh_data data, sslh_tiles_desc desc);
 /* Image number index as a PNG with map (H,W) over it: pixels of classes from 1 on are half tinted, each class in its
    own colour; map NULL: that of the data. */
@@ -4561,7 +4577,8 @@ SSLH_API void sslh_picture_overlay(sslh_ctx *c, const char *path, sslh_data data
 /* ================================================================================================================== */
 /* Maps that say which pixels a score depends on, where a net is active, how alike two nets are. A net is whatever
    sslh_forward runs: sslh_probe_keep makes one of an encoder and a probe that takes pixels in [0,1]. Its output (N,K)
-   has a score for each class; of an encoder without a classifier the scores are the features, maps and tokens averaged.
+   has a score for each class. Of an encoder without a classifier the scores are the features; those of a map are
+   averaged over its places, those of tokens over the tokens.
    x is a batch as the net takes it. target (N) I32 in 0..K-1 is the score that is asked about, NULL the largest one of
    each sample. The net runs in evaluation mode; its modes, its gradients and the caller's tape stay as they are.
    Results are tensors of the step without history. */
@@ -4577,25 +4594,27 @@ typedef struct sslh_inside_desc {
     const char *tap;      /* Grad-CAM and activations: an intermediate result that is a map; default the last one */
     int   samples;        /* SmoothGrad: noisy copies, default 25; integrated gradients: points of the path, default 32;
                              at most 100000 */
-    float noise;          /* SmoothGrad: deviation of the noise, as a share of largest less smallest value of a sample;
-                             default 0.15; SSLH_OFF: none */
+    float noise;          /* SmoothGrad: standard deviation of the noise, as a share of the largest less the smallest
+                             value of a sample; default 0.15; SSLH_OFF: none */
     sslh_tensor *baseline;/* integrated gradients: where the path begins, of x's shape or broadcast to it; default 0 */
     int   window;         /* occlusion: side in pixels of the square that is covered; default a quarter of the height */
     int   stride;         /* occlusion: pixels from one square to the next; default half a window */
     float fill;           /* occlusion: value of the covered pixels, at least 0; default 0.5; SSLH_OFF: 0 */
-    int   power;          /* activations: p, 1 to 8; default 2 */
+    int   power;          /* activations: the power p to which |A| is raised, 1 to 8; default 2 */
 } sslh_inside_desc;
-/* ds/dx of x's shape, s the target's score (Simonyan et al. 2014). Its absolute value is the saliency map. */
+/* ds/dx, of x's shape, where s is the target's score (Simonyan, Vedaldi, Zisserman 2014). Its absolute value is the
+   saliency map. */
 SSLH_API sslh_tensor *sslh_saliency(sslh_ctx *c, sslh_net *net, sslh_tensor *x, sslh_tensor *target);
 /* The mean of ds/dx over noisy copies of x (Smilkov et al. 2017). The noise takes the context's next stream. */
 SSLH_API sslh_tensor *sslh_smooth_grad(sslh_ctx *c, sslh_net *net, sslh_tensor *x, sslh_tensor *target,
                                        sslh_inside_desc desc);
-/* (x - b) times the mean of ds/dx over the straight path from the baseline b to x (Sundararajan et al. 2017, eq. 3), of
-   x's shape: the values of a sample sum up to s(x) - s(b), but for the error of the midpoint rule. */
+/* (x - b) times the mean of ds/dx over the straight path from the baseline b to x (Sundararajan, Taly, Yan 2017,
+   eq. 3), of x's shape: the values of a sample sum up to s(x) - s(b), but for the error of the midpoint rule. */
 SSLH_API sslh_tensor *sslh_integrated_gradients(sslh_ctx *c, sslh_net *net, sslh_tensor *x, sslh_tensor *target,
                                                 sslh_inside_desc desc);
 /* Grad-CAM (Selvaraju et al. 2017, eq. 1 and 2) of the map A (N,h,w,C) that .tap names -> (N,h,w,1): max(0, sum over k
-   of a_k A_k), a_k the mean of ds/dA_k over the places. A net without a map is an error. */
+   of a_k A_k), A_k channel k of the map, a_k the mean of ds/dA_k over the h w places. A net without a map is an
+   error. */
 SSLH_API sslh_tensor *sslh_grad_cam(sslh_ctx *c, sslh_net *net, sslh_tensor *x, sslh_tensor *target,
                                     sslh_inside_desc desc);
 /* How much the score falls when a square of the images x (N,H,W,C) is covered (Zeiler & Fergus 2014) -> (N,R,S,1),
@@ -4611,11 +4630,11 @@ SSLH_API sslh_tensor *sslh_activation_map(sslh_ctx *c, sslh_net *net, sslh_tenso
    class token and patches is an error. */
 SSLH_API sslh_tensor *sslh_class_attention(sslh_ctx *c, sslh_net *net, sslh_tensor *x);
 /* Attention rollout (Abnar & Zuidema 2020) -> (N,h,w,1): the class token's row of the product over all blocks of
-   (A + I) / 2, A the mean over the heads. */
+   (M + 1) / 2, M the attention weights of a block averaged over its heads, 1 the identity matrix. */
 SSLH_API sslh_tensor *sslh_attention_rollout(sslh_ctx *c, sslh_net *net, sslh_tensor *x);
-/* Linear CKA (Kornblith et al. 2019) of two representations of the same samples, (n,D) and (n,E): 1 when they agree up
-   to a turn and a factor, near 0 when they have nothing in common; n well above D and E, because few samples make it
-   larger. A constant representation has 0. */
+/* Linear CKA (centred kernel alignment, Kornblith et al. 2019) of two representations of the same samples, (n,D) and
+   (n,E): 1 when they agree up to a rotation and a factor, near 0 when they have nothing in common. Take n well above D
+   and E: of few samples CKA is too large. A constant representation has 0. */
 SSLH_API float sslh_cka(sslh_ctx *c, sslh_tensor *a, sslh_tensor *b);
 /* A map (N,h,w,C), of which absolute values are added up over C, drawn over images (N,H,W,1 or 3) in [0,1] as colours
    from blue to red -> (N,H,W,3). In each sample the largest value is red, after the largest hundredth has been cut, and
@@ -4631,9 +4650,10 @@ SSLH_API void sslh_inside_picture(sslh_ctx *c, const char *path, sslh_net *net, 
 /* ================================================================================================================== */
 /*  >>api-robust  attacks, corruptions, training against them                                                         */
 /* ================================================================================================================== */
-/* How little has to change in an image until a net says something else, and nets that bear more. Nets take images
-   (N,H,W,C) in [0,1] and give scores (N,K), as those of sslh_probe_keep, sslh_classifier_net and sslh_with_head do; one
-   whose preprocessing normalises images is an error (put it into sslh_with_head). */
+/* How little has to change in an image until a net gives another class, and how nets become robust against such
+   changes. The equations are in >>robust. Nets take images (N,H,W,C) in [0,1] and give scores (N,K), as those of
+   sslh_probe_keep, sslh_classifier_net and sslh_with_head do; one whose preprocessing normalises images is an error
+   (put it into sslh_with_head). */
 
 #ifndef SSLH_WITH_ROBUST
 #define SSLH_WITH_ROBUST SSLH_WITH_ALL
@@ -4643,18 +4663,20 @@ SSLH_API void sslh_inside_picture(sslh_ctx *c, const char *path, sslh_net *net, 
 #endif
 #if SSLH_WITH_ROBUST
 typedef enum sslh_attack_kind {
-    SSLH_PGD = 1, /* Madry et al. 2018: .steps steps uphill, each followed by a projection onto the ball */
-    SSLH_FGSM,    /* Goodfellow et al. 2015: one step of length eps uphill from the image itself */
+    SSLH_PGD = 1, /* projected gradient descent (Madry et al. 2018): .steps steps that raise the loss, each followed by
+                     a projection onto the ball, which is all that .eps and .l2 allow */
+    SSLH_FGSM,    /* fast gradient sign method (Goodfellow et al. 2015): one such step of length eps from the image */
     SSLH_NOISE    /* a random direction of length eps, for comparison */
 } sslh_attack_kind;
 typedef struct sslh_attack_desc {
     int   kind;            /* an sslh_attack_kind; default SSLH_PGD */
     int   l2;              /* 1: the difference has at most the length eps in each image (Euclidean norm); 0: no value
                               changes by more than eps */
-    float eps;             /* at most 1, .l2 at most 1000; default 8/255, .l2 0.5; SSLH_OFF: 0, nothing is changed */
+    float eps;             /* the size of the change: at most 1, with .l2 at most 1000; default 8/255, with .l2 0.5;
+                              SSLH_OFF: 0, nothing is changed */
     int   steps;           /* PGD: 1 to 10000; default 10 */
     float step;            /* PGD: length of a step; default eps / 4 */
-    int   no_random_start; /* PGD: 1: from the image, 0: from a random point of the ball */
+    int   no_random_start; /* PGD: 1: begins at the image, 0: at a random point of the ball */
     int   batch;           /* sslh_robust_accuracy: images at a time; default 256 */
     sslh_net *source;      /* sslh_robust_accuracy: the net whose gradients make the images (a transfer attack); default
                               the net itself */
@@ -4667,12 +4689,14 @@ SSLH_API sslh_tensor *sslh_attack(sslh_ctx *c, sslh_net *net, sslh_tensor *x, ss
 /* The share of the test images that the net classifies correctly after the attack on each. */
 SSLH_API float sslh_robust_accuracy(sslh_ctx *c, sslh_net *net, sslh_data test, sslh_attack_desc desc);
 
-/* Accuracies, and the mean cross-entropy at four sizes, by which gradients are found out that mislead an attack
-   (Athalye et al. 2018): where they do, a stronger attack seems the weaker one, and robustness is only apparent. */
+/* Accuracies, and the mean cross-entropy at four sizes of the change, which show whether gradients are masked, that is,
+   mislead an attack (Athalye et al. 2018): a stronger attack then seems the weaker one, and robustness is only
+   apparent. */
 typedef struct sslh_masking {
     float clean, noise, fgsm, pgd; /* accuracy without a change and after noise, FGSM and PGD */
     float transfer;                /* after PGD by the gradients of another net; -1 without one */
-    float unbounded;               /* after PGD with eps 1 (.l2: the whole image), which has to come near 0 */
+    float unbounded;               /* after PGD with the largest eps (1; with .l2 1000), by which every value may become
+                                      any other: has to come near 0 */
     float loss[4];                 /* cross-entropy at eps 0, eps / 2, eps and 2 eps of PGD */
     int   suspicious;              /* how many of five signs there are: FGSM weaker than noise, PGD weaker than FGSM,
                                       transfer stronger than PGD (each by more than 1 point), unbounded above 5 %, a
@@ -4685,8 +4709,9 @@ typedef struct sslh_supervised_desc {
     const sslh_recipe *views; /* default SSLH_VIEWS_NONE; its mean and std are not used */
     float smoothing;          /* of labels, at least 0, below 1; default 0 */
 } sslh_supervised_desc;
-/* Training with labels as a method for sslh_train: net (sslh_with_head) learns the cross-entropy. Number: accuracy.
-   Training: Adam, rate 1e-3, batch 128, cosine. It is no row of sslh_methods, because it needs labels only. */
+/* Training with labels as a method for sslh_train: net (from sslh_with_head) learns to lower the cross-entropy. Number:
+   accuracy. Training: batch=128 optimizer=adam lr=1e-3 schedule=cosine. It is no row of sslh_methods, because it is not
+   self-supervised. */
 SSLH_API sslh_method sslh_supervised(sslh_ctx *c, sslh_net *net, sslh_supervised_desc desc);
 
 typedef struct sslh_adversarial_desc {
@@ -4696,11 +4721,12 @@ typedef struct sslh_adversarial_desc {
 /* The same method, learning from images that were attacked against its own loss in every step: with sslh_supervised
    adversarial training (Madry et al. 2018, eq. 2.1), with sslh_simclr adversarial contrastive learning, both views
    attacked together (Jiang et al. 2020: ACL; Kim et al. 2020: RoCL; .clean 0.5 is ACL's dual stream on one set of batch
-   norms). The method, of one phase, is used up: train what is returned, in one process (sslh_comm). What is attacked
-   are its views that are images (N,H,W,C), C up to 4, and that its loss has a gradient for: pixels in [0,1], normalised
-   as its encoder's preprocessing says unless it has .plain_views. Numbers are those of the attacked images. A step
-   costs .steps more forward and backward passes, the first one another. Errors of the first step: a loss that changes
-   states of the net; views that are no such images; an encoder of another colour space. */
+   norms). The method must have one phase and is used up: train the method that is returned, and in one process, not
+   with sslh_comm. Attacked are those of its views that are images (N,H,W,C), C up to 4, and that its loss has a
+   gradient for. They have to be pixels in [0,1], normalised as the encoder's preprocessing says, or not normalised if
+   the method has .plain_views. The method's numbers are those of the attacked images. A step costs .steps more forward
+   and backward passes, and the first step one pass in addition. Errors of the first step: a loss that changes states of
+   the net; views that are no such images; an encoder of another colour space. */
 SSLH_API sslh_method sslh_adversarial(sslh_ctx *c, sslh_method method, sslh_adversarial_desc desc);
 
 /* Common corruptions, with the strengths of CIFAR-10-C (Hendrycks & Dietterich 2019). */
@@ -20351,39 +20377,45 @@ SSLH_DEF sslh_ranking sslh_rank_items(sslh_recommender r, const sslh_items *set,
 /*  >>classifiers   forest, linear SVM, logistic regression, k-means                                                  */
 /* ================================================================================================================== */
 
-/* What is commonly put behind an encoder that is not trained further. N rows x (N,D), K classes.
+/* What is commonly put behind an encoder that is not trained further: features x (N,D), x_n is row n of them, y_n its
+   class, one of K. The declarations call N n.
 
-   Random forest (Breiman, Machine Learning 2001). Every tree sees N samples drawn with replacement. A node with n of
-   them, n_k of class k, is split at that feature and threshold, among m features drawn for it, for which
+   Random forest (Breiman, Machine Learning 2001). Every tree sees N samples drawn with replacement. A node that holds M
+   of them is split at that feature and threshold, among .features features drawn for it, for which
 
-     S = sum l_k^2 / l + sum r_k^2 / r      l, r: samples to the left and right of it                            (1)
+     S = (sum over k of l_k^2) / l  +  (sum over k of r_k^2) / r                                                 (1)
 
-   is largest: n - S is the sum of the Gini impurities of the two sides, each times its samples. Splitting goes on until
-   a node holds one class. The shares of classes in the leaves that a row reaches are averaged over the trees. The
-   out-of-bag accuracy uses for each sample only the trees that did not draw it, and needs no test set.
+   is largest. l samples go to the left side, l_k of them of class k, r and r_k to the right side. The Gini impurity of
+   the left side is 1 - sum over k of (l_k / l)^2, so M - S is the sum of the impurities of both sides, each multiplied
+   by its number of samples. Splitting goes on until a node holds one class. The shares of classes in the leaves that a
+   row reaches are averaged over the trees. The out-of-bag accuracy uses for each sample only the trees that did not
+   draw it, and needs no test set.
 
-   Linear SVM, one against the rest, with s_k = 1 for the own class and -1 for others:
+   Linear SVM, one class against the rest, with s_nk = 1 if y_n = k and -1 otherwise, w_k row k of the weights W:
 
-     f(W) = |W|^2 / 2 + C sum over n and k of max(0, 1 - s_nk w_k x_n)^2                                         (2)
+     f(W) = |W|^2 / 2 + C sum over n and k of max(0, 1 - s_nk w_k x_n)^2         C: .cost                        (2)
 
-   Logistic regression, p = softmax(W x + b):
+   Logistic regression, p_n = softmax(W x_n + b):
 
-     f(W, b) = mean over n of -log p_n,y + l2 / 2 |W|^2                                                          (3)
+     f(W, b) = mean over n of -log p_n[y_n]  +  l2 |W|^2 / 2                     l2: .l2                         (3)
 
-   In (2) each w_k includes the bias, the weight of a last column of x that is always 1, and so the penalty includes it
-   too; in (3) b is free. Both are convex and are solved by Newton's method: conjugate gradients find a direction d with
-   H d = -g, for which they need H only in products with a vector, X' A X d plus the penalty times d (A: the curvature
-   by the scores of each row); then a step length along d is chosen. The classes of an SVM do not depend on one another,
-   so each has directions and lengths of its own, although one matrix product serves all. Along a line (2) consists of
-   pieces of parabolas; its minimum there is computed exactly, with which a few steps are enough (Keerthi & DeCoste,
-   JMLR 2005). For (3) the length is halved until f has fallen enough.
+   |W|^2 is the sum of the squares of all weights. In (2) each w_k includes the bias, the weight of a last column of x
+   that is always 1, and so the penalty |W|^2 includes it too; in (3) the bias b has no penalty. Both functions are
+   convex and are minimised by Newton's method. With g the gradient and H the matrix of the second derivatives of f,
+   conjugate gradients find a direction d for which H d = -g; they need H only in products with a vector, which are
+   X' A X d plus the penalty's factor (1 or l2) times d. X are the rows with their column of 1, ' transposes, and A
+   holds the second derivatives of the loss of each row by its K scores. Then a step length along d is chosen. The
+   classes of an SVM do not depend on one another, so each has directions and lengths of its own, although one matrix
+   product serves all. Along a line (2) consists of pieces of parabolas and its derivative only rises; bisection finds
+   where it is 0, and with this exact minimum a few steps are enough (Keerthi & DeCoste, JMLR 2005). For (3) the length
+   is halved until f has fallen enough.
 
    k-means minimises the sum of squared distances to the nearest of K centres by alternating two steps: each row is
    given to its nearest centre, and each centre becomes the mean of its rows.
 
-   Traps. Where features have few values, many splits have the same S; the one that was tried first is used. An SVM's C
-   depends on the scale of the features, which are therefore standardised unless you say otherwise. k-means prefers
-   round clusters of similar size; where cosines are what matters, give it unit rows (sslh_l2_normalize). */
+   Traps. Where features have few values, many splits have the same S; the one that was tried first is used. The best C
+   of an SVM depends on the scale of the features, which are therefore standardised unless .no_standardise is 1. k-means
+   prefers round clusters of similar size; where cosines are what matters, give it unit rows (sslh_l2_normalize). */
 
 #if SSLH_WITH_CLASSIFIERS
 
@@ -20425,13 +20457,14 @@ SSLH_DEF sslh_classifier_info sslh_classifier_query(const sslh_classifier *k) {
     return k ? k->info : none;
 }
 
-/* Rows of a task where a row is little work. */
+/* How many rows one task takes where a row is little work. */
 #define SSLH_I_ROWS 64
 SSLH_I_FN int sslh_i_row_tasks(size_t rows) { return (int)((rows + SSLH_I_ROWS - 1) / SSLH_I_ROWS); }
 
 /* --- Newton's method for (2) and (3) ------------------------------------------------------------------------------ */
 
-/* Weights are one flat array (K,D), D counting a last column of x that is always 1: the bias. */
+/* Weights are one flat array (K,D). Here D counts the last column of x too, which is always 1 and whose weight is the
+   bias; so it is one more than the D of the features. */
 typedef struct sslh_i_newton {
     sslh_ctx *c;
     int logistic;
@@ -20442,7 +20475,7 @@ typedef struct sslh_i_newton {
     sslh_real *slope;     /* (N,K) of the loss by the scores */
     sslh_real *curvature; /* (N,K) SVM: second derivative; logistic: p */
     sslh_real *line;      /* (N,K) scores of a direction */
-    double *part;         /* the loss of each task */
+    double *part;         /* (tasks) the loss of the rows of each task */
     double *residual, *limit, *length; /* (groups) |residual|^2, its value at which to stop, length of the step */
     size_t groups;        /* of weights that do not depend on one another: K; logistic: 1 */
     const sslh_real *w, *step; /* (K,D) where the line begins, and its direction */
@@ -20488,8 +20521,8 @@ SSLH_I_FN void sslh_i_newton_rows(void *arg, int task, int worker) {
     s->part[task] = total * s->cost;
 }
 
-/* line becomes A line, the middle of X' A X d. For logistic regression A is the Jacobian of softmax, diag(p) - p p',
-   times cost. */
+/* line (N,K), which holds X d, becomes A X d, row by row. For an SVM A is diagonal: 2 C where the margin is violated,
+   else 0. For logistic regression A is the Jacobian of softmax, diag(p) - p p', times cost = 1 / N. */
 SSLH_I_FN void sslh_i_newton_curvature(void *arg, int task, int worker) {
     const sslh_i_newton *s = (const sslh_i_newton *)arg;
     const sslh_real cost = (sslh_real)s->cost;
@@ -20520,7 +20553,7 @@ SSLH_I_FN void sslh_i_newton_ridge(const sslh_i_newton *s, const sslh_real *w, s
         }
 }
 
-/* Returns f(w), and sets slope and curvature for the gradient and the Hessian at w. */
+/* Returns f(w), (2) or (3), and sets slope and curvature, from which the gradient and H at w follow. */
 SSLH_I_FN double sslh_i_newton_value(sslh_i_newton *s, const sslh_real *w) {
     const int tasks = sslh_i_row_tasks(s->N);
     double f = 0, squares = 0;
@@ -20538,7 +20571,7 @@ SSLH_I_FN void sslh_i_newton_gradient(sslh_i_newton *s, const sslh_real *w, sslh
     sslh_i_product(s->c, 1, 0, s->K, s->D, s->N, s->slope, s->K, s->x, s->D, g, s->D, 0);
     sslh_i_newton_ridge(s, w, g);
 }
-/* out = H d there. */
+/* out (K,D) = H d at that w. */
 SSLH_I_FN void sslh_i_newton_hessian_times(sslh_i_newton *s, const sslh_real *d, sslh_real *out) {
     sslh_i_product(s->c, 0, 1, s->N, s->K, s->D, s->x, s->D, d, s->D, s->line, s->K, 0);
     sslh_i_parallel(s->c, sslh_i_row_tasks(s->N), sslh_i_newton_curvature, s);
@@ -20552,9 +20585,9 @@ SSLH_I_FN void sslh_i_add_scaled(sslh_real *y, const sslh_real *x, double a, siz
     for (i = 0; i < n; i++) y[i] = (sslh_real)((double)y[i] + a * (double)x[i]);
 }
 
-/* Conjugate gradients on H step = -g, for each group until its residual r = -g - H step is at most accuracy |g|. v has
-   room for r, direction d and H d (3,n). Returns by how much f would fall over the whole step if it were quadratic,
-   (step . r - g . step) / 2. */
+/* Conjugate gradients on H step = -g, for each group until its residual r = -g - H step has at most the length accuracy
+   times |g|. v has room for r, a direction d and H d, (3,n) where n = K D. Returns by how much f would fall over the
+   whole step if it were quadratic, (step . r - g . step) / 2. */
 SSLH_I_FN double sslh_i_newton_step(sslh_i_newton *s, const sslh_real *g, double accuracy, sslh_real *step,
                                     sslh_real *v) {
     const size_t n = s->K * s->D, m = n / s->groups;
@@ -20589,7 +20622,8 @@ SSLH_I_FN double sslh_i_newton_step(sslh_i_newton *s, const sslh_real *g, double
     return 0.5 * (sslh_i_dot(step, residual, n) - sslh_i_dot(g, step, n));
 }
 
-/* The derivative of (2) for class k by a, at w + a step, from the scores of both; ws = w . step, ss = step . step. */
+/* The derivative by a of the part of (2) that belongs to class k, at w + a step, from the scores of both (z and line);
+   ws = w . step, ss = step . step. */
 SSLH_I_FN double sslh_i_line_slope(const sslh_i_newton *s, size_t k, double a, double ws, double ss) {
     double sum = 0;
     size_t n;
@@ -20600,7 +20634,7 @@ SSLH_I_FN double sslh_i_line_slope(const sslh_i_newton *s, size_t k, double a, d
     }
     return 2 * s->cost * sum + s->ridge * (ws + a * ss);
 }
-/* The length at which that is 0: it rises with a, so bisection finds it. */
+/* The step length a at which that derivative is 0, for class number task: it rises with a, so bisection finds it. */
 SSLH_I_FN void sslh_i_line_task(void *arg, int task, int worker) {
     const sslh_i_newton *s = (const sslh_i_newton *)arg;
     const size_t k = (size_t)task;
@@ -20622,8 +20656,8 @@ SSLH_I_FN void sslh_i_line_task(void *arg, int task, int worker) {
     s->length[k] = 0.5 * (low + high);
 }
 
-/* Moves w along step and returns f there, with slope and curvature set; w stays where it is when no length lowers f.
-   next has room for (n). */
+/* Moves w (K,D) along step and returns f there, with slope and curvature set; w stays where it is when no length lowers
+   f. f is its value at w, predicted the fall that sslh_i_newton_step expects. next has room for (K,D). */
 SSLH_I_FN double sslh_i_newton_line_search(sslh_i_newton *s, sslh_real *w, const sslh_real *step, sslh_real *next,
                                            double f, double predicted) {
     const size_t n = s->K * s->D;
@@ -20650,7 +20684,7 @@ SSLH_I_FN double sslh_i_newton_line_search(sslh_i_newton *s, sslh_real *w, const
 }
 
 /* From w = 0 to the minimum. It ends when |g| is at most tolerance times |g| at 0, or when the expected fall of f is
-   below its rounding error. v has room for (6,n). The linear systems are solved only roughly at first, and more exactly
+   below its rounding error. v has room for (6,n), n = K D. H d = -g is solved only roughly at first, and more exactly
    near the minimum. */
 SSLH_I_FN void sslh_i_newton_run(sslh_i_newton *s, sslh_real *w, sslh_real *v, double tolerance, int iterations,
                                  sslh_classifier_info *info) {
@@ -20855,10 +20889,11 @@ SSLH_I_FN uint64_t *sslh_i_sort_keys(uint64_t *key, uint64_t *spare, size_t n) {
 /* The best split of a node so far. */
 typedef struct sslh_i_split { float score, threshold; int32_t feature; double gain; } sslh_i_split;
 
-/* Tries all thresholds of a feature on the samples of a node, which has classes (K) of each class, all in all; returns
-   0 when all samples have the same value. A sample of class k that was drawn w times and moves from right to left
-   changes the sums of squares in (1), ll and rr, by w (2 l_k + w) and w (w - 2 r_k): integers, so that no rounding
-   errors add up. The score is rounded to float, so that splits which are mirror images of one another are equal. */
+/* Tries all thresholds of a feature on the samples of a node, of which classes (K) says how many each class has, and
+   all how many there are; returns 0 when all samples have the same value. A sample of class k that was drawn w times
+   and moves from right to left changes ll, the sum of l_k^2 in (1), by w (2 l_k + w), and rr, the sum of r_k^2, by
+   w (w - 2 r_k). Both are integers, so that no rounding errors add up. The score S is rounded to float, so that splits
+   which are mirror images of one another are equal. */
 SSLH_I_FN int sslh_i_try_feature(const sslh_i_forest_job *j, sslh_i_growing *t, int node, int32_t feature,
                                  const int32_t *classes, int64_t all, sslh_i_split *best) {
     const float *x = j->x + (size_t)feature * j->N;
@@ -21801,8 +21836,13 @@ SSLH_I_FN double sslh_i_entropy(const int64_t *count, int k, int64_t n) {
 }
 
 /* table (size,size): how many of the n rows have cluster i and label j; a and b (size): its sums along rows and
-   columns. With C2(m) = m (m - 1) / 2, ari = (sum C2(table) - e) / ((sum C2(a) + sum C2(b)) / 2 - e), e = sum C2(a) sum
-   C2(b) / C2(n); nmi = 2 I / (H(a) + H(b)). */
+   columns. C2(m) = m (m - 1) / 2 is the number of pairs among m rows, e the number of pairs that chance would put
+   together in both:
+
+     ari = (sum C2(table) - e) / ((sum C2(a) + sum C2(b)) / 2 - e),    e = sum C2(a) sum C2(b) / C2(n)
+     nmi = 2 I / (H(a) + H(b)),    I = sum of t / n log(t n / (a_i b_j)) over the entries t of table above 0
+
+   where H is the entropy and I the mutual information. */
 SSLH_I_FN sslh_agreement sslh_i_agreement(const int64_t *table, const int64_t *a, const int64_t *b, int size, int64_t n,
                                           sslh_i_matching *p) {
     sslh_agreement out;
@@ -21945,7 +21985,8 @@ SSLH_DEF sslh_class_measures sslh_confusion_measures(const sslh_tensor *confusio
     return out;
 }
 
-/* Bin b holds confidences above b / bins, up to (b + 1) / bins. */
+/* Bin b holds the rows whose confidence, the largest probability, is above b / bins and at most (b + 1) / bins. The
+   result is the sum over bins of |mean confidence - accuracy| times the share of the rows that are in the bin. */
 SSLH_DEF float sslh_calibration_error(sslh_ctx *c, const sslh_tensor *probabilities, const int32_t *labels, int bins,
                                       float *confidence, float *accuracy, int32_t *rows) {
     const sslh_tensor *p = probabilities;
@@ -22005,37 +22046,50 @@ SSLH_DEF float sslh_calibration_error(sslh_ctx *c, const sslh_tensor *probabilit
    A pretrained encoder knows what is in an image, but its last map is coarse. The decoder goes back to the size of the
    image in steps; each step reads the encoder's map of the same size as well, where edges are still sharp.
 
-       m_0, m_1 .. m_L   the encoder's maps, one for each size, m_0 the coarsest; m_L is the image itself when no map
-                         has its size
-       d_0 = m_0,   d_i = g_i([m_i, u(d_i-1)])   u: bilinear resizing to the size of m_i                      (1)
-       g = relu(bn(conv3( relu(bn(conv3( . )))))),   logits = conv1(d_L)                                      (2)
-       p = softmax(logits),   L = mean of -w_y log p_y / mean of w_y  +  l D      y: the class of a pixel     (3)
-       D = 1 - mean over k of (2 sum p_k t_k + 1) / (sum p_k + sum t_k + 1)       t_k = [y = k]               (4)
+       m_0, m_1 .. m_n   the encoder's maps (N,h,w,channels), one of each size, m_0 the coarsest; m_n is the image
+                         itself when no map has its size
+       d_0 = m_0,   d_i = g_i([m_i, u(d_i-1)])   u resizes bilinearly to the size of m_i, [,] joins channels  (1)
+       g_i = relu(bn(conv3( relu(bn(conv3( . )))))),   logits = conv1(d_n)  (N,H,W,K)                         (2)
 
-   The paper's net has an encoder of its own, convolutions without padding, so that its maps are cut before they are put
-   side by side, and no batch norm. Resizing to the size of m_i in (1) makes any size of image possible, because it does
-   not matter how the encoder rounded odd sides. Elastic deformations (Simard, Steinkraus, Platt: "Best practices for
-   convolutional neural networks applied to visual document analysis", ICDAR 2003) bend image and map alike:
+   where conv3 and conv1 are convolutions of 3 x 3 and 1 x 1 pixels that keep the size, and bn is batch norm; each g_i
+   has parameters of its own. The paper's net has an encoder of its own, no batch norm, and convolutions without
+   padding, so that its maps are cut before they are joined. Resizing to the size of m_i in (1) makes any size of image
+   possible, because it does not matter how the encoder rounded odd sides.
+   With p = softmax(logits), y the class of a pixel and c_k the weight of class k (.weights, 1 by default), the loss is
+   cross-entropy and, with the factor .dice, the Dice loss. All sums are over the pixels of known class in the step:
 
-       image'(x) = image(x + a (G * r)_x / e)     r uniform in [-1,1], G Gaussian, e the deviation of G * r   (5)
+       loss = (sum of -c_y log p_y) / (sum of c_y)  +  .dice Dice                                             (3)
+       Dice = 1 - mean over k of (2 sum p_k t_k + 1) / (sum p_k + sum t_k + 1)     t_k = 1 if y = k, else 0   (4)
 
-   so that a is the deviation of the displacement; Simard's alpha is a / e. Of the image values are interpolated, of the
-   map the nearest pixel is taken, because the mean of two classes is no class.
-   A large image is cut into overlapping tiles, whose probabilities are averaged with the weights w(y) w(x),
+   The ones in (4) bring the fraction of a class that is neither there nor predicted near 1; it would be 0 without them.
+   Elastic deformations (Simard, Steinkraus, Platt: "Best practices for convolutional neural networks applied to visual
+   document analysis", ICDAR 2003) bend image and map alike. The tile reads its pixel q at another place of the image,
 
-       w(i) = min(i + 1, s - i, o + 1) / (o + 1),   s side of a tile, o overlap                               (6)
+       tile(q) = image(q + a (G * r)(q) / e)                                                                  (5)
+
+   where r is noise, two numbers for each pixel, one for each axis, uniform in [-1,1]; G * r is this noise smoothed by a
+   Gaussian of deviation .elastic_width; and e is the standard deviation of G * r. So a (.elastic) is the standard
+   deviation of the displacement in pixels; the factor that Simard calls alpha is a / e. Values of the image are
+   interpolated bilinearly; of the map the nearest pixel is taken, because the mean of two classes is no class.
+   A large image is cut into overlapping tiles. Where they overlap, their probabilities are averaged; the pixel in row i
+   and column j of a tile has the weight b(i) b(j),
+
+       b(i) = min(i + 1, s - i, o + 1) / (o + 1)     s the side of a tile, o the overlap                      (6)
 
    because pixels at the edge of a tile lack a part of their surroundings.
-   Traps: accuracy is high where one class covers the image; neighbouring slices of a volume resemble each other, so a
-   random split tests on what was trained on: split by runs, with a gap. A rare class vanishes without (4) or w. Batch
-   norm normalises by the tiles of a step: several small tiles are better than one large. */
+   Traps: accuracy is high where one class covers the image. Neighbouring slices of a volume resemble each other, so
+   that a random split tests on what was trained on: give whole runs of slices to training and to testing, with a gap
+   between them. A rare class vanishes without the Dice loss or a weight c_k above 1. Batch norm normalises by the tiles
+   of a step: several small tiles are better than one large one. */
 
 enum { SSLH_I_UNET_LEVELS = 10 };
-/* A size: the tap of its map ("": the image itself), channels of the map, channels that the decoder makes there. */
+/* One size, number i of (1): the tap under which the encoder offers m_i ("": the image itself), the channels of m_i,
+   and .width, those of d_i. */
 typedef struct sslh_i_unet_level { char tap[32]; int channels, width; } sslh_i_unet_level;
 typedef struct sslh_i_unet { int levels, classes; sslh_i_unet_level level[SSLH_I_UNET_LEVELS]; } sslh_i_unet;
 
-/* Parameters of a step: 6 entries for each convolution, its weight and the 5 of its batch norm. */
+/* x (N,H,W,C) -> logits (N,H,W,K). at is the place in the net's list of parameters and states: each convolution takes
+   6 entries, its weight and the 5 of its batch norm. */
 SSLH_I_FN sslh_tensor *sslh_i_unet_forward(sslh_net *net, sslh_tensor *x, const void *self) {
     const sslh_i_unet *s = (const sslh_i_unet *)self;
     sslh_ctx *c = sslh_net_ctx(net);
@@ -22098,7 +22152,7 @@ SSLH_I_FN int sslh_i_unet_maps(sslh_ctx *c, sslh_net *encoder, sslh_i_unet_level
     return SSLH_I_MIN(n, SSLH_I_UNET_LEVELS - 1);
 }
 
-/* The decoder's steps and the last convolution. */
+/* The parameters of the decoder: those of each g_i, then those of conv1 in (2). */
 SSLH_I_FN void sslh_i_unet_params(sslh_net *net, const sslh_i_unet *s) {
     char name[32];
     int i, k, in = s->level[0].channels;
@@ -22452,7 +22506,8 @@ SSLH_I_FN int sslh_i_map_recipe_resolve(sslh_ctx *c, const char *fn, sslh_map_re
     return !SSLH_I_BAD(c);
 }
 
-/* Allocates the tiles of a job and makes them. place and stream have room for the images of the batch. */
+/* Allocates the tiles of a job, *x (N,h,w,C) and *map (N,h,w), and makes them. j->place and j->stream have one value
+   for each of the images. */
 SSLH_I_FN void sslh_i_tiles_make(sslh_ctx *c, const char *fn, sslh_i_tile_job *j, int images, sslh_tensor **x,
                                  sslh_tensor **map) {
     const int64_t n = (int64_t)images * j->r.tiles;
@@ -22519,7 +22574,8 @@ SSLH_DEF void sslh_map_views(sslh_ctx *c, sslh_batch batch, sslh_map_recipe reci
 
 /* --- the loss ----------------------------------------------------------------------------------------------------- */
 
-/* Pixels to leave out get the class 0 and then the target and the probability 0. */
+/* Pixels to leave out get the class 0 in safe; known (rows,1), which is 0 for them and 1 elsewhere, then sets their t_k
+   and p_k of (4) to 0, so that they add nothing to a sum. */
 SSLH_DEF sslh_tensor *sslh_dice_loss(sslh_ctx *c, sslh_tensor *logits, sslh_tensor *labels, int ignore) {
     const char *const fn = "sslh_dice_loss";
     sslh_tensor *in[2], *known, *safe, *t, *p, *both, *sizes, *ratio;
@@ -22566,7 +22622,9 @@ typedef struct sslh_i_segment {
     float weights[SSLH_MAP_CLASSES];
 } sslh_i_segment;
 
-/* Normalises as the net was, or by the data; the net keeps what its views have. */
+/* Called once, before the first step. Settles by which mean and deviation the views are normalised: those of the
+   caller's recipe; without them those that the net was trained with; without these those of the data. The net's
+   preprocessing takes the same values, so that sslh_segment_image normalises as training did. */
 SSLH_I_FN void sslh_i_segment_prepare(sslh_method *m, sslh_data data) {
     sslh_i_segment *s = (sslh_i_segment *)m->self;
     sslh_map_recipe *r = &s->views;
@@ -22589,7 +22647,8 @@ SSLH_I_FN void sslh_i_segment_views(sslh_method *m, const sslh_batch *batch, ssl
     sslh_view_add(out, "map", map);
 }
 
-/* For each class the pixels of which it was said and is true, of which it was said, and of which it is true. */
+/* For each class k the number of pixels that were said to be k and are k (both), that were said to be k (said), and
+   that are k (truth). So intersection = both, union = said + truth - both. */
 typedef struct sslh_i_map_counts { int64_t both[SSLH_MAP_CLASSES], said[SSLH_MAP_CLASSES], truth[SSLH_MAP_CLASSES];
     } sslh_i_map_counts;
 SSLH_I_FN sslh_map_score sslh_i_map_score(const sslh_i_map_counts *n, int classes) {
@@ -22708,11 +22767,11 @@ SSLH_DEF sslh_method sslh_segment(sslh_ctx *c, sslh_net *net, sslh_segment_desc 
 
 /* --- whole images ------------------------------------------------------------------------------------------------- */
 
-/* Where tile i of n begins along an axis: evenly spread, the last one at the end. */
+/* Where tile i of n tiles of a size begins along an axis of a length: evenly spread, the last one at the end. */
 SSLH_I_FN int sslh_i_tile_at(int i, int n, int length, int size) {
     return n < 2 ? 0 : (int)(((int64_t)i * (length - size) + (n - 1) / 2) / (n - 1));
 }
-/* w(i) of (6). */
+/* b(i) of (6). */
 SSLH_I_FN double sslh_i_tile_weight(int i, int size, int overlap) {
     return (double)SSLH_I_MIN(SSLH_I_MIN(i, size - 1 - i) + 1, overlap + 1) / (double)(overlap + 1);
 }
@@ -22721,7 +22780,8 @@ SSLH_I_FN int sslh_i_tiles_along(int length, int size, int overlap) {
     return length <= size ? 1 : (length - overlap + size - overlap - 1) / (size - overlap);
 }
 
-/* Adds the weighted probabilities of tile (h,w,K) at (top,left) to sum (H,W,K) and the weights to total (H,W). */
+/* Adds the probabilities p of a tile (h,w,K), weighted by (6), to sum (H,W,K) and the weights to total (H,W); sum and
+   total point to the place of the tile's first pixel. */
 SSLH_I_FN void sslh_i_tile_blend(const sslh_real *p, int h, int w, int K, int overlap, double *sum, double *total,
                                  int W) {
     int i, j, k;
@@ -22734,7 +22794,8 @@ SSLH_I_FN void sslh_i_tile_blend(const sslh_real *p, int h, int w, int K, int ov
         }
 }
 
-/* Cuts image x (1,H,W,C), runs the net on d->batch tiles at a time and adds up what it says. */
+/* Cuts image x (1,H,W,C), runs the net on d->batch tiles at a time, and adds up the weighted probabilities in sum
+   (H,W,K) and their weights in total (H,W). */
 SSLH_I_FN void sslh_i_segment_tiles(sslh_ctx *c, sslh_net *net, sslh_tensor *x, const sslh_tiles_desc *d, int K,
                                     double *sum, double *total) {
     const int H = x->shape[1], W = x->shape[2], h = SSLH_I_MIN(d->size, H), w = SSLH_I_MIN(d->size, W);
@@ -22923,39 +22984,47 @@ SSLH_DEF void sslh_picture_overlay(sslh_ctx *c, const char *path, sslh_data data
 /* ================================================================================================================== */
 
 #if SSLH_WITH_INSIDE
-/* What a net looks at. s(x) is the score that is asked about.
+/* What a net looks at. s(x) is the score that is asked about, one number for each sample x, which has the values x_i:
+   the score of the target class, or by default the largest score. The papers are named at the declarations
+   (>>api-inside).
 
-   Gradients. For a linear net ds/dx is all there is to say; for others it says what an infinitely small change does,
-   and is noisy. SmoothGrad averages over neighbours of x:
+   Gradients. For a linear net ds/dx, the saliency, is all there is to say; for others it says what an infinitely small
+   change does, and is noisy. SmoothGrad averages it over neighbours of x:
 
-       S(x) = mean over j of ds/dx (x + e_j),   e_j normal noise                                               (1)
+       smooth_i = mean over j = 1 .. m of ds/dx_i at x + e_j,   e_j normal noise                                (1)
 
-   Integrated gradients follow the straight path from a baseline b, so that saturation hides nothing, and are complete:
+   Where a score has saturated, its gradient is small although the score depends on the pixel. Integrated gradients
+   therefore follow the straight path from a baseline b (zeros, unless the caller gives another) to x:
 
-       I_i = (x_i - b_i) int_0^1 ds/dx_i (b + a (x - b)) da,    sum over i of I_i = s(x) - s(b)                 (2)
+       path_i = (x_i - b_i) int_0^1 ds/dx_i at b + t (x - b) dt                                                 (2)
 
-   The integral is the mean over the midpoints of m intervals, whose error falls with 1 / m^2 where s is smooth.
+   They are complete, which means that the sum over i of path_i is s(x) - s(b). The integral is computed as the mean
+   over the midpoints of m intervals, t = (j + 1/2) / m, whose error falls with 1 / m^2 where s is smooth.
 
-   Maps. Grad-CAM weighs the channels A_k of a map by how much the score depends on them:
+   Maps. Grad-CAM weighs the channels A_k (h,w) of a map (h,w,C) inside the net by how much the score depends on them:
 
-       a_k = mean over places of ds/dA_k,   G = max(0, sum over k of a_k A_k)                                   (3)
+       a_k = mean over the h w places of ds/dA_k,   G = max(0, sum over k of a_k A_k)  (h,w)                    (3)
 
-   An activation map needs no score: F = sum over k of |A_k|^p. A larger p leaves the strongest places only.
+   An activation map needs no score: it is the sum over k of |A_k|^p, divided by its largest value. A larger power p
+   leaves the strongest places only.
 
-   Attention. The class token's weights in the last block are one picture for each head. Through the blocks information
-   also passes by the residual sums, hence rollout:
+   Attention. In a transformer whose T tokens are a class token and patches, the row of the class token in the attention
+   weights of the last block is one picture for each head. Information also passes through the blocks by their residual
+   sums, which rollout counts as half. With M_l (T,T) the weights of block l averaged over its heads, 1 the identity
+   matrix and L blocks,
 
-       R = prod over blocks of (A + I) / 2,    A the mean over the heads                                        (4)
+       R = (M_L + 1)/2 (M_L-1 + 1)/2 .. (M_1 + 1)/2,   of which the row of the class token is shown             (4)
 
-   Similarity of representations X (n,D) and Y (n,E), columns centred:
+   Similarity of two representations X (n,D) and Y (n,E) of the same n samples, the mean of each column subtracted:
 
-       CKA = |Y'X|^2 / (|X'X| |Y'Y|)           Frobenius norms                                                  (5)
+       CKA = |Y'X|^2 / (|X'X| |Y'Y|)     ' transposes, |.| is the Frobenius norm                                (5)
 
-   Traps. A map can look right and say nothing: compare with that of an untrained net (Adebayo et al. 2018). ds/dx is as
-   large at an edge that the net ignores in the end as the gradients of its layers make it. What lies in a corner of a
-   late map has seen half of the image. */
+   Traps. A map can look right and say nothing: compare it with that of an untrained net (Adebayo et al. 2018). ds/dx
+   is often large at an edge whose removal would change the score little, because the first layers respond to edges. A
+   place in the corner of a late map stands for more than the corner: its value was computed from half of the image. */
 
-/* A net that is looked into: in evaluation mode, without gradients of parameters, in a scope of its own. */
+/* A net that is looked into: in evaluation mode, without gradients of parameters, in a scope of its own. Functions call
+   it k. */
 typedef struct sslh_i_look {
     sslh_ctx *c;
     sslh_net *net;
@@ -22965,7 +23034,8 @@ typedef struct sslh_i_look {
     unsigned groups;     /* of parameters that collect gradients outside */
 } sslh_i_look;
 
-/* The scores (N,K) of x. */
+/* The scores (N,K) of x (N,..); without a classifier these are the features, averaged over the places of a map or the
+   tokens of a sequence. */
 SSLH_I_FN sslh_tensor *sslh_i_look_scores(const sslh_i_look *k, sslh_tensor *x, sslh_forward_desc f) {
     sslh_tensor *y = sslh_i_pool_features(k->c, sslh_forward_ex(k->net, x, f));
     if (!SSLH_I_BAD(k->c) && y->ndim != 2) {
@@ -23007,8 +23077,8 @@ SSLH_I_FN int sslh_i_look_begin(sslh_ctx *c, const char *op, sslh_i_look *k, ssl
     return !SSLH_I_BAD(c);
 }
 
-/* Closes it with a copy of out, which was made inside, as the result outside; names the function in the error of an
-   inner operation. */
+/* Closes the scope. out, which was made in it, would be gone: the result is a copy outside. Puts the name op of the
+   function before the error of an inner operation. */
 SSLH_I_FN sslh_tensor *sslh_i_look_end(sslh_i_look *k, const char *op, const sslh_tensor *out) {
     sslh_ctx *c = k->c;
     const sslh_shape shape = SSLH_I_BAD(c) || !out ? sslh_dim0() : sslh_shape_of(out);
@@ -23027,15 +23097,15 @@ SSLH_I_FN sslh_tensor *sslh_i_look_end(sslh_i_look *k, const char *op, const ssl
     return copy ? copy : sslh_i_dummy(c);
 }
 
-/* The sum over the batch of the targets' scores y (N,K). Samples do not meet in evaluation mode, so that its gradient
-   is that of each sample by itself. */
+/* The sum over the batch of s, the targets' scores among y (N,K). In evaluation mode no sample has an influence on
+   another, so the gradient of this sum by a sample is ds/dx of that sample, and one backward pass serves the batch. */
 SSLH_I_FN sslh_tensor *sslh_i_look_sum(const sslh_i_look *k, sslh_tensor *y) {
     if (SSLH_I_BAD(k->c)) return sslh_i_dummy(k->c);
     y = sslh_mul(k->c, y, sslh_one_hot(k->c, k->target, y->shape[1]));
     return sslh_sum(k->c, y, SSLH_ALL, 0);
 }
 
-/* A copy of x's values that takes a gradient, or NULL. */
+/* A new tensor of x's shape with these values that takes a gradient, or NULL. */
 SSLH_I_FN sslh_tensor *sslh_i_look_leaf(const sslh_i_look *k, const sslh_real *values) {
     sslh_tensor *x = SSLH_I_BAD(k->c) ? NULL : sslh_i_new(k->c, "sslh_saliency", SSLH_F32, sslh_shape_of(k->x));
     if (!x) return NULL;
@@ -23074,7 +23144,8 @@ SSLH_DEF sslh_tensor *sslh_saliency(sslh_ctx *c, sslh_net *net, sslh_tensor *x, 
     return sslh_i_look_end(&k, op, out);
 }
 
-/* Noise of deviation 1 (N,..) becomes x plus noise whose deviation is a share of the range of each sample. */
+/* noise, of x's shape (N,..) and of deviation 1, becomes x + e_j of (1): the deviation of e_j is this share of the
+   range (largest less smallest value) of each sample. */
 SSLH_I_FN void sslh_i_look_noisy(const sslh_tensor *x, float share, sslh_real *noise) {
     const size_t N = (size_t)x->shape[0], each = x->count / N;
     size_t n, i;
@@ -23094,7 +23165,8 @@ SSLH_I_FN void sslh_i_look_noisy(const sslh_tensor *x, float share, sslh_real *n
     }
 }
 
-/* (1). The draws lie outside of the scope, which would give the stream back. */
+/* (1). The stream is taken before the scope is opened: at its end the scope would give it back, and the next call would
+   have the same noise. */
 SSLH_DEF sslh_tensor *sslh_smooth_grad(sslh_ctx *c, sslh_net *net, sslh_tensor *x, sslh_tensor *target,
                                        sslh_inside_desc d) {
     const char *const op = "sslh_smooth_grad";
@@ -23174,7 +23246,8 @@ SSLH_I_FN sslh_tensor *sslh_i_look_map(const sslh_i_look *k, sslh_tensor *x, con
     return y;
 }
 
-/* (3), the gradients of the map (N,h,w,C) taken from its .grad: NULL when the score does not depend on it. */
+/* (3): the map A (N,h,w,C) -> out (N,h,w), which holds zeros. ds/dA is in map->grad, or that is NULL when the score
+   does not depend on the map. */
 SSLH_I_FN void sslh_i_grad_cam(const sslh_tensor *map, sslh_real *out) {
     const size_t N = (size_t)map->shape[0], C = (size_t)map->shape[3], places = map->count / N / C;
     size_t n, i, k;
@@ -23299,8 +23372,8 @@ SSLH_DEF sslh_tensor *sslh_occlusion(sslh_ctx *c, sslh_net *net, sslh_tensor *x,
 
 enum { SSLH_I_BLOCKS = 512 }; /* that a transformer can have */
 
-/* The attention (N,heads,T,T) of each block into a (SSLH_I_BLOCKS); returns how many there are, and the grid of patches
-   behind the class token: the h x w = T - 1 that is most like the image. */
+/* The attention (N,heads,T,T) of each block into a (SSLH_I_BLOCKS); returns how many blocks there are, and the grid of
+   patches behind the class token: of all h, w with h w = T - 1 those whose h / w is nearest to that of the image. */
 SSLH_I_FN int sslh_i_look_attention(const sslh_i_look *k, sslh_tensor **a, int *h, int *w) {
     sslh_ctx *c = k->c;
     sslh_forward_desc f;
@@ -23326,14 +23399,14 @@ SSLH_I_FN int sslh_i_look_attention(const sslh_i_look *k, sslh_tensor **a, int *
     return blocks;
 }
 
-/* (1,1,1,T): the class token's own place. */
+/* The class token's row of the identity matrix in (4): (1,1,1,T), 1 at place 0. */
 SSLH_I_FN sslh_tensor *sslh_i_first_unit(sslh_ctx *c, int T) {
     sslh_tensor *x = sslh_zeros(c, sslh_dim4(1, 1, 1, T));
     if (!SSLH_I_BAD(c)) x->data[0] = 1;
     return x;
 }
 
-/* rollout 0: the class token's attention in the last block; 1: the product over all blocks. */
+/* rollout 0: the class token's attention in the last block, (N,h,w,heads); 1: its row of (4), (N,h,w,1). */
 SSLH_I_FN sslh_tensor *sslh_i_attention_map(sslh_ctx *c, const char *op, sslh_net *net, sslh_tensor *x, int rollout) {
     sslh_tensor **a = SSLH_I_BAD(c) ? NULL : (sslh_tensor **)sslh_i_alloc(c, SSLH_I_BLOCKS * sizeof *a), *out = NULL;
     sslh_i_look k;
@@ -23393,13 +23466,13 @@ SSLH_I_FN sslh_tensor *sslh_i_cka_scaled(sslh_ctx *c, sslh_tensor *x) {
     for (i = 0; i < x->count; i++) x->data[i] = (sslh_real)ldexp((double)x->data[i], -power);
     return x;
 }
-/* Squared Frobenius norm of a'b. */
+/* Squared Frobenius norm of a'b, a (n,D) and b (n,E). */
 SSLH_I_FN double sslh_i_cross_square(sslh_ctx *c, sslh_tensor *a, sslh_tensor *b) {
     sslh_tensor *t = sslh_matmul_ex(c, a, b, 1, 0);
     return SSLH_I_BAD(c) ? 0 : sslh_i_dot(t->data, t->data, t->count);
 }
 
-/* (5) */
+/* (5): xy = |Y'X|^2, and as xx and yy are squares too, the denominator is the root of their product. */
 SSLH_DEF float sslh_cka(sslh_ctx *c, sslh_tensor *a, sslh_tensor *b) {
     const char *const op = "sslh_cka";
     sslh_tensor *in[2];
@@ -23429,7 +23502,8 @@ SSLH_DEF float sslh_cka(sslh_ctx *c, sslh_tensor *a, sslh_tensor *b) {
 
 /* --- pictures ----------------------------------------------------------------------------------------------------- */
 
-/* The value below which 99 of 100 of n values from 0 to most lie, to 1/1024 of most; NaN counts as 0. */
+/* The value below which 99 of 100 lie of the n values v from 0 to most, exact to 1/1024 of most: they are counted in
+   1,024 bins. NaN counts as 0. */
 SSLH_I_FN sslh_real sslh_i_high_value(const sslh_real *v, size_t n, sslh_real most) {
     size_t count[1024], i, above = 0;
     int bin;
@@ -23573,29 +23647,33 @@ SSLH_DEF void sslh_inside_picture(sslh_ctx *c, const char *path, sslh_net *net, 
 /* ================================================================================================================== */
 
 #if SSLH_WITH_ROBUST
-/* Adversarial examples: images next to x at which the loss L of a net is large. With g = dL/dx and projection P onto
-   the ball of radius eps around x, cut to [0,1]:
+/* Adversarial examples: images y next to an image x at which the loss L of a net is large. g(y) = dL/dy is the gradient
+   at y. The ball around x holds all images of which no value differs from that of x by more than eps (or, with .l2,
+   whose difference from x has at most the Euclidean norm eps); P(y) is the image nearest to y in the ball, its values
+   then cut to [0,1]. The steps have the length a (.step), and there are T of them (.steps):
 
-       FGSM       x' = P(x + eps sign g)                             Goodfellow et al. 2015                     (1)
-       PGD        x'_(t+1) = P(x'_t + a sign g(x'_t))                Madry et al. 2018, eq. 2.2                 (2)
-       in L2      g / |g| of each image takes the place of sign g                                               (3)
-       training   min over w of the mean of max over |d| <= eps of L(w, x + d)     the same, eq. 2.1            (4)
+       FGSM       y = P(x + eps sign g(x))                           Goodfellow et al. 2015                     (1)
+       PGD        y_t = P(y_(t-1) + a sign g(y_(t-1))), t = 1 .. T   Madry et al. 2018, eq. 2.2                 (2)
+                  from y_0, a random point of the ball (or x itself with .no_random_start)
+       with .l2   g / |g| of each image takes the place of sign g                                               (3)
+       training   min over w of the mean over x of max over y in the ball of L(w, y)     Madry, eq. 2.1         (4)
 
-   (4) does not say what L is. With cross-entropy it is adversarial training; with NT-Xent of two views, both of which
-   are attacked, adversarial contrastive learning (Jiang et al. 2020, Kim et al. 2020), which needs no labels. Hence one
-   wrapper for any method whose loss is a function of images: it runs (2) on the method's own loss, then lets the method
-   learn from what came out.
+   where w are the parameters of the net; PGD stands in for the maximum. (4) does not say what L is. With cross-entropy
+   it is adversarial training; with NT-Xent of two views, both of which are attacked, it is adversarial contrastive
+   learning (Jiang et al. 2020, Kim et al. 2020), which needs no labels. Hence one wrapper for any method whose loss is
+   a function of images: it runs (2) on the method's own loss, then lets the method learn from the attacked images.
 
-   The attack sees the net in evaluation mode: running statistics do not move with attacked images that are thrown away,
-   and an image is attacked for itself. Parameters collect no gradient meanwhile.
+   The attack sees the net in evaluation mode: attacked images that are thrown away must not move running statistics,
+   and one image of a batch must not change the attack on another. Parameters collect no gradient meanwhile.
 
    Traps. An attack that fails may only have bad gradients (saturated softmax, rounding, randomness): sslh_masking_check
-   looks for the signs. Robustness costs accuracy on images as they are. A radius above some 0.1 turns an image into
-   another. Training with a large eps from the start can stay at guessing. */
+   looks for the signs. Robustness costs accuracy on images as they are. An eps above some 0.1 (without .l2) turns an
+   image into another. Training with a large eps from the start can stay at guessing. */
 
 /* --- the attack --------------------------------------------------------------------------------------------------- */
 
-/* What an attack may do to images (N,H,W,C): pixels in [0,1] are x std + mean, channel by channel. */
+/* What an attack may do to images x (N,H,W,C), which may be normalised: eps is counted in pixels, and the pixels in
+   [0,1] are x std + mean, channel by channel. */
 typedef struct sslh_i_attack {
     sslh_attack_desc d;     /* resolved */
     sslh_real mean[4], std[4];
@@ -23620,7 +23698,8 @@ SSLH_I_FN int sslh_i_attack_resolve(sslh_ctx *c, const char *op, sslh_attack_des
     return 1;
 }
 
-/* Euclidean length of n numbers, g[i] / scale of its channel. */
+/* Euclidean length of n numbers, g[i] / std (divide 1) or g[i] std (divide 0), where std is that of the channel of i.
+   */
 SSLH_I_FN double sslh_i_pixel_length(const sslh_real *g, size_t n, size_t C, const sslh_real *std, int divide) {
     double sum = 0;
     size_t i;
@@ -23632,8 +23711,9 @@ SSLH_I_FN double sslh_i_pixel_length(const sslh_real *g, size_t n, size_t C, con
     return sqrt(sum);
 }
 
-/* y (N,H,W,C) moves by `length` along g = dL/dy, (2) or (3), then back into the ball around x and into [0,1]. g may be
-   a direction in pixels that was drawn (drawn 1), which is not converted. */
+/* y (N,H,W,C) moves by `length` pixels along g = dL/dy as (2) or (3) say, then back into the ball around x and into
+   [0,1]. For normalised images the gradient by pixels is g / std. g may also be a direction in pixels that was drawn
+   (drawn 1) and has to stay as it is. */
 SSLH_I_FN void sslh_i_attack_move(const sslh_i_attack *a, const sslh_tensor *x, sslh_real *y, const sslh_real *g,
                                   double length, int drawn) {
     const size_t N = (size_t)x->shape[0], C = (size_t)x->shape[3], each = x->count / N;
@@ -23669,7 +23749,8 @@ SSLH_I_FN void sslh_i_attack_move(const sslh_i_attack *a, const sslh_tensor *x, 
     }
 }
 
-/* A random point of the ball (PGD's start), or a random direction of length eps (noise): y moves there from x. */
+/* y, which equals x (N,H,W,C), moves to a random point of the ball (the start y_0 of PGD), or by eps in a random
+   direction (SSLH_NOISE). number is that of x among the tensors of an attack, each of which has draws of its own. */
 SSLH_I_FN void sslh_i_attack_draw(sslh_ctx *c, const sslh_i_attack *a, const sslh_tensor *x, sslh_real *y, int number) {
     sslh_real *g = (sslh_real *)sslh_i_scratch(c, x->count * sizeof *g), u;
     const uint64_t stream = a->stream + ((uint64_t)(number + 1) << 40);
@@ -23693,7 +23774,7 @@ SSLH_I_FN void sslh_i_attack_draw(sslh_ctx *c, const sslh_i_attack *a, const ssl
     sslh_i_scratch_end(c, g);
 }
 
-/* Copies of n tensors y that take a gradient, in the scope that is open. 0 after an error. */
+/* Copies of n tensors y into leaf, which take a gradient, in the scope that is open. 0 after an error. */
 SSLH_I_FN int sslh_i_attack_leaves(sslh_ctx *c, sslh_tensor **y, sslh_tensor **leaf, int n) {
     int i;
     for (i = 0; i < n && !SSLH_I_BAD(c); i++) {
@@ -23726,7 +23807,8 @@ SSLH_I_FN void sslh_i_attack_run(sslh_ctx *c, const sslh_i_attack *a, sslh_tenso
     }
 }
 
-/* The sum of the cross-entropies, so that the gradient of an image does not depend on the batch. */
+/* The loss of sslh_attack: the sum of the cross-entropies, not their mean, so that the gradient of an image does not
+   depend on the size of the batch. */
 typedef struct sslh_i_attacked_net { sslh_net *net; sslh_tensor *labels; } sslh_i_attacked_net;
 SSLH_I_FN sslh_tensor *sslh_i_attacked_loss(sslh_ctx *c, sslh_tensor **in, int n, void *user) {
     const sslh_i_attacked_net *k = (const sslh_i_attacked_net *)user;
@@ -23918,7 +24000,8 @@ typedef struct sslh_i_adversarial {
     sslh_adversarial_desc d; /* .attack resolved */
     char name[64];
     int checked;             /* 1: the first step has found nothing wrong with it */
-    unsigned wanted;         /* bit i: view i is attacked. Its loss depends on it, as it does not on a mask */
+    unsigned wanted;         /* bit i: view i is attacked, because the loss has a gradient for it (for a mask it has
+                                none) */
 } sslh_i_adversarial;
 
 /* The method that is wrapped, told what the trainer tells the outer one. */
@@ -23949,7 +24032,8 @@ SSLH_I_FN void sslh_i_adversarial_after(sslh_method *m) {
     inner->after(inner);
 }
 
-/* The inner loss as a function of the views that are attacked, which are put into the places of the others. */
+/* The loss of the inner method as a function of the attacked views alone: these are put into their places in views,
+   whose other members stay as they are. */
 typedef struct sslh_i_attacked_method {
     sslh_method *inner;
     sslh_view_set views;
@@ -23968,8 +24052,8 @@ SSLH_I_FN int sslh_i_view_is_image(const sslh_view_set *v, int i) {
     return v->x[i] && v->x[i]->type == SSLH_F32 && v->x[i]->ndim == 4 && v->x[i]->shape[3] <= 4;
 }
 
-/* In the first step: which views the loss of k depends on, bit i for view i. They must be pixels in [0,1] behind the
-   normalisation of a; augmentation may overshoot a little. */
+/* In the first step: which views the loss of k depends on, bit i for view i. Once the normalisation (mean and std of a)
+   is undone they must be pixels in [0,1]; augmentation may overshoot a little. */
 SSLH_I_FN unsigned sslh_i_attack_wanted(sslh_ctx *c, const char *name, const sslh_i_attack *a,
                                         sslh_i_attacked_method *k) {
     const sslh_view_set v = k->views;
@@ -23999,7 +24083,7 @@ SSLH_I_FN unsigned sslh_i_attack_wanted(sslh_ctx *c, const char *name, const ssl
     return wanted;
 }
 
-/* Attacks those of the views v that are images; out receives them all. */
+/* Attacks those of the views v that are images and that the loss depends on; out receives all views. */
 SSLH_I_FN void sslh_i_attack_views(sslh_method *m, sslh_method *inner, const sslh_view_set *v, sslh_view_set *out) {
     sslh_i_adversarial *s = (sslh_i_adversarial *)m->self;
     sslh_ctx *c = m->ctx;
@@ -24099,8 +24183,10 @@ SSLH_DEF sslh_method sslh_adversarial(sslh_ctx *c, sslh_method method, sslh_adve
 
 static const char *const sslh_i_corruption_names[SSLH_CORRUPTIONS] = {"gaussian noise", "speckle noise",
     "impulse noise", "gaussian blur", "brightness", "contrast", "saturate", "pixelate", "jpeg"};
-/* Strengths 1 to 5: deviation, deviation, share of pixels, deviation in pixels, added to the value, factor, factor of
-   the saturation, side, quality. From CIFAR-10-C's program. */
+/* One row for each corruption, one column for each strength from 1 to 5, as in CIFAR-10-C's program. The numbers are:
+   for gaussian and speckle noise its deviation, for impulse noise the share of values, for blur the deviation in
+   pixels, for brightness what is added to the value V of HSV, for contrast and saturation a factor, for pixelation the
+   side of the smaller image as a share, for JPEG the quality. */
 static const float sslh_i_corruption_strengths[SSLH_CORRUPTIONS][5] = {
     {0.04f, 0.06f, 0.08f, 0.09f, 0.10f}, {0.06f, 0.1f, 0.12f, 0.16f, 0.2f}, {0.01f, 0.02f, 0.03f, 0.05f, 0.07f},
     {0.4f, 0.6f, 0.7f, 0.8f, 1.0f}, {0.05f, 0.1f, 0.15f, 0.2f, 0.3f}, {0.75f, 0.5f, 0.4f, 0.3f, 0.15f},
@@ -24142,7 +24228,7 @@ SSLH_I_FN void sslh_i_corrupt_noise(const sslh_i_corrupting *j, int n, const ssl
     }
 }
 
-/* (x - mean) s + mean with the mean of each channel. */
+/* (x - mean) s + mean, s the factor of this strength, mean that of each channel of the image. */
 SSLH_I_FN void sslh_i_corrupt_contrast(const sslh_i_corrupting *j, const sslh_real *x, sslh_real *out) {
     const size_t C = (size_t)j->C, pixels = (size_t)j->H * (size_t)j->W;
     const sslh_real s = (sslh_real)sslh_i_corruption_strengths[j->kind][j->strength - 1];
@@ -24160,9 +24246,9 @@ SSLH_I_FN void sslh_i_corrupt_contrast(const sslh_i_corrupting *j, const sslh_re
     }
 }
 
-/* Value or saturation of HSV changes, hue stays. With V the largest of the channels, a channel v is V - (V - v), and
-   the saturation is the largest (V - v) / V. A grey pixel that gets a saturation becomes red, whose hue it has by
-   convention. */
+/* Value or saturation of HSV changes, hue stays. The value V (high) is the largest of the channels, and the saturation
+   (old) is the largest (V - v) / V of all channels v. To change it by a factor, all V - v are multiplied by this. A
+   grey pixel that gets a saturation becomes red, whose hue it has by convention. */
 SSLH_I_FN void sslh_i_corrupt_colour(const sslh_i_corrupting *j, const sslh_real *x, sslh_real *out) {
     const size_t C = (size_t)j->C, pixels = (size_t)j->H * (size_t)j->W;
     const sslh_real s = (sslh_real)sslh_i_corruption_strengths[j->kind][j->strength - 1];
@@ -24192,7 +24278,8 @@ SSLH_I_FN void sslh_i_corrupt_colour(const sslh_i_corrupting *j, const sslh_real
     }
 }
 
-/* The first and the last pixel plus one that cell i of n covers in a row of `size`, by centres as PIL's BOX. */
+/* The pixels *from .. *to - 1 of a row of `size` pixels that cell i of n covers: those whose centres lie in the cell,
+   as in the filter BOX of the Python library Pillow. */
 SSLH_I_FN void sslh_i_box(int i, int n, int size, int *from, int *to) {
     const double scale = (double)size / (double)n, half = scale > 1 ? 0.5 * scale : 0.5;
     double centre = ((double)i + 0.5) * scale;
@@ -24201,7 +24288,8 @@ SSLH_I_FN void sslh_i_box(int i, int n, int size, int *from, int *to) {
     if (*to <= *from) *from = SSLH_I_MIN(*from, size - 1), *to = *from + 1;
 }
 
-/* Means over cells, each then as large as it was: the pixels of a smaller image. */
+/* The image becomes smaller, plane (h,w,C), each pixel the mean over its cell, and is then enlarged to out (H,W,C) by
+   repeating these pixels. */
 SSLH_I_FN void sslh_i_corrupt_pixelate(const sslh_i_corrupting *j, const sslh_real *x, sslh_real *plane,
                                        sslh_real *out) {
     const double share = (double)sslh_i_corruption_strengths[j->kind][j->strength - 1];
@@ -24238,7 +24326,8 @@ static const uint8_t sslh_i_jpeg_steps[2][64] = {
      99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99,
      99, 99, 99, 99, 99, 99}};
 
-/* block (8,8) -> its transform along both axes, or back: rows, then columns. */
+/* block (8,8) -> its discrete cosine transform along both axes, first of each row, then of each column; back 1: the
+   inverse, for which the matrix j->cosine is transposed. */
 SSLH_I_FN void sslh_i_cosine_transform(const sslh_i_corrupting *j, sslh_real *block, int back) {
     sslh_real line[8];
     int pass, r, u, i;
@@ -24284,7 +24373,8 @@ SSLH_I_FN void sslh_i_jpeg_channel(const sslh_i_corrupting *j, sslh_real *plane,
         }
 }
 
-/* JFIF's colours: y, cb, cr of red, green, blue, and back. */
+/* x (H,W,C) -> out (H,W,C): from red, green, blue to brightness y and the colour differences cb, cr as JFIF defines
+   them, each of which sslh_i_jpeg_channel rounds in plane (H,W,C), and back. */
 SSLH_I_FN void sslh_i_corrupt_jpeg(const sslh_i_corrupting *j, const sslh_real *x, sslh_real *plane, sslh_real *out) {
     const size_t C = (size_t)j->C, pixels = (size_t)j->H * (size_t)j->W;
     size_t i, k;
@@ -28402,28 +28492,37 @@ SSLH_DEF sslh_net *sslh_chain(sslh_ctx *c, sslh_net *encoder, sslh_net *head) {
    ConvNets", ICLR 2017; by gains: Liu, Li, Shen, Huang, Yan, Zhang: "Learning efficient convolutional networks through
    network slimming", ICCV 2017.
 
-   A net with W_1 to W_n that is to have another shape need not begin again. Layer l gets wider by copies of its units:
-   unit j of the new layer is unit g(j) of the old one, g(j) = j for the old ones, drawn at random for the new ones:
+   A trained net that is to have another shape need not begin again. Its layer l has the weight W_l (outputs, inputs) or
+   (outputs,kernel height,kernel width,inputs); W_l[j] is all that leads into its output j, a unit or filter, and
+   W_l+1[o][j] what leads from that into output o of the next layer. A prime marks the new net.
+
+   Wider: layer l gets copies of its units. Unit j of the new layer is unit g(j) of the old one, where g(j) = j for the
+   old ones, and is drawn at random for the new ones:
 
        W_l'[j]       = W_l[g(j)], likewise biases, gains, shifts and running statistics                       (1)
        W_l+1'[o][j]  = a_oj W_l+1[o][g(j)],  the a_oj of all copies of a unit have the sum 1 for every o      (2)
 
    so that each sum over the units is what it was. With a_oj = 1 / (number of copies), copies get equal gradients and
    never part; Net2Net therefore adds noise to the weights, which changes the function. Here the shares a_oj differ from
-   output to output instead: gradients differ, the function does not. A layer deeper:
+   output to output instead: gradients differ, the function does not.
 
-       y = relu(W x + b) with W the identity, b = 0                     what is not negative stays as it is   (3)
-       gain = sqrt(v + eps), shift = m                                  undoes a batch norm of mean m, variance v (4)
-       y = x + F(x), the last layer (ViT) or the gain (ConvNeXt) of F set to 0: the block adds nothing        (5)
+   Deeper: the new layer leaves its inputs x as they are. In an MLP or convnet they are results of a ReLU, hence not
+   negative, and pass through (3); the gain and shift of a batch norm in the new layer undo its normalisation by mean m
+   and variance v (4). In a ViT or ConvNeXt the new layer is a residual block whose branch F adds nothing (5):
 
-   Narrower: the score of filter j of layer l is
+       y = relu(W x + b)     with W the identity and b = 0                                                    (3)
+       gain = sqrt(v + eps), shift = m      eps = 1e-5, as in the norm                                        (4)
+       y = x + F(x)          with the last layer (ViT) or the gain (ConvNeXt) of F set to 0                   (5)
 
-       sum of |W_l[j]|,  or  |gain_j|                                   the filters with the smallest go      (6)
+   Narrower: the score of filter j of layer l is one of
+
+       sum of |W_l[j]|,      |gain_j| of its batch norm                 the filters with the smallest go      (6)
 
    and with them go their weights, norms, and the inputs of layer l+1.
-   Traps: (4) needs statistics of what comes in: with m = 0 and v = 1, which are correct in evaluation mode, the first
-   training step normalises by the batch, and the function jumps. A wider or deeper net needs a smaller rate than one
-   that starts afresh (the authors take a tenth). Optimisers begin anew, because their moments have another shape. */
+   Traps: m and v of (4) should be those of the inputs of the new layer. m = 0 and v = 1 are correct in evaluation mode,
+   but the first training step normalises by the batch instead, and the function jumps. A wider or deeper net needs a
+   smaller learning rate than one that starts afresh (the authors take a tenth). Optimisers begin anew, because their
+   moments have another shape. */
 
 /* --- a net as a stack of layers ----------------------------------------------------------------------------------- */
 
@@ -28496,7 +28595,7 @@ SSLH_I_FN sslh_net *sslh_i_stack_build(const sslh_i_stack *s) {
     sslh_net *net = s->convnet ? sslh_convnet(c, s->conv) : sslh_mlp(c, s->mlp);
     return sslh_i_net_bad(net) || !sslh_i_net_ready(net) ? NULL : net;
 }
-/* What a changed net takes over from the one that it is made of. */
+/* The changed net `made` takes from the net that it is made of what is not in the tensors: preprocessing and mode. */
 SSLH_I_FN sslh_net *sslh_i_structure_end(sslh_net *made, sslh_net *from) {
     if (sslh_i_net_bad(made)) return sslh_i_dummy_net(from->ctx);
     made->preprocess = from->preprocess;
@@ -28505,7 +28604,7 @@ SSLH_I_FN sslh_net *sslh_i_structure_end(sslh_net *made, sslh_net *from) {
     if (from->frozen) sslh_freeze(made, 1);
     return made;
 }
-/* The place of layer `layer`, counted from 1, of those up to most; 0 and an error otherwise. */
+/* 1 when `layer` is 1 to `most`; otherwise 0 and an error, in which `which` says what the net has. */
 SSLH_I_FN int sslh_i_structure_layer_ok(const char *op, sslh_net *net, int layer, int most, const char *which) {
     if (layer >= 1 && layer <= most) return 1;
     if (most < 1)
@@ -28525,8 +28624,9 @@ typedef struct sslh_i_units {
     uint64_t   seed, stream; /* of the draws of shares */
 } sslh_i_units;
 
-/* (2) for row `row` of a weight: shares a (I') of inputs. The copies behind the first get 1 / copies, up to noise more
-   or less; the first gets the rest. left (I) is scratch. */
+/* (2) for row `row` (o) of a weight: the shares a (I') of its new inputs. Each copy but the first of a unit gets
+   between (1 - noise) and (1 + noise) times 1 / (number of copies); the first gets what is left of 1. left (I) is
+   scratch. */
 SSLH_I_FN void sslh_i_draw_shares(const sslh_i_units *u, int row, int inputs, sslh_real *left, sslh_real *a) {
     int i;
     for (i = 0; i < inputs; i++) {
@@ -28632,8 +28732,9 @@ SSLH_DEF sslh_net *sslh_net_widen(sslh_net *net, sslh_widen_desc d) {
 
 /* --- deeper ------------------------------------------------------------------------------------------------------- */
 
-/* m and v of (4), the mean and the biased variance of each channel, into the batch norm at entry `norm` of net: of what
-   block or layer `layer` of the old net makes of sample, or 0 and 1. */
+/* (4) for the batch norm at entry `norm` of net, which follows layer or block number `layer` of the old net `from`: its
+   running statistics become m and v, its gain and shift what undoes them. m and v are the mean and the biased variance
+   of each channel of what that layer of `from` makes of sample; without a sample they are 0 and 1. */
 SSLH_I_FN void sslh_i_undo_norm(sslh_net *net, int norm, sslh_net *from, int layer, int convnet, sslh_tensor *sample) {
     sslh_ctx *c = net->ctx;
     const int width = net->entry[norm]->t.shape[0];
@@ -28808,7 +28909,7 @@ SSLH_I_FN int sslh_i_rated_order(const void *a, const void *b) {
     const sslh_i_rated_unit *x = (const sslh_i_rated_unit *)a, *y = (const sslh_i_rated_unit *)b;
     return x->score > y->score ? -1 : x->score < y->score ? 1 : x->unit < y->unit ? -1 : x->unit > y->unit;
 }
-/* (6): the units of a layer that stay, ascending, into unit (keep). Returns 0 after an error. */
+/* The units of a layer that stay by (6), `keep` of them, ascending, into unit (keep). Returns 0 after an error. */
 SSLH_I_FN int sslh_i_prune_choose(const sslh_i_stack *s, int layer, const sslh_prune_desc *d, int keep, int *unit) {
     sslh_ctx *c = s->net->ctx;
     const sslh_tensor *w = &s->net->entry[s->layer[layer].first]->t;
@@ -28904,25 +29005,30 @@ SSLH_DEF sslh_net *sslh_net_prune_filters(sslh_net *net, sslh_prune_desc d) {
    efficient integer-arithmetic-only inference", CVPR 2018; scales per channel: Krishnamoorthi: "Quantizing deep
    convolutional networks for efficient inference: a whitepaper", 2018.
 
-   A weight w (O,K), where K is I or Kh Kw I, becomes integers q with one scale s for each output channel o, and a row
-   or an image x becomes integers p with one scale t, both symmetric about 0:
+   A weight w (O,K) has O output channels and for each of them K values: K is I, the inputs, in a linear layer and
+   Kh Kw I, the places of the kernel times the input channels, in a convolution. w becomes integers q (O,K) from -127 to
+   127 with one scale s[o] for each output channel o. What enters the layer becomes such integers p with one scale t for
+   each row (linear layer) or for each image (convolution). b (O) is the bias:
 
-     s[o]   = max over k of |w[o][k]| / 127,    q[o][k] = round(w[o][k] / s[o])                       (1)
-     t      = max over k of |x[k]| / 127,       p[k]    = round(x[k] / t)                             (2)
+     s[o]   = max over k of |w[o][k]| / 127,              q[o][k] = round(w[o][k] / s[o])             (1)
+     t      = max over the row or image x of |x| / 127,   p       = round(x / t), value by value      (2)
      y[o]   = t s[o] (sum over k of p[k] q[o][k]) + b[o]                                              (3)
 
-   The sum of (3) is one of integers: it has no rounding, whatever the order, and fits into 32 bits while K is at most
-   133,144. What is lost are the roundings of (1) and (2), each at most half a step: |w - s q| <= s / 2.
+   where p[k] of a convolution are the K values of p that the kernel covers at one place of the output (0 outside of the
+   image). The sum of (3) is one of integers: it has no rounding, whatever the order, and fits into 32 bits while K is
+   at most 133,144, because no product exceeds 127^2. Accuracy is lost only by the roundings of (1) and (2), each of at
+   most half a step: |w - s q| <= s / 2.
 
-   Since a scale belongs to one output channel, a batch norm behind a convolution changes nothing in (1): its gain of
-   that channel would multiply w and s alike and leave q as it is. So norms stay where they are, in float.
+   Could a batch norm behind the convolution be multiplied into w first? That would change nothing in (1): its gain of
+   channel o multiplies w[o] and s[o] alike and leaves q[o] as it is. So norms stay where they are, in float.
 
-   The new net has the entries of the old one under the same numbers, so that its forward callback finds them; a weight
-   that was made small is a state there (SSLH_U8, 128 + q), and its scales follow behind the last entry. */
+   The new net has the entries of the old one under the same numbers, so that its forward callback finds them. A weight
+   that became integers is a state there (SSLH_U8, stored as 128 + q, because there is no signed type of 8 bits), and
+   all scales follow behind the last entry. */
 
-#define SSLH_I_EIGHT_INPUTS 65536 /* K at most */
+#define SSLH_I_EIGHT_INPUTS 65536 /* the largest K */
 
-/* Whether a weight can be made small, and the descriptor does not say that it shall not. full: its name in the tree. */
+/* Whether a weight can become integers, and the descriptor lets it. full: its name in the tree of nets. */
 SSLH_I_FN int sslh_i_eight_wanted(const sslh_i_entry *e, const char *full, const sslh_quantize_desc *d) {
     const int least = d->min_count ? SSLH_I_MAX(d->min_count, 0) : 256;
     if (!e->product || !e->is_param || e->t.count < (size_t)least) return 0;
@@ -28952,8 +29058,8 @@ SSLH_I_FN int sslh_i_eight_weights(const sslh_real *w, int O, size_t K, uint8_t 
     return 1;
 }
 
-/* Makes the weights of a fresh clone's place small that are marked in wanted (net->entries): a net with the same
-   entries under the same numbers, and the scales behind them. Values are not filled in. */
+/* A net with the entries of `net` under the same numbers, in which the weights that are marked in wanted (net->entries)
+   are of 8 bits, and with their scales behind these entries. Values are not filled in. */
 SSLH_I_FN sslh_net *sslh_i_eight_shell(sslh_ctx *c, const sslh_net *net, const char *wanted) {
     sslh_net_desc d;
     sslh_net *made;
@@ -28991,7 +29097,7 @@ SSLH_I_FN sslh_net *sslh_i_eight_shell(sslh_ctx *c, const sslh_net *net, const c
     return made;
 }
 
-/* One net of the tree, without its links. */
+/* The copy with 8-bit weights of net number `at` of the tree, not yet linked to its children. *found counts weights. */
 SSLH_I_FN sslh_net *sslh_i_quantize_one(const sslh_i_tree *t, int at, const sslh_quantize_desc *d, int *found) {
     sslh_net *net = t->net[at], *made;
     sslh_ctx *c = net->ctx;
@@ -29050,7 +29156,8 @@ SSLH_I_FN int sslh_i_real_order(const void *a, const void *b) {
 }
 SSLH_I_FN sslh_real sslh_i_magnitude(sslh_real v) { return v < 0 ? -v : v; }
 
-/* The next entry of the tree whose weight is that of a product in float, from *net and *at on; NULL: none is left. */
+/* The next float weight of a linear layer or convolution of the tree, from entry *at of net *net on; NULL: none is
+   left. */
 SSLH_I_FN sslh_tensor *sslh_i_next_product(const sslh_i_tree *t, int *net, int *at) {
     for (; *net < t->n; (*net)++, *at = 0)
         while (*at < t->net[*net]->entries) {
@@ -51800,11 +51907,21 @@ SSLH_DEF void sslh_save_wav(sslh_ctx *c, const char *path, const float *samples,
 /*  >>arrays        NumPy arrays (.npy) and archives of them (.npz)                                                   */
 /* ================================================================================================================== */
 
-/* The writer comes first, then the reader, whose two functions the table of >>readers names. */
+/* An .npy file is one array of NumPy:
 
-/* Writes the header byte for byte as NumPy does, because small parsers rely on it: the text is padded so that the data
-   begin at a multiple of 64. descr: the type of the values, "<f4"; its last digit is their bytes. Returns the size of a
-   file of `count` values; with out NULL that is all it does. */
+     bytes   0 to 5    "\x93NUMPY"
+             6, 7      version of the format: 1, 2 or 3, and 0
+             8, 9      length of the header, 16 bits (version 1); 8 to 11, 32 bits (versions 2 and 3)
+             then      the header, a Python dictionary as text, and the values:
+                       {'descr': '<f4', 'fortran_order': False, 'shape': (3, 5), }
+
+   descr is the type: byte order (< little-endian, > big-endian, | does not matter), kind (f float, i signed, u unsigned
+   integer, b truth value) and bytes of a value. With fortran_order the first index varies fastest, otherwise the last.
+   The writer comes first, then the reader, whose two functions the table of >>readers names. */
+
+/* Writes the header byte for byte as NumPy does, because small parsers rely on it: the text is padded so that the
+   values begin at a multiple of 64. descr: the type of the values, "<f4"; its last digit is the bytes of each. Returns
+   the size of a file of `count` values; with out NULL that is all it does. */
 SSLH_I_FN size_t sslh_i_npy_header(const char *descr, sslh_shape shape, size_t count, uint8_t *out) {
     char text[192];
     int n = snprintf(text, sizeof text, "{'descr': '%s', 'fortran_order': False, 'shape': (", descr);
@@ -52032,8 +52149,17 @@ SSLH_I_FN int sslh_i_npy_read(sslh_i_source *s, sslh_i_loaded *out) {
 
 /* --- archives of arrays: .npz ------------------------------------------------------------------------------------- */
 
-/* A zip file whose members are .npy files, stored or deflated. It is read from its end, where the list of its members
-   (the central directory) is: 46 bytes for each member and then three texts, the first of which is its name. */
+/* An .npz file is a zip archive whose members are .npy files, stored as they are or deflated. It has three parts: the
+   members, each behind a local head of 30 bytes, a name and extra data; the list of members (the central directory);
+   and the archive's end. It is read from its end. Numbers are little-endian:
+
+     the end             0 "PK\5\6"   10 number of members (16 bits)   16 where the list begins (32)   22 a comment
+     entry of the list   0 "PK\1\2"   8 flags (bit 0: encrypted)   10 method (0 stored, 8 deflated)   16 CRC-32
+                         20 packed size   24 size   28, 30, 32 lengths of name, extra data, comment (16 each)
+                         42 where the local head begins   46 the name, the extra data, the comment
+     local head          0 "PK\3\4"   26, 28 lengths of name and extra data (16 each)   30 both, then the member's bytes
+
+   sslh_i_zip reads the list of any archive, for >>weights too: PyTorch's files are archives as well. */
 typedef struct sslh_i_zip {
     const sslh_i_source *s;
     size_t at, end; /* the rest of the list, from `at` to `end` */
@@ -52044,17 +52170,18 @@ typedef struct sslh_i_zip {
 typedef struct sslh_i_member {
     char           name[300]; /* without .npy */
     int            array;     /* the name ended with .npy */
-    const uint8_t *p;         /* (packed); packed and size: bytes before and after unpacking */
-    size_t         packed, size;
+    const uint8_t *p;         /* (packed) its bytes in the file */
+    size_t         packed, size; /* how many bytes it has in the file, and once it is unpacked */
     uint32_t       crc;
     int            method;    /* 0 stored, 8 deflated */
 } sslh_i_member;
 
 SSLH_I_FN int sslh_i_is_npz(const sslh_i_source *s) { return s->size >= 22 && !memcmp(s->p, "PK\3\4", 4); }
 
-/* Finds the list of members; 0 and an error when there is none. Where a number of the archive's end is the largest of
-   its width, the true one stands in a second end (zip64), of 56 bytes with numbers of 64 bits, to which a pointer of
-   20 bytes right before the first end leads. */
+/* Finds the list of members; 0 and an error when there is none. Archives that are too large for the numbers of their
+   end are zip64: the number there is the largest of its width (2^16 - 1 or 2^32 - 1), and the true one is in a second
+   end of 56 bytes, "PK\6\6", which has 64-bit numbers (32: how many members, 48: where the list begins). A pointer of
+   20 bytes right before the first end, "PK\6\7", says at its byte 8 where the second end is. */
 SSLH_I_FN int sslh_i_zip_open(sslh_i_zip *z, const sslh_i_source *s) {
     size_t at = s->size - 22, least = at > 65535 ? at - 65535 : 0; /* a long comment may follow */
     uint64_t list, left, end;
@@ -52080,8 +52207,10 @@ SSLH_I_FN int sslh_i_zip_open(sslh_i_zip *z, const sslh_i_source *s) {
     return 1;
 }
 
-/* Sizes and places that do not fit into an entry's 32 bits are 2^32 - 1 there, and stand in its extra data, n bytes,
-   under the number 1: those of number[] that are, one behind the other. 0 and an error when they are missing. */
+/* Sizes and places that do not fit into an entry's 32 bits are 2^32 - 1 there. The true ones are in the extra data of
+   the entry, n bytes, which are a chain of parts: number of the part and its length, 16 bits each, and its bytes. Part
+   1 has, one behind the other, the 64-bit values of those number[] that are 2^32 - 1. 0 and an error when they are
+   missing. */
 SSLH_I_FN int sslh_i_zip_wide(const sslh_i_zip *z, const uint8_t *extra, size_t n, uint64_t number[3]) {
     const uint8_t *p = extra;
     size_t left = 0;
@@ -52102,8 +52231,9 @@ SSLH_I_FN int sslh_i_zip_wide(const sslh_i_zip *z, const uint8_t *extra, size_t 
     return 1;
 }
 
-/* Reads the next member. Returns 0 at the end of the list, or with an error. If members shared their bytes, a small
-   file could unpack to a very large one; in honest archives all of them together fit into the file. */
+/* Reads the next entry of the list into m. Returns 0 at the end of the list, or with an error. If members shared their
+   bytes, a small file could unpack to a very large one; in an honest archive all packed members together fit into the
+   file, and this is checked. */
 SSLH_I_FN int sslh_i_zip_next(sslh_i_zip *z, sslh_i_member *m) {
     const sslh_i_source *s = z->s;
     const uint8_t *e = s->p + z->at;
@@ -52172,7 +52302,7 @@ SSLH_I_FN sslh_i_source sslh_i_zip_unpack(const sslh_i_zip *z, const sslh_i_memb
     return out;
 }
 
-/* Is it the pickle of a file of PyTorch? */
+/* Is this member the pickle of a file of PyTorch (>>pickles)? */
 SSLH_I_FN int sslh_i_is_pickle(const sslh_i_member *m) {
     return !m->array && (!strcmp(m->name, "data.pkl") || sslh_i_has_suffix(m->name, "/data.pkl"));
 }
@@ -52183,7 +52313,8 @@ SSLH_I_FN int sslh_i_no_array(const sslh_i_zip *z, const sslh_i_member *m) {
     return sslh_i_bad(z->s, 0, "a zip archive with '%.100s' in it, which is no NumPy array; unpack it", m->name);
 }
 
-/* Reads the array named s->part, or the only one. */
+/* Reads the array that is named s->part, which comes from a path such as "x.npz:NAME"; without a part the archive must
+   have one array only. */
 SSLH_I_FN int sslh_i_npz_read(sslh_i_source *s, sslh_i_loaded *out) {
     sslh_i_zip z;
     sslh_i_member m, taken;
@@ -55729,16 +55860,22 @@ SSLH_DEF sslh_data sslh_data_moving(sslh_data images, sslh_moving_desc d) {
    (the memo), of which every instruction is one byte with its operands behind it. Python's own machine may call any
    function that the program names, so that there a file from a stranger can do anything. This machine builds values and
    calls nothing: the few names in sslh_i_py_classes stand for kinds of values, and every other name, like every other
-   instruction, is refused with a message that says which it was.
+   instruction, is refused with a message that says which it was. All values are in one array, .value of sslh_i_pickle,
+   and are known by their numbers in it:
 
-     machine                  here
-     stack                    .stack, numbers of values; SSLH_I_PY_MARK where a list of operands begins
-     memo                     .memo, numbers of values + 1; 0: nothing was put there
-     tuple, list, dict        a chain of .cell; in a dict keys and values by turns
+     Python's machine         here
+     stack                    .stack: numbers of values, or SSLH_I_PY_MARK where a list of operands begins
+     memo                     .memo: number of the value + 1 for each place; 0: nothing was put there
+     tuple, list, dict        a chain of .cell, each the number of a value; in a dict keys and values by turns
+
+   A dictionary of weights, for example, makes the machine push the dict and a mark, then for each weight its name as a
+   text, the class _rebuild_tensor_v2, and the arguments (a storage, the offset in it, sizes, strides) as a tuple.
+   Instruction R replaces this class and tuple by a tensor; at the end u moves all that lies above the mark into the
+   dict.
 
    The time and the memory that a pickle takes are proportional to its length: an instruction makes at most one value,
-   and only what lies on the stack goes into a cell. A value may lie in several places, even in itself, so whoever walks
-   through values has to mark where he was. */
+   and only what lies on the stack goes into a cell. A value may be in several places, even inside itself, so a function
+   that walks through values has to mark those that it has seen (.seen). */
 
 enum { SSLH_I_PY_MARK = -1 };
 /* Kinds of values, and the fields of sslh_i_py that they use. */
@@ -55791,13 +55928,13 @@ static const sslh_i_py_class sslh_i_py_classes[] = {
 
 /* --- values, the stack, chains of cells --- */
 
-/* Pushes a value that is there. */
+/* Pushes the number of a value that exists, or a mark. */
 SSLH_I_FN int sslh_i_py_push_value(sslh_i_pickle *p, int value) {
     if (!sslh_i_make_room(p->s->c, (void **)(void *)&p->stack, &p->stack_cap, p->depth + 1, sizeof *p->stack)) return 0;
     p->stack[p->depth++] = value;
     return 1;
 }
-/* Values and cells are counted in int; 0 and an error when there are too many. */
+/* Numbers of values and cells are of type int; 0 and an error when there are too many. */
 SSLH_I_FN int sslh_i_py_few(const sslh_i_pickle *p, size_t n) {
     return n <= INT_MAX / 2 || sslh_i_bad(p->s, p->at, "a pickle of more than a thousand million values");
 }
@@ -55825,7 +55962,7 @@ SSLH_I_FN int sslh_i_py_has(const sslh_i_pickle *p, size_t n) {
 }
 /* Takes a value off the stack; -1 and an error when none is there. */
 SSLH_I_FN int sslh_i_py_pop(sslh_i_pickle *p) { return sslh_i_py_has(p, 1) ? p->stack[--p->depth] : -1; }
-/* The kind of a value; that of number -1 is none. */
+/* Is the value of this number of this kind? The number -1 stands for no value, which is of none. */
 SSLH_I_FN int sslh_i_py_is(const sslh_i_pickle *p, int value, int kind) {
     return value >= 0 && p->value[value].kind == kind;
 }
@@ -55851,7 +55988,8 @@ SSLH_I_FN size_t sslh_i_py_marked(sslh_i_pickle *p) {
     if (!from) sslh_i_bad(p->s, p->at, "the pickle has no mark on its stack");
     return from;
 }
-/* A tuple or list of what lies on the stack from place `from` on, in its place. down: how many marks are below it. */
+/* Replaces what lies on the stack from place `from` on by one tuple or list of it. down: 1 when a mark below it goes
+   too, otherwise 0. */
 SSLH_I_FN int sslh_i_py_gather(sslh_i_pickle *p, int kind, size_t from, size_t down) {
     const size_t end = p->depth;
     int owner = sslh_i_py_push(p, kind), ok = owner >= 0;
@@ -55862,8 +56000,8 @@ SSLH_I_FN int sslh_i_py_gather(sslh_i_pickle *p, int kind, size_t from, size_t d
     p->depth = from - down;
     return ok && sslh_i_py_push_value(p, owner);
 }
-/* Moves what lies on the stack from place `from` on into the list or dict below it; what is passed over takes
-   nothing. */
+/* Moves what lies on the stack from place `from` on into the list or dict below it (below the mark if down is 1). A
+   value of kind SSLH_I_PY_OTHER there, of which nothing is kept, takes nothing. */
 SSLH_I_FN int sslh_i_py_extend(sslh_i_pickle *p, size_t from, size_t down, int kind) {
     const size_t end = p->depth;
     int owner, ok = 1;
@@ -56036,7 +56174,12 @@ SSLH_I_FN int sslh_i_py_recall(sslh_i_pickle *p, uint64_t index) {
         return sslh_i_bad(p->s, p->at, "the pickle recalls what it did not remember");
     return sslh_i_py_push_value(p, p->memo[index] - 1);
 }
-/* The instructions that push a number or a text; -1: op is another one. */
+/* The instructions that push a number or a text; -1: op is another one.
+
+     N               None                               U C 0x8c     text or bytes, their length in 1 byte
+     0x88 0x89       True, False                        X T B        the same, length in 4 bytes
+     K M J 0x8a      integer of 1, 2, 4, n bytes        0x8d 0x8e    the same, length in 8 bytes
+     G               double */
 SSLH_I_FN int sslh_i_py_constant(sslh_i_pickle *p, uint8_t op) {
     uint64_t v;
     switch (op) {
@@ -56053,7 +56196,15 @@ SSLH_I_FN int sslh_i_py_constant(sslh_i_pickle *p, uint8_t op) {
     default: return -1;
     }
 }
-/* Executes one instruction other than those; its operands are at p->at. */
+/* Executes one instruction other than those; its operands are at p->at.
+
+     (               pushes a mark                      q r 0x94     puts the top of the stack into the memo
+     0 1             takes one value; all to the mark   h j          pushes a value of the memo
+     } ] ) 0x8f      empty dict, list, tuple, set       c 0x93       class by its name
+     t l             tuple, list of all to the mark     R 0x81       calls a class with a tuple of arguments
+     0x85 .. 0x87    tuple of 1, 2, 3 values            b            sets the attributes of an object
+     s u             one entry, several, into a dict    Q            value that is not in the pickle, by its name:
+     a e 0x90        one, several into a list; a set                 in PyTorch's files a storage */
 SSLH_I_FN int sslh_i_py_instruction(sslh_i_pickle *p, uint8_t op) {
     size_t from, at[2], n[2];
     uint64_t v;
@@ -56760,15 +56911,16 @@ SSLH_I_FN int sslh_i_st_add_array(sslh_i_st *s, const sslh_i_zip *z, const sslh_
 
 /* --- files of PyTorch --------------------------------------------------------------------------------------------- */
 
-/* torch.save has written two formats. Since 1.6 (2020) it is a zip archive, every member stored as it is:
+/* torch.save has written two formats. Since PyTorch 1.6 (2020) the file is a zip archive, every member stored as it is:
    FOLDER/data.pkl is the pickle, FOLDER/data/KEY the bytes of one storage each. Before, and with
    _use_new_zipfile_serialization=False, it is five pickles (a magic number, a version, the sizes of types, the object,
    the list of the storages' keys) and then, in the order of that list, each storage as its number of elements, 8
-   bytes, and its bytes.
+   bytes, and its bytes. The object is what was saved: a dictionary of tensors, in both formats.
 
-   A tensor is a view of a storage: offset, sizes and strides, all in elements, and several tensors may share one.
-   Nothing is copied here: the list of tensors says where in the file each of them lies. So a small file cannot
-   demand much memory, however large the tensors are that it describes. */
+   A storage is a flat array of numbers. A tensor is a view of it: element (i, j ..) of the tensor is element offset +
+   i stride_0 + j stride_1 .. of the storage, and several tensors may share one storage. Nothing is copied here: the
+   list of tensors says where in the file each of them lies. So a small file cannot demand much memory, however large
+   the tensors are that it describes. */
 
 /* The bytes of one storage. */
 typedef struct sslh_i_pt_storage {
@@ -56817,8 +56969,8 @@ SSLH_I_FN int sslh_i_pt_number(const sslh_i_pickle *p, int value, size_t *out) {
     *out = (size_t)p->value[value].number;
     return 1;
 }
-/* Where tensor f lies, from the arguments of _rebuild_tensor(_v2): storage, offset, sizes, strides, and what is no
-   matter here. Its last element must lie in the storage. */
+/* Where tensor f lies, from the arguments of _rebuild_tensor(_v2): storage, offset, sizes, strides, and others that do
+   not matter here. Its last element must lie in the storage. */
 SSLH_I_FN int sslh_i_pt_place(sslh_i_pt *pt, const sslh_i_py *tensor, sslh_i_st_tensor *f) {
     const sslh_i_pickle *p = &pt->object;
     const int storage = sslh_i_py_at(p, tensor, 0), offset = sslh_i_py_at(p, tensor, 1),
@@ -56900,9 +57052,9 @@ SSLH_I_FN int sslh_i_pt_walk(sslh_i_pt *pt, int dict, const char *prefix, int de
     }
     return 1;
 }
-/* Both passes begin here. A file of a whole run is a dictionary with the weights in one of its entries, which has
-   one of the usual names: their names begin inside it, and tensors beside it (the best accuracy) are none of the
-   weights. */
+/* Both passes begin here. A file of a whole run is a dictionary with the weights in one of its entries, which has one
+   of the usual names. The name of that entry is not put in front of the names of the weights, and tensors beside it
+   (the best accuracy) are not weights. */
 SSLH_I_FN int sslh_i_pt_walk_all(sslh_i_pt *pt) {
     static const char *const usual[] = {"state_dict", "model", "model_state_dict", "net"};
     const sslh_i_pickle *p = &pt->object;
@@ -56920,7 +57072,7 @@ SSLH_I_FN int sslh_i_pt_walk_all(sslh_i_pt *pt) {
     pt->wrapped = found >= 0;
     return (found < 0 || sslh_i_pt_walk(pt, found, "", 1)) && sslh_i_pt_walk(pt, pt->root, "", 0);
 }
-/* Lists the tensors of the object in s, which has been read together with its storages. */
+/* Lists the tensors of pt->object in pt->st, once the object and its storages have been read. */
 SSLH_I_FN int sslh_i_pt_list(sslh_i_pt *pt) {
     sslh_i_st *s = pt->st;
     if (!sslh_i_py_is(&pt->object, pt->root, SSLH_I_PY_DICT))
@@ -56934,8 +57086,8 @@ SSLH_I_FN int sslh_i_pt_list(sslh_i_pt *pt) {
     return s->text && s->tensor && sslh_i_pt_walk_all(pt) && sslh_i_st_names(s);
 }
 
-/* PyTorch packs no member. A packed pickle could take a thousand times the memory that its bytes in the file justify.
-   1, or 0 and an error. */
+/* PyTorch compresses no member. A compressed pickle could take a thousand times the memory that its bytes in the file
+   justify, so it is refused. Returns 1, or 0 and an error. */
 SSLH_I_FN int sslh_i_pt_stored(const sslh_i_pt *pt, const sslh_i_member *m) {
     const size_t at = (size_t)(m->p - pt->file.p);
     if (m->method) return sslh_i_bad(&pt->file, at, "'%.100s' is packed, which PyTorch does not do; unpack the archive "
@@ -57525,8 +57677,8 @@ SSLH_I_FN sslh_shape sslh_i_npz_shape(const sslh_i_st_item *it) {
     for (int i = 0; i < shape.ndim; i++) shape.size[i] = sslh_i_st_size(it, i);
     return shape;
 }
-/* The part of a member's entry that stands before it and in the list of members: 26 bytes. The date is 1 January 1980,
-   so that the same weights give the same file. */
+/* The 26 bytes that the local head of a member and its entry in the list have in common (bytes 4 to 29 and 6 to 31; the
+   table is in >>arrays). The date is 1 January 1980, so that the same weights give the same file. */
 SSLH_I_FN void sslh_i_npz_entry(uint8_t *p, const sslh_i_st_item *it, uint32_t crc) {
     const uint32_t size = (uint32_t)(it->end - it->begin), name = (uint32_t)strlen(it->name) + 4;
     memset(p, 0, 26);
@@ -57538,8 +57690,9 @@ SSLH_I_FN void sslh_i_npz_entry(uint8_t *p, const sslh_i_st_item *it, uint32_t c
     sslh_i_put_le32(p + 18, size);
     sslh_i_put_le32(p + 22, name); /* the upper half, the length of extra data, is 0 */
 }
-/* Writes the items, each with its head of 30 bytes and its name, then the list of members, 46 bytes and a name each,
-   and its end of 22 bytes. Item k has its bytes at begin .. end - 1 of the file. */
+/* Writes the items, each behind its local head of 30 bytes and its name, then, from byte `list` on, the list of
+   members, 46 bytes and a name each, and the archive's end of 22 bytes. Each item has its bytes at begin .. end - 1 of
+   the file. */
 SSLH_I_FN void sslh_i_npz_fill(uint8_t *file, const sslh_i_st_list *l, size_t list) {
     size_t at = list;
     int i;
@@ -58797,9 +58950,17 @@ SSLH_DEF void sslh_embed(sslh_net *net, const uint8_t *pixels, int n, int height
    operation asks for the one that it computes in, and a Transpose is written only where the order changes, in a ResNet
    nowhere. The graph's own input and output have the channels second, as those of other programs do.
 
-   The file is a message of Protocol Buffers: fields of (number << 3 | kind), kind 0 a varint, 2 a length and bytes
-   (a text, an array, a message inside), 5 four bytes. The field numbers are those of onnx.proto3, IR version 8,
-   opset 17. */
+   The file is a message of Protocol Buffers, which is a row of fields. Each begins with the integer (number << 3 |
+   kind); then follows, for kind 0, an integer of as many bytes as it needs (a varint), for kind 2 a length and that
+   many bytes (a text, an array, or a message inside), for kind 5 four bytes. onnx.proto3 says what the numbers mean (IR
+   version 8, opset 17). Those that are written here:
+
+     ModelProto       1 IR version   2, 3 name and version of the producer   7 graph   8 opset   14 metadata
+     GraphProto       1 node   2 name   5 constant (initializer)   11 input   12 output
+     NodeProto        1 input   2 output   3 name   4 operation   5 attribute
+     AttributeProto   1 name   2 float   3 integer   8 integers   20 type
+     TensorProto      1 size   2 type   8 name   9 values as bytes
+     ValueInfoProto   1 name   2 type: 1 tensor: 1 element type, 2 shape: 1 axis: 1 size or 2 name of the size */
 
 /* Bytes that grow. */
 typedef struct sslh_i_bytes { sslh_ctx *c; uint8_t *p; size_t n, cap; } sslh_i_bytes;
@@ -58814,7 +58975,7 @@ SSLH_I_FN void sslh_i_bytes_add(sslh_i_bytes *b, const void *p, size_t n) {
     if (n) memcpy(b->p + b->n, p, n);
     b->n += n;
 }
-/* 7 bits in each byte, the lowest first; the top bit says that more follow. */
+/* A varint: 7 bits in each byte, the lowest first; the top bit says that more bytes follow. */
 SSLH_I_FN void sslh_i_pb_varint(sslh_i_bytes *b, uint64_t v) {
     uint8_t bytes[10];
     size_t n = 0;
@@ -58840,7 +59001,7 @@ SSLH_I_FN void sslh_i_pb_float(sslh_i_bytes *b, int field, float v) {
     sslh_i_pb_varint(b, (uint64_t)field << 3 | 5);
     sslh_i_bytes_add(b, bytes, 4);
 }
-/* A message inside: what m holds, which is then empty again. */
+/* A message inside another one: the bytes of m become a field of b; m is empty then. */
 SSLH_I_FN void sslh_i_pb_message(sslh_i_bytes *b, int field, sslh_i_bytes *m) {
     sslh_i_pb_bytes(b, field, m->p, m->n);
     m->n = 0;
@@ -58900,7 +59061,8 @@ SSLH_I_FN char *sslh_i_ox_new(sslh_i_ox *e, char out[SSLH_I_OX_NAME]) {
     snprintf(out, SSLH_I_OX_NAME, "x:%d", ++e->names);
     return out;
 }
-/* Writes a node of the kind op with the attributes given before. Inputs a, b, c and d end with the first NULL. */
+/* Writes a node of the operation op, with the attributes given before. Its inputs are a, b, c, d and x up to the first
+   NULL, out is its result. */
 SSLH_I_FN void sslh_i_ox_node(sslh_i_ox *e, const char *op, const char *a, const char *b, const char *c, const char *d,
                               const char *x, const char *out) {
     const char *in[5];
@@ -58913,7 +59075,7 @@ SSLH_I_FN void sslh_i_ox_node(sslh_i_ox *e, const char *op, const char *a, const
     e->attributes.n = 0;
     sslh_i_pb_message(&e->graph, 1, &e->node);
 }
-/* The same with one or two inputs and a new name for the result, which goes to `name`; that may hold an input's. */
+/* The same with one or two inputs and a new name for the result, which is written to `name`; a or b may be `name`. */
 SSLH_I_FN void sslh_i_ox_step(sslh_i_ox *e, const char *op, const char *a, const char *b, char name[SSLH_I_OX_NAME]) {
     char out[SSLH_I_OX_NAME];
     sslh_i_ox_node(e, op, a, b, NULL, NULL, NULL, sslh_i_ox_new(e, out));
@@ -58932,7 +59094,7 @@ SSLH_I_FN void sslh_i_ox_constant(sslh_i_ox *e, const char *name, int type, cons
     sslh_i_pb_int(&e->node, 2, type);
     sslh_i_pb_text(&e->node, 8, name);
 }
-/* Real numbers or, with an array of integers, 64-bit integers. */
+/* Writes a constant without a name of its own, v of these sizes, and puts its new name into `name`. */
 SSLH_I_FN const char *sslh_i_ox_reals(sslh_i_ox *e, const int *size, int ndim, const float *v,
                                       char name[SSLH_I_OX_NAME]) {
     size_t n = 1, i;
@@ -58951,6 +59113,7 @@ SSLH_I_FN const char *sslh_i_ox_reals(sslh_i_ox *e, const int *size, int ndim, c
 SSLH_I_FN const char *sslh_i_ox_real(sslh_i_ox *e, float v, char name[SSLH_I_OX_NAME]) {
     return sslh_i_ox_reals(e, NULL, 0, &v, name);
 }
+/* The same for n numbers v, which the graph holds as 64-bit integers. */
 SSLH_I_FN const char *sslh_i_ox_numbers(sslh_i_ox *e, const int *v, int n, char name[SSLH_I_OX_NAME]) {
     snprintf(name, SSLH_I_OX_NAME, "c:%d", ++e->names);
     sslh_i_ox_constant(e, name, SSLH_I_OX_INT64, &n, 1);
@@ -58964,7 +59127,7 @@ SSLH_I_FN const char *sslh_i_ox_numbers(sslh_i_ox *e, const int *v, int n, char 
     return name;
 }
 
-/* The value of a tensor, or NULL. The latest are asked for most. */
+/* The value of a tensor, or NULL. Searched from the end, because the latest are asked for most. */
 SSLH_I_FN sslh_i_ox_value *sslh_i_ox_find(const sslh_i_ox *e, const sslh_tensor *t) {
     size_t i;
     for (i = e->values; i-- > 0;) if (e->value[i]->t == t) return e->value[i];
@@ -59057,7 +59220,8 @@ SSLH_I_FN const char *sslh_i_ox_constant_of(sslh_i_ox *e, const sslh_tensor *t, 
     return v->name[form];
 }
 
-/* Input j of node k, which must not depend on the input of the net and be the same in both runs. */
+/* The name, in some form, of input j of node k, which must not depend on the input of the net and must be the same in
+   both runs. */
 SSLH_I_FN const char *sslh_i_ox_fixed(sslh_i_ox *e, size_t k, int j, int form) {
     const sslh_tensor *a = e->a[k]->in[j], *b = e->b[k]->in[j];
     if (sslh_i_ox_depends(e, a)) {
@@ -59072,7 +59236,7 @@ SSLH_I_FN const char *sslh_i_ox_fixed(sslh_i_ox *e, size_t k, int j, int form) {
     }
     return sslh_i_ox_constant_of(e, a, form);
 }
-/* From one order of n axes to the other. */
+/* The permutation of n axes that brings a value from the other order to the order `to`. */
 SSLH_I_FN void sslh_i_ox_order(int to, int n, int *order) {
     int i;
     order[0] = 0;
@@ -59096,7 +59260,7 @@ SSLH_I_FN int sslh_i_ox_order_of(const sslh_i_ox *e, const sslh_tensor *t) {
     const sslh_i_ox_value *v = sslh_i_ox_find(e, t);
     return v && !v->constant && !v->name[SSLH_I_OX_LAST][0] ? SSLH_I_OX_FIRST : SSLH_I_OX_LAST;
 }
-/* Says that the result of node k is there under this name in some order. */
+/* Notes that the graph has the result of node k in this order under this name. */
 SSLH_I_FN int sslh_i_ox_result(sslh_i_ox *e, size_t k, int order, const char *name) {
     sslh_i_ox_value *v = sslh_i_ox_add(e, e->a[k]->out);
     if (v) snprintf(v->name[order], SSLH_I_OX_NAME, "%s", name);
@@ -59105,7 +59269,7 @@ SSLH_I_FN int sslh_i_ox_result(sslh_i_ox *e, size_t k, int order, const char *na
 
 /* --- operations, each from its node on the tape --- */
 
-/* Follows a result by ReLU, if `on`, and declares it. */
+/* Puts ReLU behind a result, if `on`, and notes it as the result of node k. */
 SSLH_I_FN int sslh_i_ox_relu(sslh_i_ox *e, size_t k, int order, char name[SSLH_I_OX_NAME], int on) {
     if (on) sslh_i_ox_step(e, "Relu", name, NULL, name);
     return sslh_i_ox_result(e, k, order, name);
@@ -59165,7 +59329,8 @@ SSLH_I_FN int sslh_i_ox_global(sslh_i_ox *e, size_t k, const char *op) {
     sslh_i_ox_step(e, op, sslh_i_ox_in(e, k, 0, order), NULL, name);
     return sslh_i_ox_result(e, k, SSLH_I_OX_LAST, name);
 }
-/* A vector is one product with its bias; of rows inside further axes MatMul takes the weight transposed. */
+/* x (N,I) is one Gemm, which adds the bias too. With further axes, x (N,..,I), it is MatMul, which needs the weight
+   transposed to (I,O), and Add. */
 SSLH_I_FN int sslh_i_ox_linear(sslh_i_ox *e, size_t k) {
     const sslh_i_node *n = e->a[k];
     const int vector = n->out->ndim == 2;
@@ -59192,7 +59357,8 @@ SSLH_I_FN const char *sslh_i_ox_channels(sslh_i_ox *e, const sslh_tensor *t, flo
     sslh_i_free(e->c, v);
     return name;
 }
-/* Batch norm by its running statistics: node->p, eps: node->f[0]; the sum with a residual; ReLU. */
+/* Batch norm by its running statistics (the node has mean and variance in p[0] and p[1], eps in f[0]), then the sum
+   with a residual if there is one (in[3]), then ReLU. */
 SSLH_I_FN int sslh_i_ox_batch_norm(sslh_i_ox *e, size_t k) {
     const sslh_i_node *n = e->a[k];
     const int order = n->out->ndim > 2 ? SSLH_I_OX_FIRST : SSLH_I_OX_LAST, C = n->i[2];
@@ -59209,7 +59375,8 @@ SSLH_I_FN int sslh_i_ox_batch_norm(sslh_i_ox *e, size_t k) {
     if (n->in[3]) sslh_i_ox_step(e, "Add", name, sslh_i_ox_in(e, k, 3, order), name);
     return sslh_i_ox_relu(e, k, order, name, n->i[5]);
 }
-/* Opset 17 has no group norm: the groups are the channels of an instance norm. */
+/* Opset 17 has no group norm. The values are reshaped to (N,groups,the rest), so that an instance norm, which
+   normalises each channel of each sample, normalises the groups. */
 SSLH_I_FN int sslh_i_ox_group_norm(sslh_i_ox *e, size_t k) {
     const sslh_i_node *n = e->a[k];
     const int ndim = n->out->ndim, C = n->i[2], groups = C / n->i[3];
@@ -59477,7 +59644,8 @@ SSLH_I_FN void sslh_i_ox_heads(sslh_i_ox *e, const char *x, int T, int heads, in
     sslh_i_ox_step(e, "Reshape", x, sslh_i_ox_numbers(e, size, 4, to), name);
     sslh_i_ox_transpose(e, name, orders[keys], 4, name);
 }
-/* softmax(q k' scale + bias + mask) v. in[0] is q, or q, k and v side by side when in[1] is NULL. */
+/* softmax(q k' scale + bias + mask) v, of each head; q (N,Tq,D), k (N,Tk,D), v (N,Tk,Dv), ' transposes. in[0] is q, or
+   q, k and v side by side when in[1] is NULL. */
 SSLH_I_FN int sslh_i_ox_attention(sslh_i_ox *e, size_t k) {
     static const int heads_inside[4] = {0, 2, 1, 3};
     const sslh_i_node *n = e->a[k];
