@@ -5387,8 +5387,8 @@ struct sslh_ctx {
     int       no_grad;
     int       no_grad_ended; /* calls of sslh_no_grad(c, 1) that sslh_clear_error has ended and no 0 has closed yet */
     int       dealt;       /* 1 while a method's step draws: tensors have this rank's rows of a dealt batch */
-    int       apart;       /* 1 after an error within a step, which other ranks need not have: until it is cleared, this
-                              rank calls none of them, because nobody knows for what they wait */
+    int       apart;       /* 1 after an error in a step, or before the next one, which other ranks need not have: until
+                              it is cleared, this rank calls none of them, because nobody knows for what they wait */
     int       dirty;       /* an operation ran since the step began */
     unsigned  groups;      /* parameter groups that collect gradients; all bits by default */
     /* states as they were before this step changed them, see sslh_i_note_state */
@@ -17852,8 +17852,8 @@ SSLH_I_FN float sslh_i_method_step(sslh_method *m, sslh_optimizer *o, const sslh
     c->dealt = 0;
     if (!SSLH_I_BAD(c)) sslh_i_close_step(c);
     else sslh_i_forget_grads(m->net); /* a NaN that is added to would make every later step fail */
-    c->apart = c->apart || SSLH_I_BAD(c);
     if (update && m->after && !SSLH_I_BAD(c)) m->after(m);
+    c->apart = c->apart || SSLH_I_BAD(c);
     return total;
 }
 
@@ -18089,21 +18089,30 @@ SSLH_I_FN uint32_t sslh_i_train_crc(const sslh_i_train_run *r, const sslh_data *
 /* With several ranks: none has failed so far, and all begin alike. */
 SSLH_I_FN void sslh_i_train_join(sslh_i_train_run *r, const sslh_data *data) {
     sslh_ctx *c = r->m->ctx;
-    uint32_t settings;
+    uint32_t settings, weights;
     if (sslh_i_rank_count(c) == 1) return;
-    settings = sslh_i_train_crc(r, data); /* may fail, so it comes before the question */
+    settings = sslh_i_train_crc(r, data); /* both may fail of memory, so they come before the question */
+    weights = SSLH_I_BAD(c) ? 0 : sslh_i_net_crc(r->m->net) + (uint32_t)r->step;
     r->asks = r->d.callback != NULL;
     if (!sslh_i_rank_agree(c, "sslh_train", &r->asks)) return;
     if (!sslh_i_rank_equal(c, settings) && !SSLH_I_BAD(c))
         sslh_fail(c, SSLH_E_USAGE, "sslh_train: the %d ranks have different settings or data: give all of them the "
                   "same .seed, samples, method, epochs and .checkpoint (which rank 0 writes), and make the same calls "
                   "in all", sslh_i_rank_count(c));
-    if (!sslh_i_rank_equal(c, sslh_i_net_crc(r->m->net) + (uint32_t)r->step) && !SSLH_I_BAD(c))
+    if (!sslh_i_rank_equal(c, weights) && !SSLH_I_BAD(c))
         sslh_fail(c, SSLH_E_USAGE, "sslh_train: the %d ranks begin with different weights or steps: give all of them "
                   "the same .seed, make the same nets in the same order, and resume from the same file",
                   sslh_i_rank_count(c));
 }
 
+/* An error in the next step, or in what makes its batch: says in which. */
+SSLH_I_FN void sslh_i_train_where(const sslh_i_train_run *r) {
+    char where[160];
+    const int memory = sslh_error_code(r->m->ctx) == SSLH_E_MEMORY;
+    snprintf(where, sizeof where, "sslh_train: %.40s, step %ld%s", r->m->name, (long)r->step + 1,
+             memory ? " (a smaller .batch, smaller images or a narrower encoder take less memory)" : "");
+    sslh_i_prefix_error(r->m->ctx, where);
+}
 /* One batch: learning rate, step, meters. 0 after an error. */
 SSLH_I_FN int sslh_i_train_batch(sslh_i_train_run *r, const sslh_batch *batch) {
     sslh_ctx *c = r->m->ctx;
@@ -18120,14 +18129,7 @@ SSLH_I_FN int sslh_i_train_batch(sslh_i_train_run *r, const sslh_batch *batch) {
     c->run_step = r->step + 1; /* as progress and callback count */
     SSLH_I_FP(t->loss = sslh_i_method_step(r->m, r->o, batch, t->lr, update));
     c->run_step = 0;
-    if (SSLH_I_BAD(c)) {
-        char where[160];
-        int memory = sslh_error_code(c) == SSLH_E_MEMORY;
-        snprintf(where, sizeof where, "sslh_train: %.40s, step %ld%s", r->m->name, (long)r->step + 1,
-                 memory ? " (a smaller .batch, smaller images or a narrower encoder take less memory)" : "");
-        sslh_i_prefix_error(c, where);
-        return 0;
-    }
+    if (SSLH_I_BAD(c)) return 0;
     r->step++;
     r->images += (double)batch->count * sslh_i_rank_count(c); /* samples, however many views each has */
     meter->loss += (double)t->loss;
@@ -18168,11 +18170,13 @@ SSLH_I_FN int sslh_i_train_epoch_end(sslh_i_train_run *r) {
     return sslh_i_train_callback(&r->d, &r->t);
 }
 
-/* What follows a batch: callback, progress line, the end of an epoch, checkpoint. Returns 1 to stop. */
+/* What follows a batch: callback, progress line, the end of an epoch, checkpoint. Returns 1 to stop. With several ranks
+   what may fail in one of them is followed by a question to all, or else by silence (apart). */
 SSLH_I_FN int sslh_i_train_after(sslh_i_train_run *r) {
+    sslh_ctx *c = r->m->ctx;
     const int64_t every = r->d.checkpoint_steps ? r->d.checkpoint_steps : r->saved.per_epoch * r->d.checkpoint_every;
     const int last = r->step == r->t.steps;
-    int stop = sslh_i_train_callback(&r->d, &r->t), none = 0;
+    int stop = sslh_i_train_callback(&r->d, &r->t), none = 0, asked = r->asks;
 #if SSLH_WITH_STDIO
     if (r->terminal && r->t.seconds - r->shown > 0.1) {
         r->shown = r->t.seconds;
@@ -18181,13 +18185,15 @@ SSLH_I_FN int sslh_i_train_after(sslh_i_train_run *r) {
 #endif
     if (r->step % r->saved.per_epoch == 0 || last) stop |= sslh_i_train_epoch_end(r);
     /* A callback may stop one rank by its clock: then all stop. */
-    if (r->asks) sslh_i_rank_agree(r->m->ctx, "sslh_train", &stop);
-    if (r->d.checkpoint && !SSLH_I_BAD(r->m->ctx) && (stop || last || r->step % every == 0)) {
-        if (r->m->ctx->desc.comm.rank == 0) /* all have the same values */
+    if (r->asks && !sslh_i_rank_agree(c, "sslh_train", &stop)) return 1;
+    if (r->d.checkpoint && (stop || last || r->step % every == 0)) {
+        if (c->desc.comm.rank == 0 && !SSLH_I_BAD(c)) /* all have the same values */
             sslh_i_checkpoint_save(r->m, r->o, r->step, r->d.checkpoint, &r->saved);
-        sslh_i_rank_agree(r->m->ctx, "sslh_train", &none);
+        sslh_i_rank_agree(c, "sslh_train", &none);
+        asked = 1;
     }
-    return stop;
+    c->apart = c->apart || (SSLH_I_BAD(c) && !asked);
+    return stop || SSLH_I_BAD(c);
 }
 
 /* Resolves the settings and prepares the method; makes loader and optimiser; resumes. For every batch: learning
@@ -18215,8 +18221,13 @@ SSLH_DEF float sslh_train(sslh_ctx *c, sslh_method m, sslh_data data, sslh_train
         return 0.0f;
     }
     sslh_train_mode(m.net, 1); /* heads and teachers too */
-    while (r.step < r.t.steps && sslh_next_batch(r.loader, &batch))
-        if (!sslh_i_train_batch(&r, &batch) || sslh_i_train_after(&r)) break;
+    while (r.step < r.t.steps) {
+        if (!sslh_next_batch(r.loader, &batch) || !sslh_i_train_batch(&r, &batch)) {
+            if (SSLH_I_BAD(c)) c->apart = 1, sslh_i_train_where(&r); /* the other ranks are in their step */
+            break;
+        }
+        if (sslh_i_train_after(&r)) break;
+    }
     if (r.first == r.t.steps && r.saved.meter.steps) { /* the run had already ended, within an epoch */
         r.result = (float)(r.saved.meter.loss / (double)r.saved.meter.steps);
         if (d.losses) d.losses[r.saved.epochs] = r.result;
