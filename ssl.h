@@ -4424,9 +4424,10 @@ typedef struct sslh_quantize_desc {
 SSLH_API sslh_net *sslh_quantize(sslh_net *net, sslh_quantize_desc desc);
 /* Sets the weights of linear layers and convolutions to 0 that have the smallest absolute values in the whole net,
    children included: share of all (above 0, below 1; rounded). Returns how many these are (Han, Pool, Tran, Dally
-   2015). Of equal values the first go; NaN or Inf is an error. The shapes stay, so a file that is compressed becomes smaller, but
-   nothing becomes faster (sslh_net_prune_filters makes a narrower net). Training moves the zeros again: to fine-tune,
-   call it after every epoch, as from the callback of sslh_train. Norms, biases and embeddings are left alone. */
+   2015). Of equal values the first go; NaN or Inf is an error. The shapes stay, so a file that is compressed becomes
+   smaller, but nothing becomes faster (sslh_net_prune_filters makes a narrower net). Training moves the zeros again: to
+   fine-tune, call it after every epoch, as from the callback of sslh_train. Norms, biases and embeddings are left
+   alone. */
 SSLH_API int64_t sslh_prune_magnitude(sslh_net *net, float share);
 /* Bytes of all parameters and states of a net, children included: what sslh_save_net writes, but for the header. */
 SSLH_API int64_t sslh_net_bytes(sslh_net *net);
@@ -25717,8 +25718,8 @@ SSLH_I_FN int sslh_i_all_float(const char *op, const sslh_net *net, const char *
     int i = 0;
     while (i < net->entries && !net->entry[i]->scales) i++;
     if (i == net->entries) return 1;
-    sslh_fail(net->ctx, SSLH_E_USAGE, "%s: the weights of the net \"%s\" have 8 bits (sslh_quantize): %s", op, net->name,
-              todo);
+    sslh_fail(net->ctx, SSLH_E_USAGE, "%s: the weights of the net \"%s\" have 8 bits (sslh_quantize): %s", op,
+              net->name, todo);
     return 0;
 }
 /* Files have this matrix (O,I) as (I,O). */

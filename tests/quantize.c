@@ -586,26 +586,22 @@ static void shapes_that_do_not_fit_are_said(void) {
     CHECK_ERROR(c, "out of memory");
     sslh_destroy(c);
 }
-/* sslh_summary counts the multiply-adds of both nets alike; the file of an 8-bit net is no ONNX. */
+/* sslh_summary counts the multiply-adds of both nets alike; ONNX has the float net only. */
 static void other_tools_know_small_nets(void) {
     sslh_ctx *c = context(1);
     sslh_tensor *x;
     sslh_net *net = some_net(c, 0, &x), *small;
     char a[4000], b[4000], *ends[2];
     NONE(sslh_quantize_desc, d);
+    NONE(sslh_onnx_desc, onnx);
     small = sslh_quantize(net, d);
     sslh_summary(net, sslh_shape_of(x), a, sizeof a);
     sslh_summary(small, sslh_shape_of(x), b, sizeof b);
     CHECK(!sslh_error(c), "%s", sslh_error(c));
     ends[0] = strrchr(a, ' '), ends[1] = strrchr(b, ' ');
     CHECK(ends[0] && ends[1] && strcmp(ends[0], ends[1]) == 0, "million MAC%s, in float%s", ends[1], ends[0]);
-#if SSLH_WITH_ONNX
-    {
-        NONE(sslh_onnx_desc, onnx);
-        sslh_export_onnx(small, test_temporary("small.onnx"), onnx);
-        CHECK_ERROR(c, "sslh_export_onnx: the weights of the net \"convnet\" have 8 bits (sslh_quantize): export the");
-    }
-#endif
+    sslh_export_onnx(small, test_temporary("small.onnx"), onnx);
+    CHECK_ERROR(c, "sslh_export_onnx: the weights of the net \"convnet\" have 8 bits (sslh_quantize): export the");
     sslh_destroy(c);
 }
 /* A caller's rounding mode and flushing of subnormal numbers change no weight. */

@@ -604,8 +604,8 @@ static void only_one(void) {
         CHECK(!all[r].error[0] && all[r].taken == STEPS, "rank %d: %d steps, %s", r, all[r].taken, all[r].error);
     CHECK(remove(path) == 0, "rank 0 has written no checkpoint");
 }
-/* An allocation fails in one rank, each of one epoch in turn. When that is within a step, the other rank waits until the
-   run is ended from outside; otherwise both have an error, because all ask each other before and after the steps. */
+/* An allocation fails in one rank, each of one epoch in turn. When that is within a step, the other rank waits until
+   the run is ended from outside; otherwise both have an error, because all ask each other before and after the steps. */
 static void one_epoch(run *r, sslh_ctx *c) {
     r->mute = 1, r->steps = 2, r->path = checkpoint_path;
     simclr(r, c);
@@ -617,7 +617,7 @@ static void memory_of_one(void) {
     int asked = 0, in_step = 0;
     snprintf(path, sizeof path, "%s", test_temporary("ranks.safetensors"));
     checkpoint_path = path;
-    for (n = 2; n < 2000; n++) { /* the first is the context, without which a rank cannot say anything */
+    for (n = 2; n < 2000; n++) { /* 1 is the context, without which a rank says nothing */
         remove(path);
         fail_alloc_of_last = n;
         run_ranks(all, 2, one_epoch, 0, 0);
