@@ -605,7 +605,8 @@ static void only_one(void) {
     CHECK(remove(path) == 0, "rank 0 has written no checkpoint");
 }
 /* An allocation fails in one rank, each of one epoch in turn. When that is within a step, the other rank waits until
-   the run is ended from outside; otherwise both have an error, because all ask each other before and after the steps. */
+   the run is ended from outside; otherwise both have an error, because all ask each other before and after the
+   steps. */
 static void one_epoch(run *r, sslh_ctx *c) {
     r->mute = 1, r->steps = 2, r->path = checkpoint_path;
     simclr(r, c);
