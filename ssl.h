@@ -4451,10 +4451,10 @@ typedef struct sslh_quantize_desc {
 SSLH_API sslh_net *sslh_quantize(sslh_net *net, sslh_quantize_desc desc);
 /* Sets the weights of linear layers and convolutions to 0 that have the smallest absolute values in the whole net,
    children included, until the share `share` of them (above 0, below 1; the number is rounded) is 0, and returns how
-   many are (Han, Pool, Tran, Dally 2015). Of equal values the first become 0. The shapes stay, so a file that is
-   compressed becomes smaller, but nothing becomes faster (sslh_net_prune_filters makes a narrower net). Training moves
-   the zeros again: to fine-tune, call this function after every epoch, for example from the callback of sslh_train.
-   Norms, biases and embeddings are left alone. */
+   many are (Han, Pool, Tran, Dally 2015). Of equal values the first become 0; NaN or Inf is an error. The shapes stay,
+   so a file that is compressed becomes smaller, but nothing becomes faster (sslh_net_prune_filters makes a narrower
+   net). Training moves the zeros again: to fine-tune, call this function after every epoch, for example from the
+   callback of sslh_train. Norms, biases and embeddings are left alone. */
 SSLH_API int64_t sslh_prune_magnitude(sslh_net *net, float share);
 /* Bytes of all parameters and states of a net, children included: what sslh_save_net writes, but for the header. */
 SSLH_API int64_t sslh_net_bytes(sslh_net *net);
@@ -5427,8 +5427,8 @@ struct sslh_ctx {
     int       no_grad;
     int       no_grad_ended; /* calls of sslh_no_grad(c, 1) that sslh_clear_error has ended and no 0 has closed yet */
     int       dealt;       /* 1 while a method's step draws: tensors have this rank's rows of a dealt batch */
-    int       apart;       /* 1 after an error within a step, which other ranks need not have: until it is cleared, this
-                              rank calls none of them, because nobody knows for what they wait */
+    int       apart;       /* 1 after an error in a step, or before the next one, which other ranks need not have: until
+                              it is cleared, this rank calls none of them, because nobody knows for what they wait */
     int       dirty;       /* an operation ran since the step began */
     unsigned  groups;      /* parameter groups that collect gradients; all bits by default */
     /* states as they were before this step changed them, see sslh_i_note_state */
@@ -6342,6 +6342,7 @@ SSLH_I_FN sslh_tensor *sslh_i_vicreg_terms(sslh_ctx *c, sslh_tensor *z0, sslh_te
 SSLH_I_FN int sslh_i_sub_new(sslh_net *net, const char *name, const char *suffix, int is_param, sslh_type type,
                              sslh_shape shape, sslh_init init, float scale);
 SSLH_I_FN void sslh_i_store_transposed(sslh_net *net, int index);
+SSLH_I_FN int  sslh_i_all_float(const char *op, const sslh_net *net, const char *todo);
 SSLH_I_FN int sslh_i_xavier_new(sslh_net *net, const char *name, int in, int out);
 SSLH_I_FN int sslh_i_vit_block_new(sslh_net *net, const char *prefix, int width, int mlp);
 SSLH_I_FN sslh_tensor *sslh_i_vit_block(sslh_net *net, int at, sslh_tensor *x, int layer, int heads, float drop,
@@ -17963,8 +17964,8 @@ SSLH_I_FN float sslh_i_method_step(sslh_method *m, sslh_optimizer *o, const sslh
     c->dealt = 0;
     if (!SSLH_I_BAD(c)) sslh_i_close_step(c);
     else sslh_i_forget_grads(m->net); /* a NaN that is added to would make every later step fail */
-    c->apart = c->apart || SSLH_I_BAD(c);
     if (update && m->after && !SSLH_I_BAD(c)) m->after(m);
+    c->apart = c->apart || SSLH_I_BAD(c);
     return total;
 }
 
@@ -18200,21 +18201,30 @@ SSLH_I_FN uint32_t sslh_i_train_crc(const sslh_i_train_run *r, const sslh_data *
 /* With several ranks: none has failed so far, and all begin alike. */
 SSLH_I_FN void sslh_i_train_join(sslh_i_train_run *r, const sslh_data *data) {
     sslh_ctx *c = r->m->ctx;
-    uint32_t settings;
+    uint32_t settings, weights;
     if (sslh_i_rank_count(c) == 1) return;
-    settings = sslh_i_train_crc(r, data); /* may fail, so it comes before the question */
+    settings = sslh_i_train_crc(r, data); /* both may fail of memory, so they come before the question */
+    weights = SSLH_I_BAD(c) ? 0 : sslh_i_net_crc(r->m->net) + (uint32_t)r->step;
     r->asks = r->d.callback != NULL;
     if (!sslh_i_rank_agree(c, "sslh_train", &r->asks)) return;
     if (!sslh_i_rank_equal(c, settings) && !SSLH_I_BAD(c))
         sslh_fail(c, SSLH_E_USAGE, "sslh_train: the %d ranks have different settings or data: give all of them the "
                   "same .seed, samples, method, epochs and .checkpoint (which rank 0 writes), and make the same calls "
                   "in all", sslh_i_rank_count(c));
-    if (!sslh_i_rank_equal(c, sslh_i_net_crc(r->m->net) + (uint32_t)r->step) && !SSLH_I_BAD(c))
+    if (!sslh_i_rank_equal(c, weights) && !SSLH_I_BAD(c))
         sslh_fail(c, SSLH_E_USAGE, "sslh_train: the %d ranks begin with different weights or steps: give all of them "
                   "the same .seed, make the same nets in the same order, and resume from the same file",
                   sslh_i_rank_count(c));
 }
 
+/* An error in the next step, or in what makes its batch: says in which. */
+SSLH_I_FN void sslh_i_train_where(const sslh_i_train_run *r) {
+    char where[160];
+    const int memory = sslh_error_code(r->m->ctx) == SSLH_E_MEMORY;
+    snprintf(where, sizeof where, "sslh_train: %.40s, step %ld%s", r->m->name, (long)r->step + 1,
+             memory ? " (a smaller .batch, smaller images or a narrower encoder take less memory)" : "");
+    sslh_i_prefix_error(r->m->ctx, where);
+}
 /* One batch: learning rate, step, meters. 0 after an error. */
 SSLH_I_FN int sslh_i_train_batch(sslh_i_train_run *r, const sslh_batch *batch) {
     sslh_ctx *c = r->m->ctx;
@@ -18231,14 +18241,7 @@ SSLH_I_FN int sslh_i_train_batch(sslh_i_train_run *r, const sslh_batch *batch) {
     c->run_step = r->step + 1; /* as progress and callback count */
     SSLH_I_FP(t->loss = sslh_i_method_step(r->m, r->o, batch, t->lr, update));
     c->run_step = 0;
-    if (SSLH_I_BAD(c)) {
-        char where[160];
-        int memory = sslh_error_code(c) == SSLH_E_MEMORY;
-        snprintf(where, sizeof where, "sslh_train: %.40s, step %ld%s", r->m->name, (long)r->step + 1,
-                 memory ? " (a smaller .batch, smaller images or a narrower encoder take less memory)" : "");
-        sslh_i_prefix_error(c, where);
-        return 0;
-    }
+    if (SSLH_I_BAD(c)) return 0;
     r->step++;
     r->images += (double)batch->count * sslh_i_rank_count(c); /* samples, however many views each has */
     meter->loss += (double)t->loss;
@@ -18279,11 +18282,13 @@ SSLH_I_FN int sslh_i_train_epoch_end(sslh_i_train_run *r) {
     return sslh_i_train_callback(&r->d, &r->t);
 }
 
-/* What follows a batch: callback, progress line, the end of an epoch, checkpoint. Returns 1 to stop. */
+/* What follows a batch: callback, progress line, the end of an epoch, checkpoint. Returns 1 to stop. With several ranks
+   what may fail in one of them is followed by a question to all, or else by silence (apart). */
 SSLH_I_FN int sslh_i_train_after(sslh_i_train_run *r) {
+    sslh_ctx *c = r->m->ctx;
     const int64_t every = r->d.checkpoint_steps ? r->d.checkpoint_steps : r->saved.per_epoch * r->d.checkpoint_every;
     const int last = r->step == r->t.steps;
-    int stop = sslh_i_train_callback(&r->d, &r->t), none = 0;
+    int stop = sslh_i_train_callback(&r->d, &r->t), none = 0, asked = r->asks;
 #if SSLH_WITH_STDIO
     if (r->terminal && r->t.seconds - r->shown > 0.1) {
         r->shown = r->t.seconds;
@@ -18292,13 +18297,15 @@ SSLH_I_FN int sslh_i_train_after(sslh_i_train_run *r) {
 #endif
     if (r->step % r->saved.per_epoch == 0 || last) stop |= sslh_i_train_epoch_end(r);
     /* A callback may stop one rank by its clock: then all stop. */
-    if (r->asks) sslh_i_rank_agree(r->m->ctx, "sslh_train", &stop);
-    if (r->d.checkpoint && !SSLH_I_BAD(r->m->ctx) && (stop || last || r->step % every == 0)) {
-        if (r->m->ctx->desc.comm.rank == 0) /* all have the same values */
+    if (r->asks && !sslh_i_rank_agree(c, "sslh_train", &stop)) return 1;
+    if (r->d.checkpoint && (stop || last || r->step % every == 0)) {
+        if (c->desc.comm.rank == 0 && !SSLH_I_BAD(c)) /* all have the same values */
             sslh_i_checkpoint_save(r->m, r->o, r->step, r->d.checkpoint, &r->saved);
-        sslh_i_rank_agree(r->m->ctx, "sslh_train", &none);
+        sslh_i_rank_agree(c, "sslh_train", &none);
+        asked = 1;
     }
-    return stop;
+    c->apart = c->apart || (SSLH_I_BAD(c) && !asked);
+    return stop || SSLH_I_BAD(c);
 }
 
 /* Resolves the settings and prepares the method; makes loader and optimiser; resumes. For every batch: learning
@@ -18326,8 +18333,13 @@ SSLH_DEF float sslh_train(sslh_ctx *c, sslh_method m, sslh_data data, sslh_train
         return 0.0f;
     }
     sslh_train_mode(m.net, 1); /* heads and teachers too */
-    while (r.step < r.t.steps && sslh_next_batch(r.loader, &batch))
-        if (!sslh_i_train_batch(&r, &batch) || sslh_i_train_after(&r)) break;
+    while (r.step < r.t.steps) {
+        if (!sslh_next_batch(r.loader, &batch) || !sslh_i_train_batch(&r, &batch)) {
+            if (SSLH_I_BAD(c)) c->apart = 1, sslh_i_train_where(&r); /* the other ranks are in their step */
+            break;
+        }
+        if (sslh_i_train_after(&r)) break;
+    }
     if (r.first == r.t.steps && r.saved.meter.steps) { /* the run had already ended, within an epoch */
         r.result = (float)(r.saved.meter.loss / (double)r.saved.meter.steps);
         if (d.losses) d.losses[r.saved.epochs] = r.result;
@@ -25876,6 +25888,15 @@ SSLH_DEF int sslh_param_new(sslh_net *net, const char *name, sslh_shape shape, s
 SSLH_I_FN void sslh_i_mark_product(sslh_net *net, int index) {
     if (!sslh_i_net_bad(net) && index >= 0 && index < net->entries) net->entry[index]->product = 1;
 }
+/* 0 and an error when weights of the net itself have 8 bits; todo: what to do instead. */
+SSLH_I_FN int sslh_i_all_float(const char *op, const sslh_net *net, const char *todo) {
+    int i = 0;
+    while (i < net->entries && !net->entry[i]->scales) i++;
+    if (i == net->entries) return 1;
+    sslh_fail(net->ctx, SSLH_E_USAGE, "%s: the weights of the net \"%s\" have 8 bits (sslh_quantize): %s", op,
+              net->name, todo);
+    return 0;
+}
 /* Files have this matrix (O,I) as (I,O). */
 SSLH_I_FN void sslh_i_store_transposed(sslh_net *net, int index) {
     if (!sslh_i_net_bad(net) && index >= 0 && index < net->entries) net->entry[index]->transposed = 1;
@@ -28543,16 +28564,8 @@ typedef struct sslh_i_stack {
 
 /* 0 and an error when the values of the net cannot be copied into another shape. */
 SSLH_I_FN int sslh_i_structure_ok(const char *op, sslh_net *net) {
-    sslh_ctx *c = sslh_net_ctx(net);
-    int i;
-    if (!sslh_i_net_ok(c, op, net) || !sslh_i_net_ready(net)) return 0;
-    for (i = 0; i < net->entries; i++)
-        if (net->entry[i]->scales) {
-            sslh_fail(c, SSLH_E_USAGE, "%s: the weights of the net \"%s\" have 8 bits (sslh_quantize): change the "
-                      "float net and quantize the result", op, net->name);
-            return 0;
-        }
-    return 1;
+    return sslh_i_net_ok(sslh_net_ctx(net), op, net) && sslh_i_net_ready(net) &&
+           sslh_i_all_float(op, net, "change the float net and quantize the result");
 }
 /* The layers of net; 0 and an error when it is no MLP or convnet. The widths point into *s, which must not move. */
 SSLH_I_FN int sslh_i_stack_of(const char *op, sslh_net *net, sslh_i_stack *s) {
@@ -29136,7 +29149,7 @@ SSLH_DEF sslh_net *sslh_quantize(sslh_net *net, sslh_quantize_desc d) {
         !sslh_i_option_ok(c, "sslh_quantize", "min_count", d.min_count, 0, INT_MAX) || !sslh_i_tree_ready(&t, net))
         return sslh_i_dummy_net(c);
     for (i = 0; i < t.n; i++) {
-        copy[i] = sslh_i_quantize_one(&t, i, &d, &found);
+        SSLH_I_FP(copy[i] = sslh_i_quantize_one(&t, i, &d, &found));
         if (!copy[i]) return sslh_i_dummy_net(c);
     }
     if (!found)
@@ -29148,6 +29161,7 @@ SSLH_DEF sslh_net *sslh_quantize(sslh_net *net, sslh_quantize_desc d) {
 
 /* --- pruning by magnitude --- */
 
+/* For qsort; numbers only, since NaN has no place in an order. */
 SSLH_I_FN int sslh_i_real_order(const void *a, const void *b) {
     sslh_real x, y;
     memcpy(&x, a, sizeof x);
@@ -29167,7 +29181,7 @@ SSLH_I_FN sslh_tensor *sslh_i_next_product(const sslh_i_tree *t, int *net, int *
     return NULL;
 }
 
-SSLH_DEF int64_t sslh_prune_magnitude(sslh_net *net, float share) {
+SSLH_I_FN int64_t sslh_i_prune_magnitude(sslh_net *net, float share) {
     sslh_ctx *c = sslh_net_ctx(net);
     sslh_i_tree t;
     sslh_tensor *w;
@@ -29177,7 +29191,10 @@ SSLH_DEF int64_t sslh_prune_magnitude(sslh_net *net, float share) {
     if (!sslh_i_net_ok(c, "sslh_prune_magnitude", net) || !sslh_i_tree_ready(&t, net)) return 0;
     if (!(share > 0.0f && share < 1.0f))
         sslh_i_out_of_range(c, "sslh_prune_magnitude", "share", (double)share, 1, "above 0, below 1");
-    for (k = at = 0; (w = sslh_i_next_product(&t, &k, &at)) != NULL;) count += w->count;
+    for (k = at = 0; (w = sslh_i_next_product(&t, &k, &at)) != NULL; count += w->count)
+        if (!sslh_i_finite(w->data, w->count))
+            sslh_fail(c, SSLH_E_NAN, "sslh_prune_magnitude: the weight '%s' of the net '%s' holds NaN or Inf: prune a "
+                      "net whose training has gone well", t.net[k]->entry[at - 1]->name, t.net[k]->name);
     if (!count)
         sslh_fail(c, SSLH_E_USAGE, "sslh_prune_magnitude: the net '%s' has no float weight of a linear layer or a "
                   "convolution", net->name);
@@ -29198,6 +29215,11 @@ SSLH_DEF int64_t sslh_prune_magnitude(sslh_net *net, float share) {
             if (v < most || (!(v > most) && used && used--)) w->data[i] = 0;
         }
     return (int64_t)gone;
+}
+SSLH_DEF int64_t sslh_prune_magnitude(sslh_net *net, float share) {
+    int64_t gone;
+    SSLH_I_FP(gone = sslh_i_prune_magnitude(net, share));
+    return gone;
 }
 
 SSLH_DEF int64_t sslh_net_bytes(sslh_net *net) {
@@ -37005,8 +37027,12 @@ SSLH_I_FN void sslh_i_eight_task(void *arg, int task, int worker) {
 }
 
 /* What both operations check before they look at shapes; q must be there, and no gradient wanted. */
-SSLH_I_FN int sslh_i_eight_begin(sslh_ctx *c, const char *op, sslh_tensor **in, int nin, const sslh_tensor *q) {
+SSLH_I_FN int sslh_i_eight_begin(sslh_ctx *c, const char *op, sslh_tensor *x, const sslh_tensor *q,
+                                 sslh_tensor *scales, sslh_tensor *bias) {
+    sslh_tensor *in[3];
+    const int nin = bias ? 3 : 2;
     int i;
+    in[0] = x, in[1] = scales, in[2] = bias;
     if (!sslh_i_begin(c, op, in, nin, 1)) return 0;
     for (i = 0; i < nin && !c->no_grad; i++)
         if (sslh_i_needs_grad(c, in[i])) {
@@ -37016,7 +37042,19 @@ SSLH_I_FN int sslh_i_eight_begin(sslh_ctx *c, const char *op, sslh_tensor **in, 
         }
     return q && q->bytes != NULL;
 }
+/* What sslh_i_end does, and a trace sees the weight as input 1, as in float: sslh_summary counts by its shape. */
+SSLH_I_FN sslh_tensor *sslh_i_eight_end(sslh_ctx *c, const char *op, sslh_tensor *x, sslh_tensor *q, sslh_tensor *bias,
+                                        sslh_tensor *out) {
+    sslh_tensor *in[3];
+    in[0] = x, in[1] = q, in[2] = bias;
+    return sslh_i_end(c, op, in, bias ? 3 : 2, out);
+}
 
+/* n times `each` bytes; NULL and an error when there is no memory, or none could be as large. */
+SSLH_I_FN void *sslh_i_eight_scratch(sslh_ctx *c, size_t n, size_t each) {
+    size_t bytes = 0;
+    return sslh_i_scratch(c, sslh_i_mul(n, each, &bytes) ? bytes : (size_t)-1);
+}
 /* Sizes in bytes, and the segments: rows of the filter, or its taps where dilation puts gaps between them. */
 SSLH_I_FN void sslh_i_eight_plan(sslh_ctx *c, sslh_i_eight *j) {
     const sslh_i_conv *s = &j->s;
@@ -37024,14 +37062,15 @@ SSLH_I_FN void sslh_i_eight_plan(sslh_ctx *c, sslh_i_eight *j) {
     const int runs = s->dw == 1 || s->kw == 1;
     int a;
     j->pixel = (I + group - 1) / group * 4;
-    j->line = ((size_t)s->w + 2 * (size_t)s->pw) * j->pixel;
-    j->image = ((size_t)s->h + 2 * (size_t)s->ph) * j->line;
+    /* a pad may be so large that no memory would do */
+    if (!sslh_i_mul((size_t)s->w + 2 * (size_t)s->pw, j->pixel, &j->line) ||
+        !sslh_i_mul((size_t)s->h + 2 * (size_t)s->ph, j->line, &j->image)) j->image = (size_t)-1;
     j->each = j->images * (size_t)s->oh * (size_t)s->ow < 8 * SSLH_I_EIGHT_TASK ? 2 * SSLH_I_EIGHT_ROWS
                                                                                   : SSLH_I_EIGHT_TASK;
     j->segs = runs ? s->kh : s->kh * s->kw;
     j->length = runs ? (size_t)s->kw * j->pixel : j->pixel;
     j->step = (size_t)s->kh * (size_t)s->kw * j->pixel * (size_t)j->k->lanes;
-    j->at = (ptrdiff_t *)sslh_i_scratch(c, (size_t)j->segs * sizeof *j->at);
+    j->at = (ptrdiff_t *)sslh_i_eight_scratch(c, (size_t)j->segs, sizeof *j->at);
     for (a = 0; j->at && a < j->segs; a++)
         j->at[a] = runs ? (ptrdiff_t)((size_t)a * (size_t)s->dh * j->line)
                         : (ptrdiff_t)((size_t)(a / s->kw) * (size_t)s->dh * j->line +
@@ -37044,12 +37083,12 @@ SSLH_I_FN void sslh_i_eight_run(sslh_ctx *c, sslh_i_eight *j) {
     j->k = sslh_i_eight_choose(c);
     sslh_i_eight_plan(c, j);
     panels = ((size_t)j->s.co + (size_t)j->k->lanes - 1) / (size_t)j->k->lanes, whole = panels * (size_t)j->k->lanes;
-    j->panels = (uint8_t *)sslh_i_scratch(c, panels * j->step);
-    j->start = (int32_t *)sslh_i_scratch(c, whole * sizeof *j->start);
-    j->whole_scales = (sslh_real *)sslh_i_scratch(c, whole * sizeof *j->whole_scales);
-    j->whole_bias = (sslh_real *)sslh_i_scratch(c, whole * sizeof *j->whole_bias);
-    j->p = (uint8_t *)sslh_i_scratch(c, j->image * (j->linear ? SSLH_I_EIGHT_TASK * (size_t)c->threads : j->images));
-    j->t = j->linear ? NULL : (sslh_real *)sslh_i_scratch(c, j->images * sizeof *j->t);
+    j->panels = (uint8_t *)sslh_i_eight_scratch(c, panels, j->step);
+    j->start = (int32_t *)sslh_i_eight_scratch(c, whole, sizeof *j->start);
+    j->whole_scales = (sslh_real *)sslh_i_eight_scratch(c, whole, sizeof *j->whole_scales);
+    j->whole_bias = (sslh_real *)sslh_i_eight_scratch(c, whole, sizeof *j->whole_bias);
+    j->p = (uint8_t *)sslh_i_eight_scratch(c, j->linear ? SSLH_I_EIGHT_TASK * (size_t)c->threads : j->images, j->image);
+    j->t = j->linear ? NULL : (sslh_real *)sslh_i_eight_scratch(c, j->images, sizeof *j->t);
     if (!SSLH_I_BAD(c)) {
         sslh_i_parallel(c, (int)panels, sslh_i_eight_panel_task, j);
         if (!j->linear) sslh_i_parallel(c, j->s.n, sslh_i_eight_image_task, j);
@@ -37068,16 +37107,20 @@ SSLH_I_FN void sslh_i_eight_run(sslh_ctx *c, sslh_i_eight *j) {
 SSLH_I_FN sslh_tensor *sslh_i_linear_eight(sslh_ctx *c, sslh_tensor *x, sslh_tensor *q, sslh_tensor *scales,
                                            sslh_tensor *bias, sslh_activation activation) {
     const char *const op = "sslh_linear";
-    sslh_tensor *in[3], *out;
+    sslh_tensor *out;
     sslh_i_eight j;
     sslh_shape shape;
     char sx[96], sw[96];
-    const int nin = bias ? 3 : 2;
-    in[0] = x, in[1] = scales, in[2] = bias;
-    if (!sslh_i_eight_begin(c, op, in, nin, q)) return sslh_i_dummy(c);
+    if (!sslh_i_eight_begin(c, op, x, q, scales, bias)) return sslh_i_dummy(c);
     if (q->ndim != 2 || x->ndim < 1 || x->shape[x->ndim - 1] != q->shape[1]) {
         sslh_fail(c, SSLH_E_SHAPE, "%s: x %s, weight %s: the weight must be (O,I) with I the last size of x", op,
                   sslh_i_str(sx, sizeof sx, sslh_shape_of(x)), sslh_i_str(sw, sizeof sw, sslh_shape_of(q)));
+        return sslh_i_dummy(c);
+    }
+    if (bias && (bias->ndim != 1 || bias->shape[0] != q->shape[0])) {
+        sslh_fail(c, SSLH_E_SHAPE, "%s: weight %s, bias %s: the bias must be (%d)", op,
+                  sslh_i_str(sw, sizeof sw, sslh_shape_of(q)), sslh_i_str(sx, sizeof sx, sslh_shape_of(bias)),
+                  q->shape[0]);
         return sslh_i_dummy(c);
     }
     shape = sslh_shape_of(x);
@@ -37091,7 +37134,7 @@ SSLH_I_FN sslh_tensor *sslh_i_linear_eight(sslh_ctx *c, sslh_tensor *x, sslh_ten
     j.linear = 1, j.images = x->count / (size_t)q->shape[1];
     j.relu = activation == SSLH_RELU;
     sslh_i_eight_run(c, &j);
-    out = sslh_i_end(c, op, in, nin, out);
+    out = sslh_i_eight_end(c, op, x, q, bias, out);
     return activation == SSLH_LINEAR || j.relu ? out : sslh_activate(c, out, activation);
 }
 
@@ -37099,12 +37142,11 @@ SSLH_I_FN sslh_tensor *sslh_i_linear_eight(sslh_ctx *c, sslh_tensor *x, sslh_ten
 SSLH_I_FN sslh_tensor *sslh_i_conv_eight(sslh_ctx *c, sslh_tensor *x, sslh_tensor *q, sslh_tensor *scales,
                                          sslh_tensor *bias, sslh_conv_desc desc) {
     const char *const op = "sslh_conv2d";
-    sslh_tensor *in[3], *out;
+    sslh_tensor *out;
     sslh_i_eight j;
-    const int nin = bias ? 3 : 2;
-    in[0] = x, in[1] = scales, in[2] = bias;
     memset(&j, 0, sizeof j);
-    if (!sslh_i_eight_begin(c, op, in, nin, q) || !sslh_i_conv_check(c, op, x, q, bias, desc, 2, 0, &j.s))
+    if (!sslh_i_eight_begin(c, op, x, q, scales, bias) ||
+        !sslh_i_conv_check(c, op, x, q, bias, desc, 2, 0, &j.s))
         return sslh_i_dummy(c);
     if (j.s.groups != 1) {
         sslh_fail(c, SSLH_E_USAGE, "%s: .groups is %d, and a weight of 8 bits has none: keep this layer in float by "
@@ -37117,7 +37159,7 @@ SSLH_I_FN sslh_tensor *sslh_i_conv_eight(sslh_ctx *c, sslh_tensor *x, sslh_tenso
     j.images = (size_t)j.s.n;
     j.relu = desc.activation == SSLH_RELU;
     sslh_i_eight_run(c, &j);
-    out = sslh_i_end(c, op, in, nin, out);
+    out = sslh_i_eight_end(c, op, x, q, bias, out);
     return desc.activation == SSLH_LINEAR || j.relu ? out : sslh_activate(c, out, desc.activation);
 }
 #endif /* SSLH_WITH_QUANTIZE */
@@ -56316,6 +56358,7 @@ typedef struct sslh_i_st_item {
     int          part, net; /* optimiser state: which of sslh_i_st_parts, from 1, and the index of its net .. */
     size_t       offset;  /* .. and the element of that net's values at which it begins */
     int          permute, dtype; /* permute: 1 a convolution's weight, 2 a transposed matrix */
+    int          scaled;  /* 1: a weight of which integers in a file mean nothing without their scales */
     size_t       begin, end; /* byte range in the data of the file */
     int          found;   /* reading: index of the file's tensor; -1 none; -2 - index: one that does not fit */
 } sslh_i_st_item;
@@ -56339,6 +56382,7 @@ SSLH_I_FN sslh_i_st_item *sslh_i_st_add(sslh_i_st_list *l, const sslh_i_tree *tr
     it->permute = e->transposed ? 2 : e->is_param && e->t.ndim >= 3 && sslh_i_has_suffix(e->name, "weight");
     it->dtype = e->t.type == SSLH_U8 ? SSLH_I_ST_U8 : e->t.type == SSLH_F32 ? (SSLH_I_DOUBLE ? SSLH_I_ST_F64
             : SSLH_I_ST_F32) : sslh_i_has_suffix(e->name, "num_batches_tracked") ? SSLH_I_ST_I64 : SSLH_I_ST_I32;
+    it->scaled = e->product && e->t.type == SSLH_F32;
     it->found = -1;
     return it;
 }
@@ -57379,7 +57423,8 @@ SSLH_I_FN const char *sslh_i_st_misfit(const sslh_i_st_item *it, const sslh_i_st
         for (i = 0; i < f->ndim; i++) if (f->shape[i] != 1) return "shape";
         return NULL;
     }
-    if (it->t->type == SSLH_F32 ? !sslh_i_st_real(f->dtype) && !sslh_i_st_int(f->dtype) : !sslh_i_st_int(f->dtype))
+    if (it->t->type == SSLH_F32 ? !sslh_i_st_real(f->dtype) && (it->scaled || !sslh_i_st_int(f->dtype))
+                                : !sslh_i_st_int(f->dtype))
         return "dtype";
     if (f->ndim != it->t->ndim) return "shape";
     for (i = 0; i < f->ndim; i++) if (f->shape[i] != (uint64_t)sslh_i_st_size(it, i)) return "shape";
@@ -57460,7 +57505,8 @@ SSLH_I_FN int sslh_i_st_report(const sslh_i_st *s, const sslh_i_st_list *l, cons
                     sslh_i_append(text, sizeof text, &k, "), net (");
                     for (j = 0; j < it->t->ndim; j++)
                         sslh_i_append(text, sizeof text, &k, j ? ",%d" : "%d", sslh_i_st_size(it, j));
-                    sslh_i_append(text, sizeof text, &k, "))");
+                    sslh_i_append(text, sizeof text, &k, it->scaled && sslh_i_st_int(f->dtype)
+                                  ? "); integers fit a net of sslh_quantize)" : "))");
                 }
             }
             if (!pass) count++;
@@ -57841,31 +57887,31 @@ SSLH_I_FN sslh_net *sslh_i_net_from_arch(sslh_ctx *c, const char *a) {
 }
 
 #if SSLH_WITH_QUANTIZE
-/* Whether the file holds scales of entry number at of net number i of the tree. */
-SSLH_I_FN int sslh_i_eight_in_file(const sslh_i_st *s, const sslh_i_tree *t, int i, int at) {
+/* Whether the file holds scales of entry number at of net number i of the tree; names begin with prefix there. */
+SSLH_I_FN int sslh_i_eight_in_file(const sslh_i_st *s, const char *prefix, const sslh_i_tree *t, int i, int at) {
     char full[272], scale[280];
     sslh_quantize_desc d;
     memset(&d, 0, sizeof d);
     d.min_count = SSLH_OFF;
     sslh_i_full_name(t, i, t->net[i]->entry[at]->name, full, sizeof full);
     snprintf(scale, sizeof scale, "%s_scale", full);
-    return sslh_i_st_find(s, "", scale) >= 0 && sslh_i_eight_wanted(t->net[i]->entry[at], full, &d);
+    return sslh_i_st_find(s, prefix, scale) >= 0 && sslh_i_eight_wanted(t->net[i]->entry[at], full, &d);
 }
 /* The net as the file has it: where the file holds scales of a weight, that weight has 8 bits. The net has not been
    used yet; after an error NULL. Only nets of the library get here, and the same text describes their children. */
-SSLH_I_FN sslh_net *sslh_i_eight_of_file(const sslh_i_st *s, sslh_net *net) {
+SSLH_I_FN sslh_net *sslh_i_eight_of_file(const sslh_i_st *s, const char *prefix, sslh_net *net) {
     sslh_i_tree t;
     sslh_net *copy[SSLH_I_MAX_NETS];
     int i, j, found = 0;
     if (sslh_i_net_bad(net)) return NULL;
     sslh_i_tree_of(&t, net);
     for (i = 0; i < t.n; i++)
-        for (j = 0; j < t.net[i]->entries; j++) found += sslh_i_eight_in_file(s, &t, i, j);
+        for (j = 0; j < t.net[i]->entries; j++) found += sslh_i_eight_in_file(s, prefix, &t, i, j);
     if (!found) return net;
     for (i = 0; i < t.n; i++) {
         char *wanted = (char *)sslh_i_alloc(s->c, (size_t)t.net[i]->entries + 1);
         if (!wanted) return NULL;
-        for (j = 0; j < t.net[i]->entries; j++) wanted[j] = (char)sslh_i_eight_in_file(s, &t, i, j);
+        for (j = 0; j < t.net[i]->entries; j++) wanted[j] = (char)sslh_i_eight_in_file(s, prefix, &t, i, j);
         copy[i] = sslh_i_eight_shell(s->c, t.net[i], wanted);
         sslh_i_free(s->c, wanted);
         if (!copy[i]) return NULL;
@@ -57874,6 +57920,16 @@ SSLH_I_FN sslh_net *sslh_i_eight_of_file(const sslh_i_st *s, sslh_net *net) {
     return SSLH_I_BAD(s->c) ? NULL : copy[0];
 }
 #endif
+/* The net of the architecture arch with weights as the file has them, still without values; NULL: there is none, or an
+   error. prefix: what the names of its tensors begin with in the file. */
+SSLH_I_FN sslh_net *sslh_i_net_of_file(const sslh_i_st *s, const char *prefix, const char *arch) {
+    sslh_net *net = sslh_i_net_from_arch(s->c, arch);
+#if SSLH_WITH_QUANTIZE
+    if (net && !SSLH_I_BAD(s->c)) net = sslh_i_eight_of_file(s, prefix, net);
+#endif
+    (void)prefix;
+    return net;
+}
 
 /* Builds the net that the file's "sslh.arch" describes and fills it. After an error there is no net, and the random
    streams that its initial values took are free again. */
@@ -57887,13 +57943,10 @@ SSLH_I_FN sslh_net *sslh_i_load_net_bytes(sslh_ctx *c, const char *fn, const cha
     memset(&d, 0, sizeof d);
     if (sslh_i_st_open(&s, c, fn, file, bytes, size)) {
         const char *arch = sslh_i_st_meta_of(&s, "sslh.arch");
-        net = arch ? sslh_i_net_from_arch(c, arch) : NULL;
+        net = arch ? sslh_i_net_of_file(&s, "", arch) : NULL;
         if (!net)
             sslh_fail(c, SSLH_E_FORMAT, "%s: %s names no architecture that this program has: build the net and use "
                       "sslh_load_weights", fn, file);
-#if SSLH_WITH_QUANTIZE
-        if (!SSLH_I_BAD(c)) net = sslh_i_eight_of_file(&s, net);
-#endif
         if (!SSLH_I_BAD(c)) sslh_i_st_fill(&s, net, d);
         if (!SSLH_I_BAD(c)) sslh_train_mode(net, 0); /* it is loaded to be used; sslh_train switches it back */
     }
@@ -58361,7 +58414,7 @@ SSLH_I_FN sslh_classifier *sslh_i_load_classifier_bytes(sslh_ctx *c, const char 
     if (sslh_i_st_open(&s, c, fn, file, bytes, size)) k = sslh_i_classifier_named(&s);
     if (k && sslh_i_classifier_fill(&s, k)) {
         const char *arch = sslh_i_st_meta_of(&s, "sslh.arch"), *names = sslh_i_st_meta_of(&s, "sslh.classes");
-        sslh_net *net = arch ? sslh_i_net_from_arch(c, arch) : NULL;
+        sslh_net *net = arch ? sslh_i_net_of_file(&s, SSLH_I_ENCODER_PREFIX, arch) : NULL;
         if (names) k->info.names = sslh_i_class_names(c, names, k->info.classes);
         if (arch && !net)
             sslh_fail(c, SSLH_E_FORMAT, "%s: %s names no architecture that this program has", fn, file);
@@ -59867,6 +59920,9 @@ SSLH_DEF void sslh_export_onnx(sslh_net *net, const char *path, sslh_onnx_desc d
     e.net = net;
     e.head = desc.head;
     if (!sslh_i_tree_ready(&t[0], net) || (desc.head && !sslh_i_tree_ready(&t[1], desc.head))) return;
+    for (k = 0; k < (desc.head ? 2 : 1); k++)
+        for (i = 0; i < t[k].n; i++)
+            if (!sslh_i_all_float("sslh_export_onnx", t[k].net[i], "export the float net")) return;
     mark = sslh_mark(c);
     for (k = 0; k < (desc.head ? 2 : 1); k++)
         for (i = 0; i < t[k].n; i++) {
