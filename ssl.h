@@ -4966,7 +4966,7 @@ extern "C" {
 #endif
 
 /* Instruction sets that this compiler can produce for this processor family; which one runs is chosen when a context is
-   created (>>kernels). With SSLH_I_SIMD 0 there are only the portable C kernels, and the file never includes itself. */
+   created (>>kernels). With SSLH_WITH_SIMD 0 there are only the portable C kernels, and the file never includes itself. */
 #define SSLH_I_X86 0
 #define SSLH_I_ARM 0
 #define SSLH_I_WASM 0
@@ -4999,6 +4999,16 @@ extern "C" {
 #endif
 #endif
 #define SSLH_I_SIMD (SSLH_I_X86 || SSLH_I_ARM || SSLH_I_WASM)
+/* 1: portable C is compiled a second time, with fused multiply-add, for processors that have this instruction but no
+   kernels of their own (RISC-V, POWER, z). The compiler makes vectors of its loops as well as it can. */
+#ifndef SSLH_I_FUSED
+#if SSLH_WITH_SIMD && !SSLH_I_SIMD && !SSLH_I_DOUBLE && !defined(__TINYC__) && \
+    (defined(__FP_FAST_FMAF) || defined(__riscv_flen) || defined(__powerpc64__) || defined(__s390x__))
+#define SSLH_I_FUSED 1
+#else
+#define SSLH_I_FUSED 0
+#endif
+#endif
 /* Every 64-bit x86 has SSE2, whose kernels give the bits of portable C, and so do those of WebAssembly. Leaving out the
    portable kernels, which would never run there, saves a fifth of gcc's time. */
 #if SSLH_I_WASM || (SSLH_I_X86 && (defined(__x86_64__) || defined(_M_X64)))
@@ -40111,8 +40121,16 @@ SSLH_I_FN void sslh_i_pairs_down(const float *x, const float *z, size_t n, float
 #define SSLH_FILE "ssl.h" /* this file's name, should it have been renamed */
 #endif
 
-#if SSLH_I_SIMD
+#if SSLH_I_SIMD || SSLH_I_FUSED
 #define SSLH_I_INNER 1
+#endif
+#if SSLH_I_FUSED
+
+#define SSLH_I_PASS_CFMA
+#define SSLH_I_SUFFIX cfma
+#include SSLH_FILE
+#undef SSLH_I_PASS_CFMA
+
 #endif
 #if SSLH_I_X86
 
@@ -40166,7 +40184,7 @@ SSLH_I_FN void sslh_i_pairs_down(const float *x, const float *z, size_t n, float
 #undef SSLH_I_PASS_WASM
 
 #endif
-#if SSLH_I_SIMD
+#if SSLH_I_SIMD || SSLH_I_FUSED
 #undef SSLH_I_INNER
 #ifndef SSLH_I_MARK
 #error "ssl.h includes itself, and another ssl.h was found: put this one first, set SSLH_FILE, or SSLH_WITH_SIMD 0"
@@ -40190,7 +40208,7 @@ SSLH_I_PRAGMA(GCC target(SSLH_I_TARGET))
    of 10 to 20 %. */
 #if defined(__GNUC__) && !defined(__clang__) && !defined(__TINYC__) && !defined(SSLH_I_KEEP_CALLS)
 #pragma GCC push_options
-#ifdef SSLH_I_INNER
+#if defined(SSLH_I_INNER) && !defined(SSLH_I_PASS_CFMA)
 #pragma GCC optimize("O2", "fp-contract=off", "no-fast-math")
 #else
 #pragma GCC optimize("O2", "no-tree-sra", "fp-contract=off", "no-fast-math")
@@ -40494,7 +40512,17 @@ SSLH_I_INLINE SSLH_I_NI sslh_i_nimul(SSLH_I_NI a, SSLH_I_NI b, SSLH_I_NI *high) 
 #else /* portable C: one number is the register, V is an array of 16 */
 
 #define SSLH_I_W 1
+#ifdef SSLH_I_PASS_CFMA /* the same, but with the bits of AVX2, AVX-512 and NEON */
+#define SSLH_I_FMA 1
+#if defined(__GNUC__)
+#define SSLH_I_NFMA(a, b, c) __builtin_fmaf(a, b, c)
+#else
+#define SSLH_I_NFMA(a, b, c) fmaf(a, b, c)
+#endif
+#else
 #define SSLH_I_FMA 0
+#define SSLH_I_NFMA(a, b, c) sslh_i_muladd(a, b, c)
+#endif
 #define SSLH_I_MR 4
 #define SSLH_I_N sslh_real
 #define SSLH_I_NM int
@@ -40507,7 +40535,6 @@ SSLH_I_INLINE SSLH_I_NI sslh_i_nimul(SSLH_I_NI a, SSLH_I_NI b, SSLH_I_NI *high) 
 #define sslh_i_c_sub_ps(a, b) ((a) - (b))
 #define sslh_i_c_mul_ps(a, b) ((a) * (b))
 #define sslh_i_c_div_ps(a, b) ((a) / (b))
-#define SSLH_I_NFMA(a, b, c) sslh_i_muladd(a, b, c)
 #define sslh_i_c_max_ps(a, b) ((a) > (b) ? (a) : (b))
 #define sslh_i_c_min_ps(a, b) ((a) < (b) ? (a) : (b))
 #define sslh_i_c_sqrt_ps sslh_i_sqrt
@@ -40983,10 +41010,7 @@ SSLH_I_FN void SSLH_I_P(sslh_i_runs_)(const sslh_i_tile *t, const float *a, cons
 SSLH_I_INLINE int SSLH_I_P(sslh_i_core_)(int n, int spare) { return spare || n >= 4 ? 4 : 1; }
 SSLH_I_INLINE void SSLH_I_P(sslh_i_madd_)(sslh_real *SSLH_I_RESTRICT y, const sslh_real *SSLH_I_RESTRICT b,
                                           sslh_real x) {
-    for (int j = 0; j < SSLH_I_NR; j++) {
-        sslh_real t = x * b[j];
-        y[j] = y[j] + t;
-    }
+    for (int j = 0; j < SSLH_I_NR; j++) y[j] = SSLH_I_NFMA(x, b[j], y[j]);
 }
 SSLH_I_FN void SSLH_I_P(sslh_i_rows_)(const sslh_i_tile *t, int row, int n, sslh_real *y, ptrdiff_t ystep, int more) {
     (void)more; /* never set here, see sslh_i_no_epilogue_ */
@@ -43246,7 +43270,7 @@ SSLH_I_FN void SSLH_I_P(sslh_i_eight_tile4_)(const sslh_i_eight_tile *t) {
 #endif
 
 /* --- the table of this pass --- */
-#if SSLH_I_W > 1 || SSLH_I_PORTABLE
+#if SSLH_I_W > 1 || SSLH_I_PORTABLE || defined(SSLH_I_PASS_CFMA)
 #define SSLH_I_ENTRY(result, name, arguments) SSLH_I_P(sslh_i_##name##_),
 static const struct sslh_i_kernels SSLH_I_P(sslh_i_table_) = {
     SSLH_I_TEXT(SSLH_I_SUFFIX),
@@ -43394,6 +43418,9 @@ SSLH_I_FN int sslh_i_isas(sslh_i_isa set[SSLH_I_MOST_SETS]) {
     set[n].table = &sslh_i_table_##name, set[n].present = has, set[n].bfloat16 = gain, n++;
 #if SSLH_I_PORTABLE
     SSLH_I_SET(c, 1, 0)
+#endif
+#if SSLH_I_FUSED
+    SSLH_I_SET(cfma, 1, 0)
 #endif
 #if SSLH_I_X86
 #if !defined(_MSC_VER)
