@@ -4799,6 +4799,8 @@ SSLH_API sslh_tensor *sslh_tsne(sslh_ctx *c, const sslh_tensor *x, sslh_tsne_des
      - Work is cut by the sizes of the problem, never by the number of threads; each task writes only to memory of its
        own, and partial results are combined in a fixed order. So a result has the same bits on any number of threads.
      - Where bits matter, a statement rounds once: t = a * b; t = t + c. A fused multiply-add is written as such.
+     - No two arguments of one call record an operation on the same tensor: compilers evaluate arguments in either
+       order, and gradients are summed in the order of the record.
      - The text is both C99 and C++11: every allocation is cast, and no initialiser is designated.
    The comment of every buffer gives its shape in the letters that the manual explains at its end: tokens (N,T,D),
    images (N,H,W,C). */
@@ -10504,7 +10506,9 @@ SSLH_DEF sslh_tensor *sslh_gaussian_kl(sslh_ctx *c, sslh_tensor *mu, sslh_tensor
         sslh_fail(c, SSLH_E_SHAPE, "sslh_gaussian_kl: rows of mu and logvar (N,latent) are needed, not one number");
         return sslh_i_dummy(c);
     }
-    t = sslh_sub(c, sslh_shift(c, logvar, 1.0f), sslh_add(c, sslh_square(c, mu), sslh_exp(c, logvar)));
+    t = sslh_exp(c, logvar);
+    t = sslh_add(c, sslh_square(c, mu), t);
+    t = sslh_sub(c, sslh_shift(c, logvar, 1.0f), t);
     if (SSLH_I_BAD(c)) return t;
     /* (5), mean over rows */
     return sslh_scale(c, sslh_sum(c, t, SSLH_ALL, 0),
@@ -16958,7 +16962,8 @@ SSLH_DEF sslh_tensor *sslh_distill_loss(sslh_ctx *c, sslh_tensor *student, sslh_
 /* s_j - s_i for all pairs: rows z (N,D) -> (N,N,D), element (i,j) leads from i to j. */
 SSLH_I_FN sslh_tensor *sslh_i_pair_differences(sslh_ctx *c, sslh_tensor *z) {
     const int n = z->shape[0], d = z->shape[1];
-    return sslh_sub(c, sslh_reshape(c, z, sslh_dim3(1, n, d)), sslh_reshape(c, z, sslh_dim3(n, 1, d)));
+    sslh_tensor *from = sslh_reshape(c, z, sslh_dim3(n, 1, d));
+    return sslh_sub(c, sslh_reshape(c, z, sslh_dim3(1, n, d)), from);
 }
 /* Lengths of the last axis, (..,D) -> (..,1); eps keeps the slope of the root finite where two rows are equal. */
 SSLH_I_FN sslh_tensor *sslh_i_lengths(sslh_ctx *c, sslh_tensor *x, sslh_real eps) {
@@ -25222,7 +25227,8 @@ SSLH_I_FN sslh_tensor *sslh_i_pair_loss(sslh_ctx *c, const char *op, int least, 
             if (same ? same->ints[j] == same->ints[i] : j == i)
                 right->data[(size_t)i * (size_t)N + (size_t)j] = bias ? 1 : 1 / (sslh_real)n;
     }
-    x = sslh_matmul_ex(c, sslh_l2_normalize(c, image, 0), sslh_l2_normalize(c, text, 0), 0, 1); /* (N,N) */
+    x = sslh_l2_normalize(c, text, 0);
+    x = sslh_matmul_ex(c, sslh_l2_normalize(c, image, 0), x, 0, 1); /* (N,N) */
     x = sslh_mul(c, x, sslh_exp(c, sslh_reshape(c, scale, sslh_dim0())));
     if (bias) x = sslh_add(c, x, sslh_reshape(c, bias, sslh_dim0())); /* (1) */
     if (top1) {
@@ -25369,7 +25375,8 @@ SSLH_DEF sslh_tensor *sslh_negative_cosine(sslh_ctx *c, sslh_tensor *p, sslh_ten
     in[0] = p;
     in[1] = z;
     if (!sslh_i_begin(c, op, in, 2, 1) || !sslh_i_embeddings_ok(c, op, p, z)) return sslh_i_dummy(c);
-    products = sslh_mul(c, sslh_l2_normalize(c, p, 0), sslh_l2_normalize(c, z, 0)); /* (N,D) */
+    z = sslh_l2_normalize(c, z, 0);
+    products = sslh_mul(c, sslh_l2_normalize(c, p, 0), z); /* (N,D) */
     cosines = sslh_sum(c, products, SSLH_AXIS(1), 0); /* (N) */
     return sslh_scale(c, sslh_mean(c, cosines, SSLH_ALL, 0), -1); /* (1) */
 }
