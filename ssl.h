@@ -205,9 +205,9 @@
      - for any number of threads, and with any .parallel_for,
      - after resuming from a checkpoint at any step,
      - at any optimisation level, in C and in C++, with any compiler.
-   There are two such results, one with fused multiply-add (AVX2, AVX-512, NEON) and one without: the latter in builds
-   by tcc or with SSLH_WITH_SIMD 0, on CPUs that lack the instruction (SSE2, 32-bit, big-endian), and with
-   .portable_bits on any CPU (slower). An image has the same features alone and in a batch. The reasons: the compiler
+   There are two such results, one with fused multiply-add (AVX2, AVX-512, NEON; RISC-V, POWER, z) and one without: the
+   latter in builds by tcc or with SSLH_WITH_SIMD 0, on CPUs that lack the instruction (SSE2, most 32-bit ones), in
+   browsers, and with .portable_bits on any CPU (slower). An image has the same features alone and in a batch. The reasons: the compiler
    may not contract a product and a sum, and fused multiply-add is written out where it is meant; reductions have one
    shape (16 lanes and a fixed tree) in every instruction set; work is cut by the size of the problem, not by the number
    of threads; exp, log, tanh, erf, sin and cos are the library's own. Outside the promise are .plain (20),
@@ -40100,6 +40100,7 @@ SSLH_I_FN void sslh_i_pairs_down(const float *x, const float *z, size_t n, float
      5. tests/bits.sh: a line, with an emulator, so that any machine compares its bits with those of the others;
      6. tests/bench/bench.h: the loop that measures the machine's peak, with which speeds are compared;
      7. its name where users read which sets there are: README.md, docs/performance.md.
+   A processor with fused multiply-add but without such a set has portable C twice, once fused (SSLH_I_FUSED, "cfma").
    Kernels test what a block defines, never which set it is; dispatch, messages, sslh_cpu_name and tests read the rows.
 
    A pass defines SSLH_I_PASS_name, which selects the block, SSLH_I_SUFFIX, which is appended to every name (see
@@ -49044,6 +49045,18 @@ SSLH_I_FN int sslh_i_open_to_write(const char *path, const char *like, int direc
 }
 #endif
 
+#if SSLH_I_POSIX
+/* Returns when all that was written to an open file is on the disk: 0, or -1 with errno set. On macOS fsync leaves it in
+   the drive's own memory, which a loss of power empties in any order; F_FULLFSYNC waits for the drive, where the file
+   system can. */
+SSLH_I_FN int sslh_i_flush(int f) {
+#if defined(F_FULLFSYNC)
+    if (fcntl(f, F_FULLFSYNC) != -1) return 0;
+#endif
+    return fsync(f);
+}
+#endif
+
 /* Writes bytes to a file and returns when they are on the disk; like and direct are as above. Returns 0 on success, and
    1, except on Windows with errno set, on failure. */
 SSLH_I_FN int sslh_i_write_plain(const char *path, const char *like, int direct, const uint8_t *p, size_t size) {
@@ -49077,7 +49090,7 @@ SSLH_I_FN int sslh_i_write_plain(const char *path, const char *like, int direct,
         if (n == 0) errno = EIO; /* no progress and no reason: do not spin */
         if (n > 0) p += n, size -= (size_t)n;
     }
-    while (!bad && fsync(f)) {
+    while (!bad && sslh_i_flush(f)) {
         if (errno == EINTR) continue;
         if (errno == EINVAL || errno == ENOTSUP) break; /* pipes and devices cannot be flushed */
         bad = 1;
@@ -49110,7 +49123,7 @@ SSLH_I_FN int sslh_i_replace(const char *from, const char *to, char *folder) {
     do f = open(folder, O_RDONLY);
     while (f < 0 && errno == EINTR);
     if (f >= 0) {
-        while (fsync(f) && errno == EINTR) {}
+        while (sslh_i_flush(f) && errno == EINTR) {}
         close(f);
     }
 #else
