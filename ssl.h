@@ -4962,8 +4962,8 @@ extern "C" {
 #else
 #define SSLH_I_PREFETCH(p, write) ((void)(p))
 #define SSLH_I_PREFETCH1(p) ((void)(p))
-#define SSLH_I_AHEAD(p, by) ((void)(p))
-#define SSLH_I_AHEAD_WRITE(p, by) ((void)(p))
+#define SSLH_I_AHEAD(p, by) ((void)(p), (void)(by))
+#define SSLH_I_AHEAD_WRITE(p, by) ((void)(p), (void)(by))
 #define SSLH_I_OPAQUE(x) ((void)(x))
 #endif
 
@@ -28899,15 +28899,15 @@ SSLH_I_FN sslh_net *sslh_i_eight_shell(sslh_ctx *c, const sslh_net *net, const c
     made->norm_groups = net->norm_groups;
     for (i = 0; i < net->entries; i++) {
         const sslh_i_entry *from = net->entry[i];
-        const int small = wanted[i];
-        sslh_i_entry *e = sslh_i_declare(made, "sslh_quantize", from->name, small ? SSLH_U8 : from->t.type,
+        const int packed = wanted[i];
+        sslh_i_entry *e = sslh_i_declare(made, "sslh_quantize", from->name, packed ? SSLH_U8 : from->t.type,
                                          sslh_shape_of(&from->t));
         if (!e) return NULL;
-        e->is_param = from->is_param && !small;
+        e->is_param = from->is_param && !packed;
         e->lr_scale = from->lr_scale, e->decay_scale = from->decay_scale;
-        e->transposed = small ? 0 : from->transposed;
+        e->transposed = packed ? 0 : from->transposed;
         e->product = from->product;
-        e->scales = small ? scales++ : 0;
+        e->scales = packed ? scales++ : 0;
         e->t.flags = (e->is_param ? (unsigned)SSLH_I_PARAM : (unsigned)SSLH_I_STATE) | SSLH_I_PERSISTENT;
         e->t.group = from->t.group;
     }
@@ -33107,12 +33107,6 @@ SSLH_I_FN sslh_real sslh_i_sum_squares2(sslh_ctx *c, const sslh_real *x, const s
 /* sum of x^2: norms of gradients and parameters. */
 SSLH_I_FN sslh_real sslh_i_sum_squares(sslh_ctx *c, const sslh_real *x, size_t n) {
     return sslh_i_sum_squares2(c, x, NULL, n, 1, 0, NULL);
-}
-
-/* 1 when no value is NaN or Inf, because then every 0 x is 0, and so is the sum of their squares. This is cheaper than
-   a test of each value and uses a kernel that exists already. */
-SSLH_I_FN int sslh_i_all_finite(sslh_ctx *c, const sslh_real *x, size_t n) {
-    return sslh_i_sum_squares2(c, x, NULL, n, 0, 0, NULL) == 0;
 }
 
 /* --- operations of one argument ----------------------------------------------------------------------------------- */
