@@ -207,13 +207,14 @@
      - at any optimisation level, in C and in C++, with any compiler.
    There are two such results, one with fused multiply-add (AVX2, AVX-512, NEON; RISC-V, POWER, z) and one without: the
    latter in builds by tcc or with SSLH_WITH_SIMD 0, on CPUs that lack the instruction (SSE2, most 32-bit ones), in
-   browsers, and with .portable_bits on any CPU (slower). An image has the same features alone and in a batch. The reasons: the compiler
-   may not contract a product and a sum, and fused multiply-add is written out where it is meant; reductions have one
-   shape (16 lanes and a fixed tree) in every instruction set; work is cut by the size of the problem, not by the number
-   of threads; exp, log, tanh, erf, sin and cos are the library's own. Outside the promise are .plain (20),
-   SSLH_USE_CBLAS and compilers that are told to break arithmetic. -ffast-math is refused. clang's -ffp-contract=fast
-   and -funsafe-math-optimizations and x87 arithmetic cannot be refused, but sslh_bits_ok(c) computes a hash and says
-   whether it is the known one. Flush-to-zero that another library has switched on is off while this code runs.
+   browsers, and with .portable_bits on any CPU (slower). An image has the same features alone and in a batch. The
+   reasons: the compiler may not contract a product and a sum, and fused multiply-add is written out where it is meant;
+   reductions have one shape (16 lanes and a fixed tree) in every instruction set; work is cut by the size of the
+   problem, not by the number of threads; exp, log, tanh, erf, sin and cos are the library's own. Outside the promise
+   are .plain (20), SSLH_USE_CBLAS and compilers that are told to break arithmetic. -ffast-math is refused. clang's
+   -ffp-contract=fast and -funsafe-math-optimizations and x87 arithmetic cannot be refused, but sslh_bits_ok(c)
+   computes a hash and says whether it is the known one. Flush-to-zero that another library has switched on is off
+   while this code runs.
 
    3 x 3 convolutions with stride 1 and at least 16 channels, and their gradients, use Winograd's filtering F(4x4,3x3),
    on every machine. Its rounding error (root mean square, relative to that of the sums) is below 2e-6 up to 512
@@ -4968,7 +4969,7 @@ extern "C" {
 #endif
 
 /* Instruction sets that this compiler can produce for this processor family; which one runs is chosen when a context is
-   created (>>kernels). With SSLH_WITH_SIMD 0 there are only the portable C kernels, and the file never includes itself. */
+   created (>>kernels). SSLH_WITH_SIMD 0 leaves only the portable C kernels, and the file never includes itself. */
 #define SSLH_I_X86 0
 #define SSLH_I_ARM 0
 #define SSLH_I_WASM 0
@@ -49040,9 +49041,9 @@ SSLH_I_FN int sslh_i_open_to_write(const char *path, const char *like, int direc
 #endif
 
 #if SSLH_I_POSIX
-/* Returns when all that was written to an open file is on the disk: 0, or -1 with errno set. On macOS fsync leaves it in
-   the drive's own memory, which a loss of power empties in any order; F_FULLFSYNC waits for the drive, where the file
-   system can. */
+/* Returns when all that was written to an open file is on the disk: 0, or -1 with errno set. On macOS fsync leaves it
+   in the drive's own memory, which a loss of power empties; F_FULLFSYNC waits for the drive, where the file system
+   can. */
 SSLH_I_FN int sslh_i_flush(int f) {
 #if defined(F_FULLFSYNC)
     if (fcntl(f, F_FULLFSYNC) != -1) return 0;

@@ -21,7 +21,8 @@ variant() {
 # cross NAME PACKAGES COMPILER-AND-FLAGS..: a build for another processor; skipped when the compiler cannot link one
 cross() {
     name=$1; packages=$2; shift 2
-    if compiles "$*" ""; then variant "$name" "$1" "$@"; else skip "bits $name" "$1 is not there for it ($packages)"; fi
+    if compiles "$*" ""; then variant "$name" "$1" "$@"
+    else skip "bits $name" "$1 makes no program for it ($packages)"; fi
 }
 # run NAME SET PREFIX THREADS CPU PORTABLE: one line "name set hash" later
 runs=build/bits/runs; : > $runs
@@ -85,8 +86,8 @@ if [ "$long" = 1 ]; then
     cross ppc64 "gcc-powerpc64-linux-gnu libc6-dev-ppc64-cross" powerpc64-linux-gnu-gcc -O2 -static
     add_run ppc64 fma qemu-ppc64 2 best 0; add_run ppc64 portable qemu-ppc64 1 best 1
     # vectors whose length the program does not know: what the compiler makes of portable C, at three lengths
-    cross sve "clang-19 gcc-aarch64-linux-gnu libc6-dev-arm64-cross" clang-19 --target=aarch64-linux-gnu -march=armv8.2-a+sve -O3 -static \
-        "$fused"
+    cross sve "clang-19 gcc-aarch64-linux-gnu libc6-dev-arm64-cross" clang-19 --target=aarch64-linux-gnu \
+        -march=armv8.2-a+sve -O3 -static "$fused"
     cross rvv "clang-19 gcc-riscv64-linux-gnu libc6-dev-riscv64-cross" clang-19 --target=riscv64-linux-gnu \
         -march=rv64gcv -O3 -static
     for bits in 128 256 512; do
