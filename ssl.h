@@ -205,16 +205,15 @@
      - for any number of threads, and with any .parallel_for,
      - after resuming from a checkpoint at any step,
      - at any optimisation level, in C and in C++, with any compiler.
-   There are two such results, one with fused multiply-add (AVX2, AVX-512, NEON; RISC-V, POWER, z) and one without: the
-   latter in builds by tcc or with SSLH_WITH_SIMD 0, on CPUs that lack the instruction (SSE2, most 32-bit ones), in
-   browsers, and with .portable_bits on any CPU (slower). An image has the same features alone and in a batch. The
-   reasons: the compiler may not contract a product and a sum, and fused multiply-add is written out where it is meant;
-   reductions have one shape (16 lanes and a fixed tree) in every instruction set; work is cut by the size of the
-   problem, not by the number of threads; exp, log, tanh, erf, sin and cos are the library's own. Outside the promise
-   are .plain (20), SSLH_USE_CBLAS and compilers that are told to break arithmetic. -ffast-math is refused. clang's
-   -ffp-contract=fast and -funsafe-math-optimizations and x87 arithmetic cannot be refused, but sslh_bits_ok(c)
-   computes a hash and says whether it is the known one. Flush-to-zero that another library has switched on is off
-   while this code runs.
+   There are two such results, one with fused multiply-add (AVX2, AVX-512, NEON, RISC-V, POWER) and one without: the
+   latter in builds by tcc or with SSLH_WITH_SIMD 0, on CPUs that lack the instruction (SSE2, 32-bit, WebAssembly), and
+   with .portable_bits on any CPU (slower). An image has the same features alone and in a batch. The reasons: the
+   compiler may not contract a product and a sum, and fused multiply-add is written out where it is meant; reductions
+   have one shape (16 lanes and a fixed tree) in every instruction set; work is cut by the size of the problem, not by
+   the number of threads; exp, log, tanh, erf, sin and cos are the library's own. Outside the promise are .plain (20),
+   SSLH_USE_CBLAS and compilers that are told to break arithmetic. -ffast-math is refused. clang's -ffp-contract=fast
+   and -funsafe-math-optimizations and x87 arithmetic cannot be refused, but sslh_bits_ok(c) computes a hash and says
+   whether it is the known one. Flush-to-zero that another library has switched on is off while this code runs.
 
    3 x 3 convolutions with stride 1 and at least 16 channels, and their gradients, use Winograd's filtering F(4x4,3x3),
    on every machine. Its rounding error (root mean square, relative to that of the sums) is below 2e-6 up to 512
