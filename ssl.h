@@ -205,12 +205,12 @@
      - for any number of threads, and with any .parallel_for,
      - after resuming from a checkpoint at any step,
      - at any optimisation level, in C and in C++, with any compiler.
-   There are two such results, one with fused multiply-add (AVX2, AVX-512, NEON) and one without: the latter in builds
-   by tcc or with SSLH_WITH_SIMD 0, on CPUs that lack the instruction (SSE2, 32-bit, big-endian), and with
-   .portable_bits on any CPU (slower). An image has the same features alone and in a batch. The reasons: the compiler
-   may not contract a product and a sum, and fused multiply-add is written out where it is meant; reductions have one
-   shape (16 lanes and a fixed tree) in every instruction set; work is cut by the size of the problem, not by the number
-   of threads; exp, log, tanh, erf, sin and cos are the library's own. Outside the promise are .plain (20),
+   There are two such results, one with fused multiply-add (AVX2, AVX-512, NEON, RISC-V, POWER) and one without: the
+   latter in builds by tcc or with SSLH_WITH_SIMD 0, on CPUs that lack the instruction (SSE2, 32-bit, WebAssembly), and
+   with .portable_bits on any CPU (slower). An image has the same features alone and in a batch. The reasons: the
+   compiler may not contract a product and a sum, and fused multiply-add is written out where it is meant; reductions
+   have one shape (16 lanes and a fixed tree) in every instruction set; work is cut by the size of the problem, not by
+   the number of threads; exp, log, tanh, erf, sin and cos are the library's own. Outside the promise are .plain (20),
    SSLH_USE_CBLAS and compilers that are told to break arithmetic. -ffast-math is refused. clang's -ffp-contract=fast
    and -funsafe-math-optimizations and x87 arithmetic cannot be refused, but sslh_bits_ok(c) computes a hash and says
    whether it is the known one. Flush-to-zero that another library has switched on is off while this code runs.
@@ -5002,13 +5002,13 @@ extern "C" {
 #else
 #define SSLH_I_PREFETCH(p, write) ((void)(p))
 #define SSLH_I_PREFETCH1(p) ((void)(p))
-#define SSLH_I_AHEAD(p, by) ((void)(p))
-#define SSLH_I_AHEAD_WRITE(p, by) ((void)(p))
+#define SSLH_I_AHEAD(p, by) ((void)(p), (void)(by))
+#define SSLH_I_AHEAD_WRITE(p, by) ((void)(p), (void)(by))
 #define SSLH_I_OPAQUE(x) ((void)(x))
 #endif
 
 /* Instruction sets that this compiler can produce for this processor family; which one runs is chosen when a context is
-   created (>>kernels). With SSLH_I_SIMD 0 there are only the portable C kernels, and the file never includes itself. */
+   created (>>kernels). SSLH_WITH_SIMD 0 leaves only the portable C kernels, and the file never includes itself. */
 #define SSLH_I_X86 0
 #define SSLH_I_ARM 0
 #define SSLH_I_WASM 0
@@ -5041,6 +5041,16 @@ extern "C" {
 #endif
 #endif
 #define SSLH_I_SIMD (SSLH_I_X86 || SSLH_I_ARM || SSLH_I_WASM)
+/* 1: portable C is compiled a second time, with fused multiply-add, for processors that have this instruction but no
+   kernels of their own (RISC-V, POWER, z). The compiler makes vectors of its loops as well as it can. */
+#ifndef SSLH_I_FUSED
+#if SSLH_WITH_SIMD && !SSLH_I_SIMD && !SSLH_I_DOUBLE && !defined(__TINYC__) && \
+    (defined(__FP_FAST_FMAF) || defined(__riscv_flen) || defined(__powerpc64__) || defined(__s390x__))
+#define SSLH_I_FUSED 1
+#else
+#define SSLH_I_FUSED 0
+#endif
+#endif
 /* Every 64-bit x86 has SSE2, whose kernels give the bits of portable C, and so do those of WebAssembly. Leaving out the
    portable kernels, which would never run there, saves a fifth of gcc's time. */
 #if SSLH_I_WASM || (SSLH_I_X86 && (defined(__x86_64__) || defined(_M_X64)))
@@ -29094,15 +29104,15 @@ SSLH_I_FN sslh_net *sslh_i_eight_shell(sslh_ctx *c, const sslh_net *net, const c
     made->norm_groups = net->norm_groups;
     for (i = 0; i < net->entries; i++) {
         const sslh_i_entry *from = net->entry[i];
-        const int small = wanted[i];
-        sslh_i_entry *e = sslh_i_declare(made, "sslh_quantize", from->name, small ? SSLH_U8 : from->t.type,
+        const int packed = wanted[i];
+        sslh_i_entry *e = sslh_i_declare(made, "sslh_quantize", from->name, packed ? SSLH_U8 : from->t.type,
                                          sslh_shape_of(&from->t));
         if (!e) return NULL;
-        e->is_param = from->is_param && !small;
+        e->is_param = from->is_param && !packed;
         e->lr_scale = from->lr_scale, e->decay_scale = from->decay_scale;
-        e->transposed = small ? 0 : from->transposed;
+        e->transposed = packed ? 0 : from->transposed;
         e->product = from->product;
-        e->scales = small ? scales++ : 0;
+        e->scales = packed ? scales++ : 0;
         e->t.flags = (e->is_param ? (unsigned)SSLH_I_PARAM : (unsigned)SSLH_I_STATE) | SSLH_I_PERSISTENT;
         e->t.group = from->t.group;
     }
@@ -33312,12 +33322,6 @@ SSLH_I_FN sslh_real sslh_i_sum_squares2(sslh_ctx *c, const sslh_real *x, const s
 /* sum of x^2: norms of gradients and parameters. */
 SSLH_I_FN sslh_real sslh_i_sum_squares(sslh_ctx *c, const sslh_real *x, size_t n) {
     return sslh_i_sum_squares2(c, x, NULL, n, 1, 0, NULL);
-}
-
-/* 1 when no value is NaN or Inf, because then every 0 x is 0, and so is the sum of their squares. This is cheaper than
-   a test of each value and uses a kernel that exists already. */
-SSLH_I_FN int sslh_i_all_finite(sslh_ctx *c, const sslh_real *x, size_t n) {
-    return sslh_i_sum_squares2(c, x, NULL, n, 0, 0, NULL) == 0;
 }
 
 /* --- operations of one argument ----------------------------------------------------------------------------------- */
@@ -40325,6 +40329,7 @@ SSLH_I_FN void sslh_i_pairs_down(const float *x, const float *z, size_t n, float
      5. tests/bits.sh: a line, with an emulator, so that any machine compares its bits with those of the others;
      6. tests/bench/bench.h: the loop that measures the machine's peak, with which speeds are compared;
      7. its name where users read which sets there are: README.md, docs/performance.md.
+   A processor with fused multiply-add but without such a set has portable C twice, once fused (SSLH_I_FUSED, "cfma").
    Kernels test what a block defines, never which set it is; dispatch, messages, sslh_cpu_name and tests read the rows.
 
    A pass defines SSLH_I_PASS_name, which selects the block, SSLH_I_SUFFIX, which is appended to every name (see
@@ -40353,8 +40358,16 @@ SSLH_I_FN void sslh_i_pairs_down(const float *x, const float *z, size_t n, float
 #define SSLH_FILE "ssl.h" /* this file's name, should it have been renamed */
 #endif
 
-#if SSLH_I_SIMD
+#if SSLH_I_SIMD || SSLH_I_FUSED
 #define SSLH_I_INNER 1
+#endif
+#if SSLH_I_FUSED
+
+#define SSLH_I_PASS_CFMA
+#define SSLH_I_SUFFIX cfma
+#include SSLH_FILE
+#undef SSLH_I_PASS_CFMA
+
 #endif
 #if SSLH_I_X86
 
@@ -40408,7 +40421,7 @@ SSLH_I_FN void sslh_i_pairs_down(const float *x, const float *z, size_t n, float
 #undef SSLH_I_PASS_WASM
 
 #endif
-#if SSLH_I_SIMD
+#if SSLH_I_SIMD || SSLH_I_FUSED
 #undef SSLH_I_INNER
 #ifndef SSLH_I_MARK
 #error "ssl.h includes itself, and another ssl.h was found: put this one first, set SSLH_FILE, or SSLH_WITH_SIMD 0"
@@ -40432,7 +40445,7 @@ SSLH_I_PRAGMA(GCC target(SSLH_I_TARGET))
    of 10 to 20 %. */
 #if defined(__GNUC__) && !defined(__clang__) && !defined(__TINYC__) && !defined(SSLH_I_KEEP_CALLS)
 #pragma GCC push_options
-#ifdef SSLH_I_INNER
+#if defined(SSLH_I_INNER) && !defined(SSLH_I_PASS_CFMA)
 #pragma GCC optimize("O2", "fp-contract=off", "no-fast-math")
 #else
 #pragma GCC optimize("O2", "no-tree-sra", "fp-contract=off", "no-fast-math")
@@ -40736,7 +40749,17 @@ SSLH_I_INLINE SSLH_I_NI sslh_i_nimul(SSLH_I_NI a, SSLH_I_NI b, SSLH_I_NI *high) 
 #else /* portable C: one number is the register, V is an array of 16 */
 
 #define SSLH_I_W 1
+#ifdef SSLH_I_PASS_CFMA /* the same, but with the bits of AVX2, AVX-512 and NEON */
+#define SSLH_I_FMA 1
+#if defined(__GNUC__)
+#define SSLH_I_NFMA(a, b, c) __builtin_fmaf(a, b, c)
+#else
+#define SSLH_I_NFMA(a, b, c) fmaf(a, b, c)
+#endif
+#else
 #define SSLH_I_FMA 0
+#define SSLH_I_NFMA(a, b, c) sslh_i_muladd(a, b, c)
+#endif
 #define SSLH_I_MR 4
 #define SSLH_I_N sslh_real
 #define SSLH_I_NM int
@@ -40749,7 +40772,6 @@ SSLH_I_INLINE SSLH_I_NI sslh_i_nimul(SSLH_I_NI a, SSLH_I_NI b, SSLH_I_NI *high) 
 #define sslh_i_c_sub_ps(a, b) ((a) - (b))
 #define sslh_i_c_mul_ps(a, b) ((a) * (b))
 #define sslh_i_c_div_ps(a, b) ((a) / (b))
-#define SSLH_I_NFMA(a, b, c) sslh_i_muladd(a, b, c)
 #define sslh_i_c_max_ps(a, b) ((a) > (b) ? (a) : (b))
 #define sslh_i_c_min_ps(a, b) ((a) < (b) ? (a) : (b))
 #define sslh_i_c_sqrt_ps sslh_i_sqrt
@@ -41225,10 +41247,7 @@ SSLH_I_FN void SSLH_I_P(sslh_i_runs_)(const sslh_i_tile *t, const float *a, cons
 SSLH_I_INLINE int SSLH_I_P(sslh_i_core_)(int n, int spare) { return spare || n >= 4 ? 4 : 1; }
 SSLH_I_INLINE void SSLH_I_P(sslh_i_madd_)(sslh_real *SSLH_I_RESTRICT y, const sslh_real *SSLH_I_RESTRICT b,
                                           sslh_real x) {
-    for (int j = 0; j < SSLH_I_NR; j++) {
-        sslh_real t = x * b[j];
-        y[j] = y[j] + t;
-    }
+    for (int j = 0; j < SSLH_I_NR; j++) y[j] = SSLH_I_NFMA(x, b[j], y[j]);
 }
 SSLH_I_FN void SSLH_I_P(sslh_i_rows_)(const sslh_i_tile *t, int row, int n, sslh_real *y, ptrdiff_t ystep, int more) {
     (void)more; /* never set here, see sslh_i_no_epilogue_ */
@@ -43488,7 +43507,7 @@ SSLH_I_FN void SSLH_I_P(sslh_i_eight_tile4_)(const sslh_i_eight_tile *t) {
 #endif
 
 /* --- the table of this pass --- */
-#if SSLH_I_W > 1 || SSLH_I_PORTABLE
+#if SSLH_I_W > 1 || SSLH_I_PORTABLE || defined(SSLH_I_PASS_CFMA)
 #define SSLH_I_ENTRY(result, name, arguments) SSLH_I_P(sslh_i_##name##_),
 static const struct sslh_i_kernels SSLH_I_P(sslh_i_table_) = {
     SSLH_I_TEXT(SSLH_I_SUFFIX),
@@ -43636,6 +43655,9 @@ SSLH_I_FN int sslh_i_isas(sslh_i_isa set[SSLH_I_MOST_SETS]) {
     set[n].table = &sslh_i_table_##name, set[n].present = has, set[n].bfloat16 = gain, n++;
 #if SSLH_I_PORTABLE
     SSLH_I_SET(c, 1, 0)
+#endif
+#if SSLH_I_FUSED
+    SSLH_I_SET(cfma, 1, 0)
 #endif
 #if SSLH_I_X86
 #if !defined(_MSC_VER)
@@ -49252,6 +49274,18 @@ SSLH_I_FN int sslh_i_open_to_write(const char *path, const char *like, int direc
 }
 #endif
 
+#if SSLH_I_POSIX
+/* Returns when all that was written to an open file is on the disk: 0, or -1 with errno set. On macOS fsync leaves it
+   in the drive's own memory, which a loss of power empties; F_FULLFSYNC waits for the drive, where the file system
+   can. */
+SSLH_I_FN int sslh_i_flush(int f) {
+#if defined(F_FULLFSYNC)
+    if (fcntl(f, F_FULLFSYNC) != -1) return 0;
+#endif
+    return fsync(f);
+}
+#endif
+
 /* Writes bytes to a file and returns when they are on the disk; like and direct are as above. Returns 0 on success, and
    1, except on Windows with errno set, on failure. */
 SSLH_I_FN int sslh_i_write_plain(const char *path, const char *like, int direct, const uint8_t *p, size_t size) {
@@ -49285,7 +49319,7 @@ SSLH_I_FN int sslh_i_write_plain(const char *path, const char *like, int direct,
         if (n == 0) errno = EIO; /* no progress and no reason: do not spin */
         if (n > 0) p += n, size -= (size_t)n;
     }
-    while (!bad && fsync(f)) {
+    while (!bad && sslh_i_flush(f)) {
         if (errno == EINTR) continue;
         if (errno == EINVAL || errno == ENOTSUP) break; /* pipes and devices cannot be flushed */
         bad = 1;
@@ -49318,7 +49352,7 @@ SSLH_I_FN int sslh_i_replace(const char *from, const char *to, char *folder) {
     do f = open(folder, O_RDONLY);
     while (f < 0 && errno == EINTR);
     if (f >= 0) {
-        while (fsync(f) && errno == EINTR) {}
+        while (sslh_i_flush(f) && errno == EINTR) {}
         close(f);
     }
 #else
