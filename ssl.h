@@ -17875,8 +17875,8 @@ static const sslh_method_info sslh_i_methods[] = {
 #if SSLH_WITH_FIXMATCH
     {"fixmatch", "FixMatch", "semi-supervised", "Sohn et al.",
      "FixMatch: simplifying semi-supervised learning with consistency and confidence", "NeurIPS 2020", 2020,
-     "labelling images that it is sure of, from a few labels", "labelled images", "any", "SSLH_WITH_FIXMATCH",
-     "sslh_fixmatch", "sslh_cross_entropy", {"accuracy", "kept"}, SSLH_I_MADE(fixmatch)},
+     "labelling images that it is sure of, from a few labels", "labelled images", "any",
+     "SSLH_WITH_FIXMATCH", "sslh_fixmatch", "sslh_cross_entropy", {"accuracy", "kept"}, SSLH_I_MADE(fixmatch)},
 #endif
     {NULL, NULL, NULL, NULL, NULL, NULL, 0, NULL, NULL, NULL, NULL, NULL, NULL, {NULL}, NULL, 0, 0, NULL, NULL, NULL},
 };

@@ -313,6 +313,45 @@ static void train(run *r, sslh_ctx *c, sslh_method m, sslh_data data, int batch)
     if (!sslh_error(c)) note_features(r, c, m.encoder, data);
 }
 
+/* --- rows of all ranks -------------------------------------------------------------------------------------------- */
+
+enum { ROWS = 3, WIDE = 2, OWN = ROWS * WIDE };
+/* x (ROWS,WIDE) holds 100 rank + 0, 1, 2 ..; the loss is the sum of 1 y_0 + 2 y_1 + .. over the rows y of all ranks. The
+   results come first in .features, then the gradient of x. */
+static void rows(run *r, sslh_ctx *c) {
+    sslh_real own[OWN], weights[OWN * MOST];
+    sslh_tensor *x, *y;
+    int i, all = OWN * r->ranks;
+    for (i = 0; i < OWN; i++) own[i] = (sslh_real)(100 * r->rank + i);
+    for (i = 0; i < all; i++) weights[i] = (sslh_real)(i + 1);
+    x = sslh_requires_grad(sslh_from(c, sslh_dim2(ROWS, WIDE), own));
+    y = sslh_gather_ranks(c, x);
+    for (i = 0; i < all && !sslh_error(c); i++) r->features[i] = (double)y->data[i];
+    sslh_backward(c, sslh_sum(c, sslh_mul(c, y, sslh_from(c, sslh_dim2(ROWS * r->ranks, WIDE), weights)), SSLH_ALL, 0));
+    for (i = 0; i < OWN && !sslh_error(c); i++) r->features[all + i] = (double)x->grad[i];
+    if (r->variant) sslh_gather_ranks(c, sslh_scalar(c, 1));
+}
+static void rows_of_all(void) {
+    static run all[MOST];
+    int R = 2, r, i;
+#ifdef RANKS_MPI
+    mpi_begin();
+    R = world;
+#endif
+    run_ranks(all, R, rows, 0, 0);
+    for (r = 0; r < R; r++) {
+        const double *got = all[r].features;
+        CHECK(!all[r].error[0], "rank %d: %s", r, all[r].error);
+        for (i = 0; i < OWN * R; i++) CHECK(got[i] == 100 * (i / OWN) + i % OWN, "rank %d: %g at %d", r, got[i], i);
+        for (i = 0; i < OWN; i++) /* the average over the ranks has to be the gradient of the one loss */
+            CHECK(got[OWN * R + i] == R * (r * OWN + i + 1), "rank %d: gradient %g at %d", r, got[OWN * R + i], i);
+    }
+    if (R == 1) return;
+    run_ranks(all, R, rows, 1, 0);
+    for (r = 0; r < R; r++)
+        CHECK(strstr(all[r].error, "sslh_gather_ranks: one number has no rows") != NULL, "rank %d: %s", r, all[r].error);
+}
+
 /* --- exact: what R ranks compute is what one computes ------------------------------------------------------------- */
 
 /* Runs program with one rank and with 2 and 4; losses and features agree. */
@@ -700,6 +739,7 @@ static void refusals(void) {
 
 TESTS_BEGIN
 #if SSLH_WITH_THREADS
+    TEST(rows_of_all)
 #if SSLH_WITH_SIMCLR
     TEST(simclr_as_one_rank)
 #ifdef RANKS_MPI
