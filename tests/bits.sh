@@ -139,6 +139,8 @@ while IFS='|' read -r name set emulator threads cpu portable; do
     if [ -n "$emulator" ] && ! have "${emulator%% *}"; then skip "bits $name" "$emulator is not installed"; continue; fi
     out=$($emulator "build/bits/$name" --hash "$threads" "$cpu" "$portable" 2>&1 | tail -n 3)
     case $out in
+    *"decode_save_opc: Assertion"*) # qemu before 8.1 stops at conversions of vectors to 16 bits; not our program
+        skip "bits $name" "this $emulator stops at an instruction that it knows (qemu's issue 1441)"; continue ;;
     # an instruction set that is not here
     error:*cpu*|*"not available"*) echo "   $label: not on this processor"; continue ;;
     *all=*) ;;
