@@ -43363,7 +43363,7 @@ SSLH_I_INLINE void SSLH_I_P(sslh_i_eight_round_)(const sslh_real *x, size_t n, s
     for (; i < n; i++) {
         sslh_real v = x[i] * inverse;
         v = v < 0 ? v - half : v + half;
-        int16_t p = (int16_t)v;
+        int16_t p = (int16_t)(int32_t)v;
         if (group == 4) to[i] = (uint8_t)(128 + p);
         else memcpy(to + 2 * i, &p, 2);
     }

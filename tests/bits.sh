@@ -1,7 +1,8 @@
 #!/bin/sh
 # The same-bits matrix: one small training, many builds. Set 1 (fused multiply-add): gcc and clang at all levels, C and
 # C++, AVX2, AVX-512, NEON. Set 2 (portable_bits): also SSE2, plain C, tcc, musl, 32 bits, big-endian s390x.
-# SSLH_TEST_LONG=1 adds the builds that take long, among them those for other processors (docs/compatibility.md).
+# SSLH_TEST_LONG=1 adds the builds that take long, among them those for other processors (docs/compatibility.md);
+# SSLH_TEST_BITS="ref riscv64" runs only the builds named.
 cd "$(dirname "$0")/.." || exit 1
 tally=build/bits.tally; mkdir -p build/bits; : > $tally
 . tests/lib.sh
@@ -15,12 +16,14 @@ cp build/bits/all.c build/bits/all.cpp
 list=build/bits/list; : > $list
 variant() {
     name=$1; tool=$2; shift 2
+    case " ${SSLH_TEST_BITS:-$name} " in *" $name "*) ;; *) return;; esac
     if ! have "$tool"; then skip "bits $name" "$tool is not installed"; return; fi
     echo "$name|$*" >> $list
 }
 # cross NAME PACKAGES COMPILER-AND-FLAGS..: a build for another processor; skipped when the compiler cannot link one
 cross() {
     name=$1; packages=$2; shift 2
+    case " ${SSLH_TEST_BITS:-$name} " in *" $name "*) ;; *) return;; esac
     if compiles "$*" ""; then variant "$name" "$1" "$@"
     else skip "bits $name" "$1 makes no program for it ($packages)"; fi
 }
@@ -76,14 +79,14 @@ if [ "$long" = 1 ]; then
     variant cfma gcc "gcc -O2 -mavx2 -mfma $fused"; add_run cfma fma "" 2 cfma 0; add_run cfma portable "" 1 c 1
     variant tcc-cfma tcc "tcc $fused"; add_run tcc-cfma fma "" 1 cfma 0
     # processors without kernels of their own: 32 bits; 64 bits of both byte orders
-    cross armhf "gcc-arm-linux-gnueabihf libc6-dev-armhf-cross" arm-linux-gnueabihf-gcc -O2 -static
+    cross armhf "gcc-arm-linux-gnueabihf libc6-dev-armhf-cross" arm-linux-gnueabihf-gcc -O1 -static
     add_run armhf portable qemu-arm 2 best 1
     add_run s390x fma qemu-s390x 2 best 0
-    cross riscv64 "gcc-riscv64-linux-gnu libc6-dev-riscv64-cross" riscv64-linux-gnu-gcc -O2 -static
+    cross riscv64 "gcc-riscv64-linux-gnu libc6-dev-riscv64-cross" riscv64-linux-gnu-gcc -O1 -static
     add_run riscv64 fma qemu-riscv64 2 best 0; add_run riscv64 portable qemu-riscv64 1 best 1
-    cross ppc64le "gcc-powerpc64le-linux-gnu libc6-dev-ppc64el-cross" powerpc64le-linux-gnu-gcc -O2 -static
+    cross ppc64le "gcc-powerpc64le-linux-gnu libc6-dev-ppc64el-cross" powerpc64le-linux-gnu-gcc -O1 -static
     add_run ppc64le fma qemu-ppc64le 2 best 0; add_run ppc64le portable qemu-ppc64le 1 best 1
-    cross ppc64 "gcc-powerpc64-linux-gnu libc6-dev-ppc64-cross" powerpc64-linux-gnu-gcc -O2 -static
+    cross ppc64 "gcc-powerpc64-linux-gnu libc6-dev-ppc64-cross" powerpc64-linux-gnu-gcc -O1 -static
     add_run ppc64 fma qemu-ppc64 2 best 0; add_run ppc64 portable qemu-ppc64 1 best 1
     # vectors whose length the program does not know: what the compiler makes of portable C, at three lengths
     cross sve "clang-19 gcc-aarch64-linux-gnu libc6-dev-arm64-cross" clang-19 --target=aarch64-linux-gnu \
@@ -117,13 +120,14 @@ done < $list
 wait
 # vectors NAME DISASSEMBLER PATTERN: the compiler has made vectors, or the run would show nothing
 vectors() {
-    [ -f "build/bits/$1" ] && [ ! -f "build/bits/$1.failed" ] || return 0
+    grep -q "^$1|" $list && [ ! -f "build/bits/$1.failed" ] || return 0
     if ! have "$2"; then skip "bits $1: instructions" "$2 is not installed"; return; fi
     check "bits $1: vectors of the instruction set" sh -c "[ \$($2 -d build/bits/$1 | grep -c -E '$3') -gt 1000 ]"
 }
 if [ "$long" = 1 ]; then
     vectors sve aarch64-linux-gnu-objdump '[[:space:]]z[0-9]+\.s'
-    vectors rvv riscv64-linux-gnu-objdump '[[:space:]]vf[a-z]+\.v[vf][[:space:]]'
+    # vector instructions on floats; Debian's disassembler does not know their names, which show the opcode
+    vectors rvv riscv64-linux-gnu-objdump '[[:space:]](vf[a-z]+\.v[vf]|\.4byte[[:space:]]0x.{4}[159d].[5d]7$)'
 fi
 ref_fma=; ref_portable=
 while IFS='|' read -r name set emulator threads cpu portable; do
@@ -135,6 +139,8 @@ while IFS='|' read -r name set emulator threads cpu portable; do
     if [ -n "$emulator" ] && ! have "${emulator%% *}"; then skip "bits $name" "$emulator is not installed"; continue; fi
     out=$($emulator "build/bits/$name" --hash "$threads" "$cpu" "$portable" 2>&1 | tail -n 3)
     case $out in
+    *"decode_save_opc: Assertion"*) # qemu before 8.1 stops at conversions of vectors to 16 bits; not our program
+        skip "bits $name" "this $emulator stops at an instruction that it knows (qemu's issue 1441)"; continue ;;
     # an instruction set that is not here
     error:*cpu*|*"not available"*) echo "   $label: not on this processor"; continue ;;
     *all=*) ;;
