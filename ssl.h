@@ -7032,10 +7032,11 @@ SSLH_I_FN sslh_i_queue sslh_i_queue_new(sslh_net *net, int K, int D) {
     stream = sslh_next_stream(c);
     if (SSLH_I_BAD(c)) return q; /* no memory for it */
     for (i = 0; i < rows->count; i += (size_t)D) {
-        sslh_real norm = 0;
+        sslh_real norm = 0, square;
         for (j = 0; j < (size_t)D; j++) {
             rows->data[i + j] = (sslh_real)sslh_random_normal(c->desc.seed, stream, i + j);
-            norm += rows->data[i + j] * rows->data[i + j];
+            square = rows->data[i + j] * rows->data[i + j];
+            norm += square;
         }
         norm = (sslh_real)sslh_i_sqrtf((float)norm);
         for (j = 0; j < (size_t)D && norm > 0; j++) rows->data[i + j] /= norm;
@@ -22414,7 +22415,8 @@ SSLH_I_FN int32_t sslh_i_tile_pixel(const sslh_i_tile_job *j, int64_t sample, fl
         float upper = fx * (float)(top[b] - top[a]), lower = fx * (float)(low[b] - low[a]), v;
         upper = (float)top[a] + upper;
         lower = (float)low[a] + lower;
-        v = fy * (lower - upper);
+        v = lower - upper;
+        v = fy * v;
         v = upper + v;
         out[k] = (sslh_real)(v / 255.0f);
     }
@@ -22434,11 +22436,16 @@ SSLH_I_FN void sslh_i_tile_colour(const sslh_i_tile_job *j, float b, float k, ss
     for (i = 0; i < n; i++) {
         sslh_real v = x[i * C + (size_t)channel];
         if (change) {
-            v = (v - middle) * (sslh_real)k;
-            v = (v + middle) * (sslh_real)b;
+            v = v - middle;
+            v = v * (sslh_real)k;
+            v = v + middle;
+            v = v * (sslh_real)b;
             v = v < 0 ? 0 : v > 1 ? 1 : v;
         }
-        if (std > 0) v = (v - mean) / std;
+        if (std > 0) {
+            v = v - mean;
+            v = v / std;
+        }
         x[i * C + (size_t)channel] = v;
     }
 }
@@ -22451,12 +22458,19 @@ SSLH_I_FN void sslh_i_tile_task(void *job, int task, int worker) {
     const int h = r->height, w = r->width, image = task / r->tiles, n = h * w;
     const uint64_t stream = j->stream[image], first = (uint64_t)(task % r->tiles) << 40;
     float *noise = (float *)(void *)(j->work + (size_t)worker * j->each), *dy = NULL, *dx = NULL, u[8];
+    float down, right, brightness, contrast;
     sslh_real *x = j->x + (size_t)task * (size_t)n * (size_t)j->C;
     int32_t *map = j->map + (size_t)task * (size_t)n;
     int i, k, top, left, turns, mirror, upside;
     for (i = 0; i < 8; i++) u[i] = sslh_random_uniform(j->seed, stream, first + (uint64_t)i);
-    top = SSLH_I_MIN((int)(u[0] * (float)(j->H - h + 1)), j->H - h);
-    left = SSLH_I_MIN((int)(u[1] * (float)(j->W - w + 1)), j->W - w);
+    down = u[0] * (float)(j->H - h + 1);
+    right = u[1] * (float)(j->W - w + 1);
+    top = SSLH_I_MIN((int)down, j->H - h);
+    left = SSLH_I_MIN((int)right, j->W - w);
+    brightness = r->brightness * (2 * u[5] - 1); /* 2 u - 1 is exact */
+    brightness = 1 + brightness;
+    contrast = r->contrast * (2 * u[6] - 1);
+    contrast = 1 + contrast;
     mirror = u[2] < r->flip;
     upside = u[3] < r->flip;
     turns = r->rotate90 ? (int)(u[4] * 4) : 0;
@@ -22482,8 +22496,7 @@ SSLH_I_FN void sslh_i_tile_task(void *job, int task, int worker) {
         map[i] = sslh_i_tile_pixel(j, j->place[image], sslh_i_tile_mirror(y, j->H), sslh_i_tile_mirror(at, j->W),
                                    x + (size_t)i * (size_t)j->C);
     }
-    for (k = 0; k < j->C; k++)
-        sslh_i_tile_colour(j, 1 + r->brightness * (2 * u[5] - 1), 1 + r->contrast * (2 * u[6] - 1), x, k);
+    for (k = 0; k < j->C; k++) sslh_i_tile_colour(j, brightness, contrast, x, k);
 }
 
 /* The weights of a Gaussian of deviation s at whole numbers up to 3 s, and the factor of (5): the noise has the
@@ -22494,15 +22507,16 @@ SSLH_I_FN void sslh_i_tile_gaussian(sslh_i_tile_job *j) {
     int k;
     j->radius = SSLH_I_MIN((int)(3 * s) + 1, 192);
     for (k = -j->radius; k <= j->radius; k++) {
-        const float t = (float)k / s;
-        j->gaussian[k + j->radius] = (float)sslh_i_exp(SSLH_I_R(-0.5f * t * t));
+        const float t = (float)k / s, square = t * t, power = -0.5f * square;
+        j->gaussian[k + j->radius] = (float)sslh_i_exp((sslh_real)power);
         sum += (double)j->gaussian[k + j->radius];
     }
     for (k = 0; k <= 2 * j->radius; k++) {
         j->gaussian[k] = (float)((double)j->gaussian[k] / sum);
         squares += (double)j->gaussian[k] * (double)j->gaussian[k];
     }
-    j->scale = j->r.elastic * 1.7320508f / (float)squares;
+    j->scale = j->r.elastic * 1.7320508f;
+    j->scale = j->scale / (float)squares;
 }
 
 /* Fills in the defaults of a recipe for images (H,W); 0 and an error of fn when it makes no sense. */
@@ -22798,9 +22812,9 @@ SSLH_DEF sslh_method sslh_segment(sslh_ctx *c, sslh_net *net, sslh_segment_desc 
 SSLH_I_FN int sslh_i_tile_at(int i, int n, int length, int size) {
     return n < 2 ? 0 : (int)(((int64_t)i * (length - size) + (n - 1) / 2) / (n - 1));
 }
-/* b(i) of (6). */
-SSLH_I_FN double sslh_i_tile_weight(int i, int size, int overlap) {
-    return (double)SSLH_I_MIN(SSLH_I_MIN(i, size - 1 - i) + 1, overlap + 1) / (double)(overlap + 1);
+/* b(i) of (6), times overlap + 1: a whole number. The factor is in sums and weights alike, so it cancels. */
+SSLH_I_FN int sslh_i_tile_weight(int i, int size, int overlap) {
+    return SSLH_I_MIN(SSLH_I_MIN(i, size - 1 - i) + 1, overlap + 1);
 }
 /* How many tiles of a size an axis needs. */
 SSLH_I_FN int sslh_i_tiles_along(int length, int size, int overlap) {
@@ -22814,10 +22828,13 @@ SSLH_I_FN void sslh_i_tile_blend(const sslh_real *p, int h, int w, int K, int ov
     int i, j, k;
     for (i = 0; i < h; i++)
         for (j = 0; j < w; j++) {
-            const double weight = sslh_i_tile_weight(i, h, overlap) * sslh_i_tile_weight(j, w, overlap);
+            const double weight = (double)sslh_i_tile_weight(i, h, overlap) * (double)sslh_i_tile_weight(j, w, overlap);
             const size_t at = (size_t)i * (size_t)W + (size_t)j;
             total[at] += weight;
-            for (k = 0; k < K; k++) sum[at * (size_t)K + (size_t)k] += weight * (double)*p++;
+            for (k = 0; k < K; k++) {
+                const double part = weight * (double)*p++;
+                sum[at * (size_t)K + (size_t)k] += part;
+            }
         }
 }
 
@@ -35481,7 +35498,8 @@ SSLH_I_FN void sslh_i_xent_label_back(const sslh_i_xent *p, size_t r, sslh_real 
     sslh_real w = p->weight ? p->weight[p->labels[r]] : 1, e = scale * p->smoothing, g = scale, hot = scale - e;
     if (p->weight) {
         hot = hot * w;
-        g = e * p->weights / (sslh_real)K;
+        g = e * p->weights;
+        g = g / (sslh_real)K;
         g = hot + g;
     }
     p->k->lse_back(x, p->most + r, p->lsum + r, &g, 0, dx, K, p->fresh_x);

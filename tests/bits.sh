@@ -58,7 +58,7 @@ variant s390x s390x-linux-gnu-gcc "s390x-linux-gnu-gcc -O1 -static"; add_run s39
 # WebAssembly with its SIMD instructions, run by node
 echo 'int main(void) { return 0; }' > build/bits/start.c
 if have node && clang-19 --target=wasm32-wasi build/bits/start.c -o build/bits/start 2> /dev/null; then
-    variant wasm clang-19 "clang-19 --target=wasm32-wasi -msimd128 -O1"
+    variant wasm clang-19 "clang-19 --target=wasm32-wasi -msimd128 -O1 -Wl,-z,stack-size=1048576"
     add_run wasm portable "node --no-warnings tests/tools/wasi.mjs" 1 wasm 1
 elif [ "$long" = 1 ]; then skip "bits wasm" "node, or clang-19 for wasm32-wasi, is not installed"; fi
 if compiles "gcc -m32" "-isystem /usr/include/x86_64-linux-gnu"; then

@@ -316,14 +316,14 @@ static void train(run *r, sslh_ctx *c, sslh_method m, sslh_data data, int batch)
 /* --- rows of all ranks -------------------------------------------------------------------------------------------- */
 
 enum { ROWS = 3, WIDE = 2, OWN = ROWS * WIDE };
-/* x (ROWS,WIDE) holds 100 rank + 0, 1, 2 ..; the loss is the sum of 1 y_0 + 2 y_1 + .. over the rows y of all ranks. The
-   results come first in .features, then the gradient of x. */
+/* x (ROWS,WIDE) holds 100 rank + 0, 1, 2 ..; the loss is the sum of 1 y_0 + 2 y_1 + .. over the rows y of all ranks.
+   The results come first in .features, then the gradient of x. */
 static void rows(run *r, sslh_ctx *c) {
-    sslh_real own[OWN], weights[OWN * MOST];
+    float own[OWN], weights[OWN * MOST];
     sslh_tensor *x, *y;
     int i, all = OWN * r->ranks;
-    for (i = 0; i < OWN; i++) own[i] = (sslh_real)(100 * r->rank + i);
-    for (i = 0; i < all; i++) weights[i] = (sslh_real)(i + 1);
+    for (i = 0; i < OWN; i++) own[i] = (float)(100 * r->rank + i);
+    for (i = 0; i < all; i++) weights[i] = (float)(i + 1);
     x = sslh_requires_grad(sslh_from(c, sslh_dim2(ROWS, WIDE), own));
     y = sslh_gather_ranks(c, x);
     for (i = 0; i < all && !sslh_error(c); i++) r->features[i] = (double)y->data[i];
@@ -349,7 +349,8 @@ static void rows_of_all(void) {
     if (R == 1) return;
     run_ranks(all, R, rows, 1, 0);
     for (r = 0; r < R; r++)
-        CHECK(strstr(all[r].error, "sslh_gather_ranks: one number has no rows") != NULL, "rank %d: %s", r, all[r].error);
+        CHECK(strstr(all[r].error, "sslh_gather_ranks: one number has no rows") != NULL, "rank %d: %s", r,
+              all[r].error);
 }
 
 /* --- exact: what R ranks compute is what one computes ------------------------------------------------------------- */
