@@ -456,6 +456,27 @@ static void a_saved_net_comes_back(void) {
     }
 }
 
+/* The encoder of a classifier's file may be a small one. */
+static void a_classifier_keeps_its_small_encoder(void) {
+#if SSLH_WITH_CLASSIFIERS
+    static const int32_t kinds[5] = {0, 1, 0, 1, 1};
+    sslh_ctx *c = context(1), *other = context(1);
+    const char *path = test_temporary("k.safetensors");
+    sslh_tensor *x;
+    NONE(sslh_svm_desc, d);
+    NONE(sslh_quantize_desc, q);
+    sslh_net *small = sslh_quantize(some_net(c, 0, &x), q);
+    sslh_classifier *k;
+    sslh_save_classifier(sslh_svm(c, run(small, x), kinds, 2, d), small, NULL, path);
+    CHECK(!sslh_error(c), "%s", sslh_error(c));
+    k = sslh_load_classifier(other, path);
+    CHECK(!sslh_error(other), "%s", sslh_error(other));
+    if (!sslh_error(other))
+        CHECK(sslh_hash(sslh_classifier_query(k).encoder) == sslh_hash(small), "another encoder");
+    sslh_destroy(c);
+    sslh_destroy(other);
+#endif
+}
 /* NaN in an input is not hidden by the rounding, and stays in its row. */
 static void nan_stays_in_its_row(void) {
     sslh_ctx *c = context(1);
@@ -858,6 +879,7 @@ TESTS_BEGIN
     TEST(batch_and_threads_change_no_bit)
     TEST(every_set_has_the_bits_of_plain_loops)
     TEST(a_saved_net_comes_back)
+    TEST(a_classifier_keeps_its_small_encoder)
     TEST(nan_stays_in_its_row)
     TEST(folded_nets_compute_the_same)
     TEST(a_folded_net_can_be_trained)
