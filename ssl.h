@@ -205,12 +205,12 @@
      - for any number of threads, and with any .parallel_for,
      - after resuming from a checkpoint at any step,
      - at any optimisation level, in C and in C++, with any compiler.
-   There are two such results, one with fused multiply-add (AVX2, AVX-512, NEON) and one without: the latter in builds
-   by tcc or with SSLH_WITH_SIMD 0, on CPUs that lack the instruction (SSE2, 32-bit, big-endian), and with
-   .portable_bits on any CPU (slower). An image has the same features alone and in a batch. The reasons: the compiler
-   may not contract a product and a sum, and fused multiply-add is written out where it is meant; reductions have one
-   shape (16 lanes and a fixed tree) in every instruction set; work is cut by the size of the problem, not by the number
-   of threads; exp, log, tanh, erf, sin and cos are the library's own. Outside the promise are .plain (20),
+   There are two such results, one with fused multiply-add (AVX2, AVX-512, NEON, RISC-V, POWER) and one without: the
+   latter in builds by tcc or with SSLH_WITH_SIMD 0, on CPUs that lack the instruction (SSE2, 32-bit, WebAssembly), and
+   with .portable_bits on any CPU (slower). An image has the same features alone and in a batch. The reasons: the
+   compiler may not contract a product and a sum, and fused multiply-add is written out where it is meant; reductions
+   have one shape (16 lanes and a fixed tree) in every instruction set; work is cut by the size of the problem, not by
+   the number of threads; exp, log, tanh, erf, sin and cos are the library's own. Outside the promise are .plain (20),
    SSLH_USE_CBLAS and compilers that are told to break arithmetic. -ffast-math is refused. clang's -ffp-contract=fast
    and -funsafe-math-optimizations and x87 arithmetic cannot be refused, but sslh_bits_ok(c) computes a hash and says
    whether it is the known one. Flush-to-zero that another library has switched on is off while this code runs.
@@ -1340,10 +1340,10 @@ SSLH_API sslh_tensor *sslh_supcon_loss(sslh_ctx *c, sslh_tensor *z, sslh_tensor 
    are normalised inside. scale (): the logarithm of what cosines are multiplied by (1 / temperature). same (N) I32:
    pairs with the same number have the same caption, so that each is right for the images of the others too; NULL: all
    captions differ. Gradients to image, text, scale and bias.
-   clip: mean of the cross-entropy of each image among the texts and of each text among the images, in which all right
-   answers have equal shares (Radford et al. 2021, fig. 3); ln N when all rows are equal.
-   siglip: bias () is added to each of the N N products, and -log sigmoid(x) of right ones, -log sigmoid(-x) of wrong
-   ones are summed and divided by N (Zhai et al. 2023, eq. 1). */
+   clip, (5) of >>clip: mean of the cross-entropy of each image among the texts and of each text among the images, in
+   which all right answers have equal shares (Radford et al. 2021, fig. 3); ln N when all rows are equal.
+   siglip, (6) of >>clip: bias () is added to each of the N N products, and -log sigmoid(x) of right ones, -log
+   sigmoid(-x) of wrong ones are summed and divided by N (Zhai et al. 2023, eq. 1). */
 SSLH_API sslh_tensor *sslh_clip_loss(sslh_ctx *c, sslh_tensor *image, sslh_tensor *text, sslh_tensor *scale,
                                      sslh_tensor *same);
 SSLH_API sslh_tensor *sslh_siglip_loss(sslh_ctx *c, sslh_tensor *image, sslh_tensor *text, sslh_tensor *scale,
@@ -1735,11 +1735,12 @@ SSLH_API void sslh_save_net(sslh_net *net, const char *path);
    axis order, without architecture and preprocessing. At most 4 GB. */
 SSLH_API void sslh_save_npz(sslh_net *net, const char *path);
 /* Reads into an existing net, all or nothing: after an error nothing has changed. The file may be safetensors, NumPy's
-   archive (.npz) or PyTorch's (.pth, .pt; of any version, state dictionaries alone or in the file of a whole run, whose
-   entry "state_dict", "model", "model_state_dict" or "net" is then read; other dictionaries' names come with theirs in
-   front, "teacher.backbone.cls_token"). Nothing in a file is run. F32, F16, BF16, F64 and integers are converted.
-   Preprocessing that the file does not give is kept. One of our files (it has metadata that begin with "sslh.") must
-   have the right CRC-32. Returns the number of tensors read. */
+   archive (.npz) or a file of torch.save (.pth, .pt) of any version of PyTorch, which holds a state dictionary alone or
+   in a larger dictionary, the file of a whole run. Of the latter the entry "state_dict", "model", "model_state_dict" or
+   "net" is read, without its name in front; tensors in other dictionaries inside have the names of these in front, as
+   in "teacher.backbone.cls_token". No code in a file is run. F32, F16, BF16, F64 and integers are converted.
+   Preprocessing that the file does not give stays as it is. A file that this library has written (it has metadata that
+   begin with "sslh.") must have the right CRC-32. Returns the number of tensors read. */
 SSLH_API int sslh_load_weights(sslh_net *net, const char *path, sslh_load_desc desc);
 /* Builds the architecture that the file names, one of those above or that of an autoencoder, then reads the weights.
    The net is in evaluation mode; after an error it is an inert net. */
@@ -1755,10 +1756,11 @@ typedef struct sslh_onnx_desc {
     int         channels_last; /* 1: images come in, and maps go out, as (N,H,W,C); default 0: as (N,C,H,W) */
 } sslh_onnx_desc;
 /* Writes a net in evaluation mode as an ONNX graph (opset 17) with its weights inside, for ONNX Runtime and other
-   programs: "input" to "output", the number of samples free and called "batch", all other sizes those of .input. Images
-   are what sslh_forward takes, normalised (as sslh_get_preprocess says; the text is in the file too), but with their
-   channels second; texts are 64-bit integers. Nets of your own can be exported too, if their operations are among those
-   that docs/onnx.md lists; another operation is an error that names it. At most 2 GB. The net stays as it is. */
+   programs. The graph computes "output" from "input"; the number of samples is free and called "batch", all other sizes
+   are those of .input. Images are what sslh_forward takes, normalised as sslh_get_preprocess says (the file's metadata
+   have this too), but with their channels second; texts are 64-bit integers. Nets of your own can be exported too, if
+   their operations are among those that docs/onnx.md lists; another operation is an error that names it. The file has
+   at most 2 GB. The net stays as it is. */
 SSLH_API void sslh_export_onnx(sslh_net *net, const char *path, sslh_onnx_desc desc);
 
 /* Which colours of an image an encoder sees: all as they are, or parts of L*a*b* (sslh_rgb_to_lab). The last two are
@@ -3281,47 +3283,52 @@ typedef struct sslh_clip_desc {
     float dropout;            /* in the text encoder, as for sslh_gpt, at least 0, below 1; default 0 */
     int   start_token;        /* number of the token in front of each text, 1 to 16777215; default auto (0): the last
                                  but one of the vocabulary, as in CLIP's */
-    int   end_token;          /* of the token behind it, 1 to 16777215; default auto (0): the last of the vocabulary */
-    int   vocabulary;         /* without a text encoder one of kind SSLH_CLIP_TEXT is made: its tokens, 3 to 16777216;
-                                 default 49408 */
+    int   end_token;          /* number of the token behind it, 1 to 16777215; default auto (0): the last of the
+                                 vocabulary */
+    int   vocabulary;         /* this and the next three describe the text encoder, of kind SSLH_CLIP_TEXT, that is made
+                                 when the caller gives none: its .vocabulary, 3 to 16777216; default 49408 */
     int   length;             /* its .length, 3 to 1048576; default 77 */
-    int   text_width;         /* its .width, with a head for each 32 or, from 512 on, for each 64, as in the models of
-                                 the authors; 1 to 65536; default 128 */
+    int   text_width;         /* its .width, 1 to 65536; default 128. It has an attention head for every 32 of it or,
+                                 from 512 on, for every 64, as in the models of the authors */
     int   text_depth;         /* its .depth, 1 to 512; default 2 */
     const sslh_recipe *views; /* default auto: a crop of at least 0.6 of the image, no flip, normalised as the encoder
                                  was trained or by the data's mean and deviation */
     const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
 } sslh_clip_desc;
-/* image: any encoder; maps and tokens are averaged. text: an sslh_transformer, or NULL: one as .vocabulary to
-   .text_depth say. Its feature is that of the end token, so a causal one sees the whole text there. Data: images, and
-   captions without special tokens: one to five fields of tokens (T) with lengths; of several, each epoch draws one for
-   each sample, and captions are equal when those of the first field are. Texts must have room for two more tokens in
-   the text encoder. Errors: data without images or without captions, special tokens beyond the vocabulary. Other
-   numbers: top-1, the share of images and texts that find a right answer in the batch; temperature. Training: batch=128
-   optimizer=adamw beta2=0.98 eps=1e-6 lr=1e-3 weight_decay=0.1 clip=1 schedule=cosine warmup=1. Paper: head_out=512
-   text_width=512 text_depth=12 batch=32768 optimizer=adamw beta2=0.98 eps=1e-6 lr=5e-4 weight_decay=0.2
-   schedule=cosine warmup=0.16. */
+/* The equations are in >>clip. image: any encoder; maps and tokens are averaged. text: an sslh_transformer, or NULL:
+   one as .vocabulary to .text_depth say. The feature of a text is the output at its end token, where a causal
+   transformer has seen the whole text. Data: images, and captions without special tokens: one to five fields of tokens
+   (T) with lengths; of several, each epoch draws one for each sample, and captions are equal when those of the first
+   field are. The longest caption and two more tokens must fit into the text encoder. Errors: data without images or
+   without captions, special tokens beyond the vocabulary. Other numbers: top-1, the share of images and texts that find
+   a right answer in the batch; temperature. Training: batch=128 optimizer=adamw beta2=0.98 eps=1e-6 lr=1e-3
+   weight_decay=0.1 clip=1 schedule=cosine warmup=1. Paper: head_out=512 text_width=512 text_depth=12 batch=32768
+   optimizer=adamw beta2=0.98 eps=1e-6 lr=5e-4 weight_decay=0.2 schedule=cosine warmup=0.16. */
 SSLH_API sslh_method sslh_clip(sslh_ctx *c, sslh_net *image, sslh_net *text, sslh_clip_desc desc);
-/* Embeddings, rows of length 1, persistent, in evaluation mode: of all images (count,E), and of the captions in field
-   number field (count,E). sslh_nearest and sslh_retrieval search among them: text by image, image by text. */
+/* Embeddings as rows of length 1, persistent, computed in evaluation mode; E is .head_out: of all images (count,E), and
+   of the captions in field number field (count,E). sslh_nearest and sslh_retrieval search among them, for a text by an
+   image or for an image by a text. */
 SSLH_API sslh_tensor *sslh_clip_images(sslh_method *m, sslh_data data);
 SSLH_API sslh_tensor *sslh_clip_texts(sslh_method *m, sslh_data data, int field);
 #if SSLH_WITH_TOKENIZERS
-/* Embeddings (n,E) of n classes by their names, persistent: the mean of those of all prompts ("a photo of a {}.", where
-   the name takes the place of {}), again of length 1. prompts NULL: the name alone. Long texts are cut. Errors: a
-   prompt without {}, a name of which the tokenizer makes nothing. */
+/* Embeddings (n,E) of n classes by their names, persistent: for each class the mean of the embeddings of all count
+   prompts ("a photo of a {}.", where the name takes the place of {}), scaled to length 1 again. prompts NULL: the name
+   alone. Of a text that is too long the beginning is used. Errors: a prompt without {}, a name of which the tokenizer
+   makes nothing. */
 SSLH_API sslh_tensor *sslh_clip_classes(sslh_method *m, sslh_tokenizer *t, const char *const *names, int n,
                                         const char *const *prompts, int count);
 #endif
-/* Zero-shot classification: for each image the row of classes (K,E), of length 1, with the largest cosine, into
-   predicted (count) unless it is NULL. Returns the share that are the labels of the data; 0 without labels. */
+/* Zero-shot classification: for each image the number of the row of classes (K,E) with the largest cosine, into
+   predicted (count) unless that is NULL. Returns the share of images for which this number is the label in the data; 0
+   without labels. */
 SSLH_API float sslh_clip_zero_shot(sslh_method *m, sslh_tensor *classes, sslh_data data, int32_t *predicted);
 /* Reads weights of both encoders and the heads, from files of OpenAI's and Hugging Face's names (the image encoder is
    then sslh_vit with .clip, the text encoder of kind SSLH_CLIP_TEXT) and of sslh_clip_save; names that the method does
    not have are passed over, but all that it has must be there, and after an error nothing has changed. The encoder of
    images of a published model, whose files do not say how images are normalised, gets OpenAI's mean and deviation. */
 SSLH_API void sslh_clip_load(sslh_method *m, const char *path);
-/* Writes them with OpenAI's names: "visual." before those of the image encoder. */
+/* Writes the weights of both encoders and the heads with OpenAI's names: "visual." before those of the image
+   encoder. */
 SSLH_API void sslh_clip_save(sslh_method *m, const char *path);
 #endif
 
@@ -3752,27 +3759,29 @@ typedef struct sslh_bert_desc {
     float hidden;             /* part of those that becomes [MASK], 0 to 1; default 0.8; SSLH_OFF: none */
     float replaced;           /* part that becomes any token, 0 to 1; default 0.1, or what .hidden leaves; SSLH_OFF:
                                  none; the rest stays */
-    int   next;               /* default 0; 1: is the second text of a sample the one behind the first, or another's; 2:
-                                 are the two in order, or exchanged (Lan et al. 2020); 0 to 2 */
-    int   cls_token;          /* number of [CLS], 0 to 16777215; default 101; SSLH_OFF: 0. As the following, default as
-                                 in the published vocabulary */
-    int   sep_token;          /* of [SEP], 0 to 16777215; default 102; SSLH_OFF: 0 */
-    int   mask_token;         /* of [MASK], 0 to 16777215; default 103; SSLH_OFF: 0 */
-    int   pad_token;          /* of [PAD], 0 to 16777215; default 0 */
+    int   next;               /* a second task, 0 to 2; default 0: none; 1: is the second text the one that follows the
+                                 first, or that of another sample; 2: are the two texts in order, or exchanged (Lan et
+                                 al. 2020) */
+    int   cls_token;          /* number of [CLS], 0 to 16777215; default 101; SSLH_OFF: 0. This and the next three are
+                                 by default those of BERT's published vocabulary */
+    int   sep_token;          /* number of [SEP], 0 to 16777215; default 102; SSLH_OFF: 0 */
+    int   mask_token;         /* number of [MASK], 0 to 16777215; default 103; SSLH_OFF: 0 */
+    int   pad_token;          /* number of [PAD], 0 to 16777215; default 0 */
     float dropout;            /* as for sslh_gpt, at least 0, below 1; default 0.1; SSLH_OFF: none */
     const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
 } sslh_bert_desc;
-/* encoder: sslh_transformer that is not causal, with .next one with .pooler and two segments. Data: texts without
-   special tokens, the first field of tokens (of a stream: its windows), with .next the first two; the method puts
-   [CLS] in front and [SEP] behind each. Other numbers: perplexity of the predicted tokens; with .next the share of
-   right answers. Training: batch=32 optimizer=adamw lr=1e-3 weight_decay=0.01 clip=1 schedule=linear_decay warmup=1.
-   Paper: batch=256 optimizer=adamw no_bias_correction=1 lr=1e-4 weight_decay=0.01 clip=1 schedule=linear_decay
-   warmup=0.4. */
+/* The equations are in >>bert. encoder: an sslh_transformer that is not causal; .next needs one with .pooler and two
+   segments. Data: texts without special tokens, the first field of tokens (of a stream: its windows), with .next the
+   first two fields; the method puts [CLS] in front and [SEP] behind each text. Other numbers: perplexity of the
+   predicted tokens; with .next the share of right answers. Training: batch=32 optimizer=adamw lr=1e-3 weight_decay=0.01
+   clip=1 schedule=linear_decay warmup=1. Paper: batch=256 optimizer=adamw no_bias_correction=1 lr=1e-4
+   weight_decay=0.01 clip=1 schedule=linear_decay warmup=0.4. */
 SSLH_API sslh_method sslh_bert(sslh_ctx *c, sslh_net *encoder, sslh_bert_desc desc);
-/* Mean loss in nats of each predicted token, in evaluation mode; what is hidden depends on the seed and the sample.
-   Windows of a stream stay where they are, and of two texts the second is always the right one. 0 after an error. */
+/* The mean loss in nats per predicted token, in evaluation mode; what is hidden depends on the seed and the sample. The
+   windows of a stream do not move, and of two texts the second is always the right one. 0 after an error. */
 SSLH_API float sslh_bert_evaluate(sslh_method *m, sslh_data data);
-/* Weights of Hugging Face's files, encoder ("bert.") and heads ("cls."); what of it the method has must be there. */
+/* Reads weights from files with Hugging Face's names, of the encoder ("bert.") and the heads ("cls."); all parameters
+   that the method has must be there. */
 SSLH_API void sslh_bert_load(sslh_method *m, const char *path);
 /* The k most likely tokens, and their probabilities, in the place of the first [MASK] of a text of count tokens without
    [CLS] and [SEP]: into token and probability (k each). Returns the place of that [MASK]; -1, and an error, when there
@@ -3792,26 +3801,26 @@ SSLH_API int sslh_fill_mask(sslh_method *m, const int32_t *text, int count, int 
 typedef struct sslh_electra_desc {
     float mask;               /* share of the tokens of a text that the generator fills in, above 0, below 1; default
                                  0.15 */
-    float weight;             /* of the detection in the loss, above 0; default 50 */
-    int   generator_heads;    /* of the generator, which has as many blocks as the encoder, of the same kind, and heads
-                                 as wide, 1 to 65536 and at most the encoder's; default auto: a quarter of these, at
-                                 least 1 */
-    int   unigram;            /* 1: no generator, words are replaced by others as often as these occur in the data;
-                                 default 0 */
-    int   cls_token;          /* number of [CLS], 0 to 16777215; default 101; SSLH_OFF: 0. As the following, default as
-                                 in BERT's published vocabulary */
-    int   sep_token;          /* of [SEP], 0 to 16777215; default 102; SSLH_OFF: 0 */
-    int   mask_token;         /* of [MASK], 0 to 16777215; default 103; SSLH_OFF: 0 */
-    int   pad_token;          /* of [PAD], 0 to 16777215; default 0 */
+    float weight;             /* of the discriminator's loss, beside 1 for the generator's, above 0; default 50 */
+    int   generator_heads;    /* attention heads of the generator, 1 to 65536 and at most the encoder's; default auto: a
+                                 quarter of the encoder's, at least 1. A head is as wide as one of the encoder, so this
+                                 sets the generator's width; it has as many blocks, of the same kind */
+    int   unigram;            /* 1: there is no generator, and the words that replace others are drawn by how often they
+                                 occur in the data; default 0 */
+    int   cls_token;          /* number of [CLS], 0 to 16777215; default 101; SSLH_OFF: 0. This and the next three are
+                                 by default those of BERT's published vocabulary */
+    int   sep_token;          /* number of [SEP], 0 to 16777215; default 102; SSLH_OFF: 0 */
+    int   mask_token;         /* number of [MASK], 0 to 16777215; default 103; SSLH_OFF: 0 */
+    int   pad_token;          /* number of [PAD], 0 to 16777215; default 0 */
     float dropout;            /* as for sslh_gpt, at least 0, below 1; default 0.1; SSLH_OFF: none */
     const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
 } sslh_electra_desc;
-/* encoder: sslh_transformer that is not causal. Data: texts without special tokens, the first field of tokens (of a
-   stream: its windows); the method puts [CLS] in front and [SEP] behind each. Other numbers: the share of the replaced
-   words that is found, the share of the original ones that is taken for replaced (false alarms), perplexity of the
-   generator. Training: batch=32 optimizer=adamw lr=1e-3 weight_decay=0.01 clip=1 schedule=linear_decay warmup=1.
-   Paper: batch=128 optimizer=adamw no_bias_correction=1 eps=1e-6 lr=5e-4 weight_decay=0.01 clip=1
-   schedule=linear_decay warmup=0.05. */
+/* The equations are in >>electra. encoder: an sslh_transformer that is not causal. Data: texts without special tokens,
+   the first field of tokens (of a stream: its windows); the method puts [CLS] in front and [SEP] behind each text.
+   Other numbers: the share of the replaced words that is found, the share of the original words that is taken for
+   replaced (false alarms), perplexity of the generator. Training: batch=32 optimizer=adamw lr=1e-3 weight_decay=0.01
+   clip=1 schedule=linear_decay warmup=1. Paper: batch=128 optimizer=adamw no_bias_correction=1 eps=1e-6 lr=5e-4
+   weight_decay=0.01 clip=1 schedule=linear_decay warmup=0.05. */
 SSLH_API sslh_method sslh_electra(sslh_ctx *c, sslh_net *encoder, sslh_electra_desc desc);
 #endif
 
@@ -3825,8 +3834,8 @@ SSLH_API sslh_method sslh_electra(sslh_ctx *c, sslh_net *encoder, sslh_electra_d
 /* BART (Lewis et al.: "BART: denoising sequence-to-sequence pre-training for natural language generation, translation,
    and comprehension", ACL 2020): a transformer reads a damaged text, and a decoder writes the original one. */
 typedef struct sslh_bart_desc {
-    float spans;              /* share of the tokens that is hidden in spans, each behind one [MASK], 0 to 1; default
-                                 0.3; SSLH_OFF: none. This and the next five are as in sslh_text_recipe */
+    float spans;              /* share of the tokens that is hidden in spans, of which each becomes one [MASK], 0 to 1;
+                                 default 0.3; SSLH_OFF: none. This and the next five are as in sslh_text_recipe */
     float span;               /* mean of the lengths of spans, above 0, at most 50; default 3 */
     int   sentence_end;       /* the token that ends a sentence, 0 to 16777215: the sentences of a text come in a random
                                  order; default 0: they stay */
@@ -3834,26 +3843,26 @@ typedef struct sslh_bart_desc {
     float replaced;           /* share that becomes any token, 0 to 1; default 0 */
     float masked;             /* share that becomes [MASK], 0 to 1; default 0 */
     int   decoder_depth;      /* blocks of the decoder, 1 to 512; default auto: as many as the encoder has */
-    int   cls_token;          /* number of [CLS], 0 to 16777215; default 101; SSLH_OFF: 0. As the following, default as
-                                 in BERT's published vocabulary */
-    int   sep_token;          /* of [SEP], 0 to 16777215; default 102; SSLH_OFF: 0 */
-    int   mask_token;         /* of [MASK], 0 to 16777215; default 103; SSLH_OFF: 0 */
-    int   pad_token;          /* of [PAD], 0 to 16777215; default 0 */
+    int   cls_token;          /* number of [CLS], 0 to 16777215; default 101; SSLH_OFF: 0. This and the next three are
+                                 by default those of BERT's published vocabulary */
+    int   sep_token;          /* number of [SEP], 0 to 16777215; default 102; SSLH_OFF: 0 */
+    int   mask_token;         /* number of [MASK], 0 to 16777215; default 103; SSLH_OFF: 0 */
+    int   pad_token;          /* number of [PAD], 0 to 16777215; default 0 */
     float dropout;            /* as for sslh_gpt, at least 0, below 1; default 0.1; SSLH_OFF: none */
     const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
 } sslh_bart_desc;
-/* encoder: sslh_transformer that is not causal; its table of embeddings also serves the decoder. Data: texts without
-   special tokens, the first field of tokens (of a stream: its windows); the method puts [CLS] in front and [SEP] behind
-   each. Second number: perplexity of the original tokens. Training: batch=32 optimizer=adamw lr=1e-3 weight_decay=0.01
-   clip=1 schedule=linear_decay warmup=1. Paper: batch=8000 optimizer=adamw lr=1e-3 weight_decay=0.01 clip=1
-   schedule=linear_decay warmup=1. */
+/* The equations are in >>bart. encoder: an sslh_transformer that is not causal; its table of embeddings also serves the
+   decoder. Data: texts without special tokens, the first field of tokens (of a stream: its windows); the method puts
+   [CLS] in front and [SEP] behind each text. Second number: perplexity of the original tokens. Training: batch=32
+   optimizer=adamw lr=1e-3 weight_decay=0.01 clip=1 schedule=linear_decay warmup=1. Paper: batch=8000 optimizer=adamw
+   lr=1e-3 weight_decay=0.01 clip=1 schedule=linear_decay warmup=1. */
 SSLH_API sslh_method sslh_bart(sslh_ctx *c, sslh_net *encoder, sslh_bart_desc desc);
-/* Mean loss in nats of each token of the data, in evaluation mode; what is damaged depends on the seed and the sample.
-   Windows of a stream stay where they are. 0 after an error. */
+/* The mean loss in nats per token of the data, in evaluation mode; what is damaged depends on the seed and the sample.
+   The windows of a stream do not move. 0 after an error. */
 SSLH_API float sslh_bart_evaluate(sslh_method *m, sslh_data data);
-/* What the decoder makes of a text of count tokens without [CLS] and [SEP], always its most likely token, until it says
-   [SEP] or room or the length of the net is full: into out, which has room for room tokens. Returns how many, without
-   [SEP]; 0 after an error. Earlier tokens are computed anew for each one. */
+/* The text that the decoder writes for a damaged text of count tokens without [CLS] and [SEP], into out (room): it
+   takes its most likely token each time, until that is [SEP] or out or the length of the net is full. Returns the
+   number of tokens without [SEP]; 0 after an error. For each new token all earlier ones are computed again. */
 SSLH_API int sslh_bart_rebuild(sslh_method *m, const int32_t *text, int count, int32_t *out, int room);
 #endif
 
@@ -3867,21 +3876,21 @@ SSLH_API int sslh_bart_rebuild(sslh_method *m, const int32_t *text, int count, i
 /* Order of sentences (after Logeswaran, Lee, Radev: "Sentence ordering and coherence modeling using recurrent neural
    networks", AAAI 2018): neighbouring sentences are shuffled, and each is asked for its place. */
 typedef struct sslh_sentence_order_desc {
-    int   sentences;          /* k, how many of a text are shuffled, 2 to 64; default 4 */
+    int   sentences;          /* k, the number of sentences of a text that are shuffled, 2 to 64; default 4 */
     int   sentence_end;       /* the token that ends a sentence, 0 to 16777215; default 1012, "." in BERT's published
                                  vocabulary; SSLH_OFF: 0 */
-    int   cls_token;          /* number of [CLS], 0 to 16777215; default 101; SSLH_OFF: 0. As the following, default as
-                                 in that vocabulary */
-    int   sep_token;          /* of [SEP], 0 to 16777215; default 102; SSLH_OFF: 0 */
-    int   pad_token;          /* of [PAD], 0 to 16777215; default 0 */
+    int   cls_token;          /* number of [CLS], 0 to 16777215; default 101; SSLH_OFF: 0. This and the next two are
+                                 by default those of BERT's published vocabulary */
+    int   sep_token;          /* number of [SEP], 0 to 16777215; default 102; SSLH_OFF: 0 */
+    int   pad_token;          /* number of [PAD], 0 to 16777215; default 0 */
     float dropout;            /* as for sslh_gpt, at least 0, below 1; default 0.1; SSLH_OFF: none */
     const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
 } sslh_sentence_order_desc;
-/* encoder: sslh_transformer that is not causal. Data: texts without special tokens, the first field of tokens; with
-   .sentences + 1 tokens more than a text has they must fit into the encoder. Paragraphs are better than windows of a
-   stream, whose first and last sentences are cut. Other numbers: the share of sentences whose place is found, 1/k at
-   first, and of texts that are put in order. Training: batch=32 optimizer=adamw lr=1e-3 weight_decay=0.01 clip=1
-   schedule=linear_decay warmup=1. Paper: the same. */
+/* The equations are in >>sentence-order. encoder: an sslh_transformer that is not causal. Data: texts without special
+   tokens, the first field of tokens; a text and .sentences + 1 special tokens must fit into the encoder. Paragraphs are
+   better than windows of a stream, whose first and last sentences are cut. Other numbers: the share of sentences whose
+   place is found, 1/k at first, and the share of texts of which all places are found. Training: batch=32
+   optimizer=adamw lr=1e-3 weight_decay=0.01 clip=1 schedule=linear_decay warmup=1. Paper: the same. */
 SSLH_API sslh_method sslh_sentence_order(sslh_ctx *c, sslh_net *encoder, sslh_sentence_order_desc desc);
 #endif
 
@@ -3897,15 +3906,16 @@ SSLH_API sslh_method sslh_sentence_order(sslh_ctx *c, sslh_net *encoder, sslh_se
 typedef struct sslh_sasrec_desc {
     int   negatives;          /* items drawn for each place, 0 to 4096; default 1, as published; SSLH_OFF:
                                  cross-entropy over all items instead (Klenitskiy & Vasilev 2023) */
-    float dropout;            /* at least 0, below 1; default 0.5; SSLH_OFF: none. In SSLH_SASREC of the embedded items,
-                                 the weights of the attention and the net behind it, in others as for sslh_gpt */
+    float dropout;            /* at least 0, below 1; default 0.5; SSLH_OFF: none. In an encoder of kind SSLH_SASREC it
+                                 is applied to the embedded items, the weights of the attention and the MLP behind it,
+                                 in others as for sslh_gpt */
     const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
 } sslh_sasrec_desc;
-/* encoder: sslh_transformer that is causal, best of kind SSLH_SASREC, with a vocabulary of as many tokens as items; its
-   table of embeddings scores them. Data: the first field of tokens, histories with lengths (sslh_items_data); what is
-   behind their ends is not read. Items are not counted from the first but so that the last one has the last position.
-   Second number: AUC, the share of drawn items below the true one; at first 0.5. Training: batch=128 optimizer=adam
-   beta2=0.98 lr=1e-3 schedule=constant. Paper: the same. */
+/* The equations are in >>sasrec. encoder: an sslh_transformer that is causal, best of kind SSLH_SASREC, with a
+   vocabulary of as many tokens as items; its table of embeddings scores the items. Data: the first field of tokens,
+   histories with lengths (sslh_items_data); what is behind their ends is not read. Positions are counted from the end:
+   the last item has the last position. Second number: AUC, the share of drawn items with a score below that of the true
+   one; at first 0.5. Training: batch=128 optimizer=adam beta2=0.98 lr=1e-3 schedule=constant. Paper: the same. */
 SSLH_API sslh_method sslh_sasrec(sslh_ctx *c, sslh_net *encoder, sslh_sasrec_desc desc);
 /* For sslh_recommend and sslh_rank_items: the last .length items of a history are read. */
 SSLH_API sslh_recommender sslh_sasrec_recommender(const sslh_method *m);
@@ -3944,29 +3954,30 @@ SSLH_API sslh_recommender sslh_bert4rec_recommender(const sslh_method *m);
 #endif
 #if SSLH_WITH_FIXMATCH
 /* FixMatch (Sohn et al.: "FixMatch: simplifying semi-supervised learning with consistency and confidence", NeurIPS
-   2020): a classifier of a few labelled images and many without a label, best on a pretrained encoder. */
+   2020): a classifier learns from a few labelled images and many without a label, best on a pretrained encoder. */
 typedef struct sslh_fixmatch_desc {
     float threshold;          /* a guess is learnt from if its probability is at least this, 0 to 1; default 0.95;
                                  SSLH_OFF: every guess */
-    float weight;             /* of the loss of the guesses, at least 0; default 1; SSLH_OFF: labels only, for
-                                 comparison with equal steps */
+    float weight;             /* w, the weight of the guesses' loss, at least 0; default 1; SSLH_OFF: only labels are
+                                 learnt from, as a baseline with equally many steps */
     int   ratio;              /* unlabelled images in a step for each labelled one, 1 to 64; default 7 */
     int   labels;             /* labelled images of each class that are used, drawn by the context's seed, 0 to
                                  16777216; default 0: all */
     const sslh_recipe *weak;  /* views from which labels are learnt and guesses are made; default auto:
                                  SSLH_VIEWS_ROTATION, normalised by the data's mean and deviation */
-    const sslh_recipe *strong;/* views that must agree with the guesses; default auto: the weak ones with the colour
+    const sslh_recipe *strong;/* views for which the guesses are the labels; default auto: the weak ones with the colour
                                  jitter of SSLH_VIEWS_SIMCLR and a cutout of half the side; without .std they are
                                  normalised as the weak ones */
     const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
 } sslh_fixmatch_desc;
-/* encoder: any output; maps and tokens are averaged. A linear classifier is made inside. labelled: images with labels,
-   of the size of those that sslh_train is given, of whose labels none is looked at; it must live as long as the method.
-   sslh_method_make takes .labels of each class of its data. A step has one labelled image for every .ratio of the
-   batch, at most as many as there are; they go round and round, each time in another order. Other numbers: accuracy on
-   the labelled images of the step, kept, the share of the guesses that are learnt from. Training: batch=224
-   optimizer=sgd nesterov=1 lr=0.03 weight_decay=5e-4 schedule=cosine. Paper: batch=448 optimizer=sgd nesterov=1 lr=0.03
-   weight_decay=5e-4 schedule=cosine. */
+/* The equations are in >>fixmatch. encoder: any output; maps and tokens are averaged. The method makes the linear
+   classifier. labelled: images with labels; they must live as long as the method. The data that sslh_train is given are
+   the unlabelled images, of the same size; no label of theirs is looked at. sslh_method_make, which gets one data set
+   only, uses .labels of each class in it as labelled. A batch is unlabelled images; for every .ratio of them a step has
+   one labelled image, at most as many as there are. Each image of labelled is used once before any is used again, each
+   time in another order. Other numbers: accuracy on the labelled images of the step; kept, the share of the guesses
+   that are learnt from. Training: batch=224 optimizer=sgd nesterov=1 lr=0.03 weight_decay=5e-4 schedule=cosine. Paper:
+   batch=448 optimizer=sgd nesterov=1 lr=0.03 weight_decay=5e-4 schedule=cosine. */
 SSLH_API sslh_method  sslh_fixmatch(sslh_ctx *c, sslh_net *encoder, sslh_data labelled, sslh_fixmatch_desc desc);
 /* Probabilities (N,K) of the classes of images x (N,H,W,C) in [0,1]; a tensor of the step, without gradient. */
 SSLH_API sslh_tensor *sslh_fixmatch_classify(sslh_method *m, sslh_tensor *x);
@@ -4139,8 +4150,9 @@ SSLH_API float sslh_frechet(sslh_ctx *c, const sslh_tensor *a, const sslh_tensor
 /*  >>api-classifiers  classifiers and clusters on features                                                          */
 /* ================================================================================================================== */
 /* A forest of trees, a linear SVM, logistic regression and k-means, on features (n,D): those of sslh_features or any
-   others. Labels are n numbers from 0 to classes - 1. Everything is the same for any number of threads. After an error
-   a classifier is NULL, which every function takes. */
+   others; n are the rows, D their width, K the classes. Labels are n numbers from 0 to classes - 1. The equations are
+   in >>classifiers. Everything is the same for any number of threads. After an error a classifier is NULL, which every
+   function takes. */
 
 #ifndef SSLH_WITH_CLASSIFIERS
 #define SSLH_WITH_CLASSIFIERS SSLH_WITH_ALL
@@ -4153,16 +4165,17 @@ typedef struct sslh_classifier sslh_classifier; /* owned by its context */
 
 typedef struct sslh_forest_desc {
     int trees;         /* 1 to 100000; default 100 */
-    int features;      /* drawn anew for each split, of which the best is taken; at most D; default the whole part of
-                          sqrt(D) */
-    int max_depth;     /* of splits one below the other; default: until every leaf holds one class */
-    int min_leaf;      /* samples that a leaf has at the least, repeats counted; default 1 */
+    int features;      /* how many are drawn anew for each split, of which the best is taken; at most D; default
+                          sqrt(D), rounded down */
+    int max_depth;     /* splits from the root to a leaf, at most; default: until every leaf holds one class */
+    int min_leaf;      /* samples that a leaf has at least, repeats counted; default 1 */
     int no_bootstrap;  /* 1: every tree sees all samples once; 0: n samples that are drawn with repeats */
     uint64_t seed;     /* of the draws */
 } sslh_forest_desc;
-/* Random forest (Breiman 2001): trees of splits "feature <= threshold" by Gini's impurity, which vote by the shares of
-   the classes in their leaves. Features are rounded to float. Scale and monotone changes of a feature change nothing
-   but where thresholds lie. Errors: labels out of range, fewer than two classes, NaN or Inf. */
+/* Random forest (Breiman 2001): trees of splits "feature <= threshold", chosen by Gini's impurity, which vote by the
+   shares of the classes in their leaves. Features are rounded to float. A forest stays the same, but for its
+   thresholds, when a feature is scaled or changed by another rising function. Errors: labels out of range, fewer than
+   two classes, NaN or Inf. */
 SSLH_API sslh_classifier *sslh_forest(sslh_ctx *c, sslh_tensor *x, const int32_t *labels, int classes,
                                       sslh_forest_desc desc);
 /* Tree number tree as text, a line for each split and leaf; returns its length, out may be NULL. */
@@ -4170,12 +4183,14 @@ SSLH_API size_t sslh_forest_print(const sslh_classifier *k, int tree, char *out,
 
 typedef struct sslh_svm_desc {
     float cost;           /* C, what a violated margin costs beside the size of the weights; above 0; default 1 */
-    float tolerance;      /* ends when the gradient is this times what it was at 0; above 0; default 1e-4 */
+    float tolerance;      /* it ends when the gradient has at most this share of its length at W = 0; above 0; default
+                             1e-4 */
     int   iterations;     /* of Newton's method, at most; default 100 */
     int   no_standardise; /* 1: features as they are; 0: mean 0 and deviation 1 by the training rows */
 } sslh_svm_desc;
-/* Linear support vector machine, one against the rest, squared hinge: minimises |w|^2 / 2 + C sum max(0, 1 - y w x)^2
-   for each class, the bias a weight like the others, as scikit-learn's LinearSVC (Fan et al. 2008) does. */
+/* Linear support vector machine, one class against the rest, squared hinge loss: minimises for each class |w|^2 / 2 +
+   C sum over the rows x of max(0, 1 - s w x)^2, where s is 1 for rows of the class and -1 for others, and the bias is a
+   weight like the others; scikit-learn's LinearSVC (Fan et al. 2008) does the same. */
 SSLH_API sslh_classifier *sslh_svm(sslh_ctx *c, sslh_tensor *x, const int32_t *labels, int classes, sslh_svm_desc desc);
 
 typedef struct sslh_logistic_desc {
@@ -4184,8 +4199,8 @@ typedef struct sslh_logistic_desc {
     int   iterations;     /* as in sslh_svm_desc */
     int   no_standardise; /* as in sslh_svm_desc */
 } sslh_logistic_desc;
-/* Multinomial logistic regression: the mean cross-entropy plus l2 / 2 |W|^2, the bias free, solved to the optimum for
-   one strength, which sslh_linear_probe chooses among five and need not reach. */
+/* Multinomial logistic regression: minimises the mean cross-entropy plus l2 |W|^2 / 2, the bias without a penalty. It
+   reaches the optimum for one .l2; sslh_linear_probe chooses among five strengths and may stop before the optimum. */
 SSLH_API sslh_classifier *sslh_logistic(sslh_ctx *c, sslh_tensor *x, const int32_t *labels, int classes,
                                         sslh_logistic_desc desc);
 
@@ -4204,12 +4219,13 @@ typedef struct sslh_classifier_info {
     float gradient;            /* size of the gradient there, as a part of that at 0 */
 } sslh_classifier_info;
 SSLH_API sslh_classifier_info sslh_classifier_query(const sslh_classifier *k);
-/* Scores (n,K) of features x (n,D), persistent: a forest's and logistic regression's are probabilities, those of an SVM
-   w x + b of each class, above 0 on its side of the plane and 1 where the margin ends. */
+/* Scores (n,K) of features x (n,D), persistent. Those of a forest and of logistic regression are probabilities. Those
+   of an SVM are w x + b of each class: above 0 on the side of the plane that belongs to the class, 1 where its margin
+   ends. */
 SSLH_API sslh_tensor *sslh_classifier_scores(sslh_classifier *k, sslh_tensor *x);
 /* The class with the largest score (the first of equal ones) of each row, (n) SSLH_I32, persistent. */
 SSLH_API sslh_tensor *sslh_classifier_predict(sslh_classifier *k, sslh_tensor *x);
-/* The share of rows whose label that is. */
+/* The share of the rows of x (n,D) for which sslh_classifier_predict gives their label; labels (n). */
 SSLH_API float sslh_classifier_accuracy(sslh_classifier *k, sslh_tensor *x, const int32_t *labels);
 
 typedef struct sslh_kmeans_desc {
@@ -4221,39 +4237,42 @@ typedef struct sslh_kmeans_desc {
 typedef struct sslh_clusters {
     sslh_tensor *centres;  /* (K,D), persistent */
     sslh_tensor *member;   /* (n) SSLH_I32, persistent: the cluster of each row */
-    double inertia;        /* sum of the squared distances to them */
+    double inertia;        /* sum of the squared distances of the rows to the centres of their clusters */
     int iterations;        /* of the run that was best */
 } sslh_clusters;
 /* k-means: Lloyd's algorithm until no row changes its cluster, from centres that are drawn far apart (k-means++, Arthur
-   & Vassilvitskii 2007; of 2 + ln K candidates the best). A cluster that loses all rows gets the row that lies farthest
-   from its centre. */
+   & Vassilvitskii 2007; of 2 + ln K candidates the best). A cluster that loses all its rows is given that row of the
+   others which lies farthest from the centre it has. */
 SSLH_API sslh_clusters sslh_kmeans(sslh_ctx *c, sslh_tensor *x, sslh_kmeans_desc desc);
 /* The nearest of centres (K,D) to each row of x (n,D): (n) SSLH_I32, persistent. */
 SSLH_API sslh_tensor *sslh_nearest_centres(sslh_ctx *c, sslh_tensor *x, sslh_tensor *centres);
-/* How n clusters agree with n labels (both from 0). accuracy: of the best pairing of clusters with classes, one to one
-   (Kuhn's Hungarian method); nmi: mutual information over the mean of both entropies; ari: Rand's index less what
-   chance gives (Hubert & Arabie 1985), 0 for chance and 1 for the same. */
+/* How the clusters of n rows agree with their labels (both counted from 0). accuracy: of the best pairing of clusters
+   with classes, one to one (Kuhn's Hungarian method). nmi, normalised mutual information: divided by the mean of both
+   entropies. ari, the adjusted Rand index: Rand's index less what chance gives (Hubert & Arabie 1985), 0 for chance and
+   1 for the same groups. */
 typedef struct sslh_agreement { float accuracy, nmi, ari; } sslh_agreement;
 SSLH_API sslh_agreement sslh_cluster_agreement(sslh_ctx *c, const int32_t *clusters, const int32_t *labels, int n);
 
-/* How often rows of class i were said to be of class j: (K,K) SSLH_I32, persistent, from n labels and what was said of
-   the same rows (sslh_classifier_predict), both in 0 .. classes - 1. */
+/* How often rows of class i were predicted to be of class j: entry (i,j) of (K,K) SSLH_I32, persistent, from n labels
+   and the predictions of the same rows, said (sslh_classifier_predict), both in 0 .. classes - 1. */
 SSLH_API sslh_tensor *sslh_confusion(sslh_ctx *c, const int32_t *labels, const int32_t *said, int n, int classes);
 typedef struct sslh_class_measures {
     float accuracy;
-    float precision, recall, f1; /* means over the classes that have rows or were said (macro averages) */
+    float precision, recall, f1; /* means over the classes that have rows or were predicted (macro averages) */
 } sslh_class_measures;
-/* Of each class, into arrays (K) or NULL: precision, the share of what was said that is right; recall, the share of its
-   rows that was found; F1, their harmonic mean. Each is 0 where there is nothing to divide by. */
+/* Of each class, into arrays (K) or NULL: precision, the share of the rows predicted to be of the class that are of it;
+   recall, the share of the rows of the class that were predicted to be of it; F1, the harmonic mean of the two. Each is
+   0 where there is nothing to divide by. */
 SSLH_API sslh_class_measures sslh_confusion_measures(const sslh_tensor *confusion, float *precision, float *recall,
                                                      float *f1);
-/* Expected calibration error (Guo et al. 2017): the mean difference of confidence, the largest of the probabilities
-   (n,K), and accuracy, over so many bins of equal width, weighted by their rows; 0 for a classifier that is right as
-   often as it says. Into arrays (bins) or NULL: mean confidence, accuracy (both 0 in an empty bin) and rows of each
+/* Expected calibration error (Guo et al. 2017). The confidence of a row is the largest of its probabilities (n,K). Rows
+   are put into bins of equal width by their confidence; the result is the absolute difference between mean confidence
+   and accuracy of a bin, averaged over the bins with their numbers of rows as weights: 0 for a classifier that is right
+   as often as it says. Into arrays (bins) or NULL: mean confidence, accuracy (both 0 in an empty bin) and rows of each
    bin. bins 1 to 1000; probabilities outside 0 to 1 are an error. */
 SSLH_API float sslh_calibration_error(sslh_ctx *c, const sslh_tensor *probabilities, const int32_t *labels, int bins,
                                       float *confidence, float *accuracy, int32_t *rows);
-/* A confusion matrix as a table, at most 100 classes: rows are labels, columns what was said, each cell as dark as its
+/* A confusion matrix as a table, at most 100 classes: rows are labels, columns predictions, each cell as dark as its
    share of the row. names of the classes NULL: numbers; title NULL: none. */
 SSLH_API void sslh_picture_confusion(sslh_ctx *c, const char *path, const sslh_tensor *confusion,
                                      const char *const *names, const char *title);
@@ -4292,31 +4311,35 @@ SSLH_API sslh_net *sslh_classifier_net(sslh_classifier *k, sslh_net *encoder);
 #define SSLH_WITH_TRANSFER 1
 #endif
 #if SSLH_WITH_TRANSFER
-/* What a student imitates; the equations are in >>distill. */
+/* What a student imitates: kind 1 is equation (1) of >>distill, and so on. */
 typedef enum sslh_distill_kind {
-    SSLH_DISTILL_LOGITS = 1,  /* what the teacher says of the classes (Hinton et al. 2015) */
-    SSLH_DISTILL_HINT,        /* its features or a map inside it, through a linear layer (Romero et al. 2015) */
-    SSLH_DISTILL_RELATIONS,   /* distances and angles between the images of a batch (Park et al. 2019) */
-    SSLH_DISTILL_SIMILARITY,  /* how similar it finds an image to those of a queue (Fang et al. 2021) */
-    SSLH_DISTILL_REGRESSION   /* the direction of its features, through an MLP (Navaneet et al. 2021) */
+    SSLH_DISTILL_LOGITS = 1,  /* logits: what the teacher says of the classes (Hinton et al. 2015) */
+    SSLH_DISTILL_HINT,        /* hints: the teacher's features or a map inside it, by a linear layer (Romero et al.
+                                 2015) */
+    SSLH_DISTILL_RELATIONS,   /* relations: distances and angles between the teacher's features of the images of a batch
+                                 (Park et al. 2019) */
+    SSLH_DISTILL_SIMILARITY,  /* similarity: how similar the teacher finds an image to those of a queue (Fang et al.
+                                 2021) */
+    SSLH_DISTILL_REGRESSION   /* regression: the direction of the teacher's features, by an MLP (Navaneet et al.
+                                 2021) */
 } sslh_distill_kind;
 typedef struct sslh_distill_desc {
     int   kind;               /* an sslh_distill_kind, 1 to 5; default 1 */
     float temperature;        /* logits: T, which softens both distributions, above 0, at most 1000; default 4 */
-    float labels;             /* logits: share of the loss that is the cross-entropy with labels, at least 0, below 1;
-                                 default 0, and the data need no labels */
+    float labels;             /* logits: weight a of the cross-entropy with labels, beside 1 - a for the teacher, at
+                                 least 0, below 1; default 0: the data need no labels */
     float fraction;           /* logits: share of the labels used, the same of every class, above 0, at most 1; default
                                  1; the teacher is asked about all images */
-    int   fraction_seed;      /* of the draw of the fraction, at least 0: the .seed with which sslh_finetune draws the
-                                 same; default 0 */
+    int   fraction_seed;      /* seed of the draw of the fraction, at least 0; sslh_finetune with this .seed draws the
+                                 same labels; default 0 */
     float distance;           /* relations: weight of the distances, at least 0; default 1; SSLH_OFF: none */
     float angle;              /* relations: weight of the angles, at least 0; default 2; SSLH_OFF: none */
-    float student_temperature;/* similarity: of the student, above 0; default 0.2 */
-    float teacher_temperature;/* similarity: of the teacher, above 0; default 0.01 */
-    int   queue;              /* similarity: images of earlier batches, 1 to 16777216; default 4096 (65536 in the
-                                 paper) */
-    int   head_layers;        /* of the student's head, 1 to 7; default auto (0): 1 for logits and hints, else 2; none
-                                 for relations */
+    float student_temperature;/* similarity: temperature of the student's softmax, above 0; default 0.2 */
+    float teacher_temperature;/* similarity: temperature of the teacher's softmax, above 0; default 0.01 */
+    int   queue;              /* similarity: images of earlier batches that the queue holds, 1 to 16777216; default 4096
+                                 (65536 in the paper) */
+    int   head_layers;        /* layers of the student's head, 1 to 7; default auto (0): 1 for logits and hints, else 2;
+                                 relations have no head */
     int   head_hidden;        /* its hidden width, 1 to 1048576; default auto (0): twice the student's width */
     const char *tap;          /* intermediate result of the student that is compared; default output (NULL) */
     const char *teacher_tap;  /* the same of the teacher; default output (NULL) */
@@ -4339,26 +4362,27 @@ SSLH_API sslh_method sslh_distill(sslh_ctx *c, sslh_net *encoder, sslh_net *teac
 /* The student of logits with its head as one net, images -> (N,K), which shares both with the method. */
 SSLH_API sslh_net *sslh_distill_classifier(const sslh_method *m);
 
-/* The losses alone; gradients to the student only. Hinton et al. 2015: T^2 times the divergence of the student's
-   softened distribution from the teacher's, logits (N,K); 0 when both say the same, half the variance of the difference
-   of the logits for large T. */
+/* The losses of >>distill alone; only the student gets a gradient. Hinton et al. 2015, (1) with a = 0: logits (N,K) of
+   both, T the temperature; T^2 times the Kullback-Leibler divergence of the student's softened distribution from the
+   teacher's, mean over the rows. It is 0 when both say the same, and half the variance of the difference of the logits
+   for large T. */
 SSLH_API sslh_tensor *sslh_distill_loss(sslh_ctx *c, sslh_tensor *student, sslh_tensor *teacher, float temperature);
-/* Park et al. 2019, eq. 4 and 6: embeddings (N,D) of the student and (N,E) of the teacher, N at least 2. Distances are
-   divided by their mean; angles are those of all triples, N^3 of them. 0 when the two sets differ by a rotation, a
-   shift and a scale. */
+/* Park et al. 2019, eq. 4 and 6, the two terms of (3) without weights: embeddings (N,D) of the student and (N,E) of the
+   teacher, N at least 2. Distances are divided by their mean; angles are those of all triples, N^3 of them. 0 when the
+   two sets differ by a rotation, a shift and a scale. */
 SSLH_API sslh_tensor *sslh_rkd_distance(sslh_ctx *c, sslh_tensor *student, sslh_tensor *teacher);
 SSLH_API sslh_tensor *sslh_rkd_angle(sslh_ctx *c, sslh_tensor *student, sslh_tensor *teacher);
-/* Fang et al. 2021, eq. 5, as a divergence: student and teacher (N,D), which are scaled to length 1, queue (K,D). The
-   last possible answer to each row is the teacher's own embedding of it. */
+/* Fang et al. 2021, eq. 5, as a divergence, (4): student and teacher (N,D), which are scaled to length 1, queue (K,D).
+   Each row is compared with the K rows of the queue and, last, with the teacher's own embedding of the same image. */
 SSLH_API sslh_tensor *sslh_seed_loss(sslh_ctx *c, sslh_tensor *student, sslh_tensor *teacher, sslh_tensor *queue,
                                      float student_temperature, float teacher_temperature);
 
 typedef struct sslh_widen_desc {
     int      layer;    /* of sslh_mlp, or block of sslh_convnet, from 1; not the last one; must be given */
     int      width;    /* afterwards; default twice what it is */
-    float    noise;    /* how unequally copies of a unit share the weights that lead out of it, at least 0, below 1;
-                          default 0.5; SSLH_OFF: equally, and copies then stay copies for ever */
-    uint64_t seed;     /* of the draws of units to be copied and of shares */
+    float    noise;    /* how unequally the copies of a unit share the weights that lead out of it, at least 0, below 1;
+                          default 0.5; SSLH_OFF: equally, and then training never makes the copies differ */
+    uint64_t seed;     /* of the draws: which units are copied, and their shares */
 } sslh_widen_desc;
 /* Net2WiderNet (Chen, Goodfellow, Shlens 2016): a net that computes the same function, to rounding, in both modes, with
    copies of randomly drawn units. Errors: a net of another kind or of 8-bit weights, group norm, a smaller width. */
@@ -4398,8 +4422,10 @@ SSLH_API sslh_net *sslh_net_prune_filters(sslh_net *net, sslh_prune_desc desc);
 /* ================================================================================================================== */
 /*  >>api-quantize  nets made small for use: 8-bit weights, batch norms folded, low rank                              */
 /* ================================================================================================================== */
-/* A trained net made small: its weights as 8-bit integers, for use only. Linear layers and convolutions, where nearly
-   all weights and multiply-adds are, are computed with integers; norms, softmax, attention, activations stay float. */
+/* Copies of a trained net that are smaller or faster. sslh_quantize gives a net in a quarter of the bytes: its weights
+   as 8-bit integers, for inference only. Linear layers and convolutions, where nearly all weights and multiply-adds
+   are, are computed with integers; softmax, attention, activations and norms that are not folded stay float.
+   sslh_fold_batch_norm and sslh_net_low_rank give float nets, which can be trained further. */
 
 #ifndef SSLH_WITH_QUANTIZE
 #define SSLH_WITH_QUANTIZE SSLH_WITH_ALL
@@ -4435,24 +4461,27 @@ SSLH_API sslh_net *sslh_net_low_rank(sslh_net *net, sslh_low_rank_desc desc);
 
 typedef struct sslh_quantize_desc {
     const char *keep;      /* weights whose full name contains this text stay float, as "patch_embed"; default none */
-    int         min_count; /* weights with fewer values stay float, at least 0; default 256; SSLH_OFF: none for this */
+    int         min_count; /* weights with fewer values stay float, at least 0; default 256; SSLH_OFF: no weight stays
+                              float because it is small */
 } sslh_quantize_desc;
-/* A copy of the net, children included, whose weights of linear layers (O,I) and convolutions (O,Kh,Kw,I) are 8-bit
-   integers with one scale for each output channel (Jacob et al. 2018; the equations are in >>quantize). The copy is in
-   evaluation mode, frozen, and for inference only: a gradient that would have to pass through it is an error. Batch
-   norms of the library's nets are folded first (sslh_fold_batch_norm; give your own nets to that function). Inputs of
-   these layers are rounded to 8 bits as they come, by the largest absolute value of the row (linear layers) or of the
-   image (convolutions), so that no calibration is needed, and an input has the same features alone and in a batch. Sums
-   are integers, hence the same on every processor. The weight "fc.weight" becomes a state of type SSLH_U8, 128 + q, and
-   "fc.weight_scale" (O) a further state. Layers of groups, layers with more than 65,536 inputs per output and weights
-   that a net does not use through sslh_layer_linear or sslh_layer_conv (embeddings) stay float. Errors: a weight that
-   is NaN or Inf, a net that is one of 8 bits already, no weight that could be made small. */
+/* A copy of the net, children included, whose weights of linear layers (O,I) and convolutions (O,Kh,Kw,I), O outputs, I
+   inputs, a kernel of Kh x Kw, are 8-bit integers q with one scale for each output channel (Jacob et al. 2018; the
+   equations are in >>quantize). The copy is in evaluation mode, frozen, and for inference only: a gradient that would
+   have to pass through it is an error. The batch norms of the library's nets are folded first, as sslh_fold_batch_norm
+   does it; a net of your own keeps them, in float, unless you give it to that function before. Inputs of the layers of
+   8 bits are rounded to 8 bits as they come, by the largest absolute value of the row (linear layers) or of the image
+   (convolutions), so that no calibration is needed, and an input has the same features alone and in a batch. Sums are
+   integers, hence the same on every processor. The weight "fc.weight" becomes a state of type SSLH_U8, which holds
+   128 + q, and "fc.weight_scale" (O) a further state. Convolutions in groups, layers with more than 65,536 inputs per
+   output and weights that a net does not use through sslh_layer_linear or sslh_layer_conv (embeddings) stay float.
+   Errors: a weight that is NaN or Inf, a net of 8-bit weights, no weight that could become integers. */
 SSLH_API sslh_net *sslh_quantize(sslh_net *net, sslh_quantize_desc desc);
 /* Sets the weights of linear layers and convolutions to 0 that have the smallest absolute values in the whole net,
-   children included, until share of them (above 0, below 1; rounded) are 0, and returns how many are (Han, Pool,
-   Tran, Dally 2015). Of equal values the first go. The shapes stay, so a file that is compressed becomes smaller, but
-   nothing becomes faster (sslh_net_prune_filters makes a narrower net). Training moves the zeros again: to fine-tune,
-   call it after every epoch, as from the callback of sslh_train. Norms, biases and embeddings are left alone. */
+   children included, until the share `share` of them (above 0, below 1; the number is rounded) is 0, and returns how
+   many are (Han, Pool, Tran, Dally 2015). Of equal values the first become 0; NaN or Inf is an error. The shapes stay,
+   so a file that is compressed becomes smaller, but nothing becomes faster (sslh_net_prune_filters makes a narrower
+   net). Training moves the zeros again: to fine-tune, call this function after every epoch, for example from the
+   callback of sslh_train. Norms, biases and embeddings are left alone. */
 SSLH_API int64_t sslh_prune_magnitude(sslh_net *net, float share);
 /* Bytes of all parameters and states of a net, children included: what sslh_save_net writes, but for the header. */
 SSLH_API int64_t sslh_net_bytes(sslh_net *net);
@@ -4475,9 +4504,9 @@ enum { SSLH_UNKNOWN = 255, SSLH_MAP_CLASSES = 32 }; /* in 8-bit maps; the most c
 /* Images and their maps as one data set with the fields "image" and "map" (8-bit, one channel): sample i is image i of
    images and image i of maps, of the same height and width. grey (classes) lists the value of each class in the files,
    other values are SSLH_UNKNOWN; NULL: the values in the files are the classes already. A copy in the context of
-   images. Two parts of one folder will do:
+   images. The two may be parts of one folder:
        static const int32_t grey[2] = { 255, 0 };           // class 0 is white, class 1 black
-       sslh_data all  = sslh_load_images(c, "slices");      // image_00.png .. image_19.png, label_00.png ..
+       sslh_data all  = sslh_load_images(c, "slices");      // by name: image_00.png .. image_19.png, label_00.png ..
        sslh_data data = sslh_data_with_maps(sslh_data_range(all, 0, 20), sslh_data_range(all, 20, 40), grey, 2);
    Errors: different numbers or sizes, maps with more than one channel, a value that is no class (with grey NULL), two
    classes of one grey. */
@@ -4491,8 +4520,9 @@ typedef struct sslh_map_recipe {
     int   rotate90;       /* 1: a random number of quarter turns, square tiles only */
     float elastic;        /* standard deviation, in pixels, of the displacement of a pixel along each axis, 0 to 1000 */
     float elastic_width;  /* deviation in pixels of the Gaussian that smooths displacements, 0.5 to 64; default 8 */
-    float brightness;     /* of the image alone: factor drawn from 1 - a to 1 + a, 0 to 1 */
-    float contrast;       /* likewise, of the distance from the mean of the tile */
+    float brightness;     /* of the image alone, 0 to 1: its values are multiplied by a random factor, from
+                             1 - .brightness to 1 + .brightness */
+    float contrast;       /* likewise for the distance of the values from the mean of the tile; comes first */
     float mean[4], std[4];/* y = (x - mean) / std per channel; std 0: the channel stays as it is */
 } sslh_map_recipe;
 /* Tiles of a batch of sslh_data_with_maps: *x (N,height,width,C) real, *map (N,height,width) I32 with -1 for unknown
@@ -4514,9 +4544,10 @@ typedef struct sslh_unet_desc {
    encoder whose intermediate results are no maps. */
 SSLH_API sslh_net *sslh_unet(sslh_ctx *c, sslh_net *encoder, sslh_unet_desc desc);
 
-/* 1 - the mean over classes of (2 sum p t + 1) / (sum p + sum t + 1), where p is the softmax of logits (..,K), t is 1
-   for the class of a pixel, and sums are over all pixels with labels (..) I32 other than ignore (Milletari et al. 2016,
-   with sums for their sums of squares). A rare class counts as much as a frequent one. */
+/* The Dice loss, (4) of >>segment: 1 - the mean over classes k of (2 sum p_k t_k + 1) / (sum p_k + sum t_k + 1), where
+   p is the softmax of logits (..,K), t_k is 1 at pixels of class k and 0 elsewhere, and the sums are over all pixels
+   whose labels (..) I32 are not ignore (Milletari et al. 2016, who have sums of squares below). A rare class counts as
+   much as a frequent one. */
 SSLH_API sslh_tensor *sslh_dice_loss(sslh_ctx *c, sslh_tensor *logits, sslh_tensor *labels, int ignore);
 
 typedef struct sslh_segment_desc {
@@ -4528,9 +4559,9 @@ typedef struct sslh_segment_desc {
                              read during the call */
 } sslh_segment_desc;
 /* Training of a net that gives logits (N,H,W,K), by cross-entropy and Dice loss, on data of sslh_data_with_maps: for
-   sslh_train. It is not in sslh_methods, because it is a task and no pretraining. Number: the mean IoU in the tiles of
-   a step. Training: batch=1 optimizer=adam lr=1e-3 schedule=cosine; a batch is counted in images, each of which gives
-   .tiles of the recipe. */
+   sslh_train. It is not in sslh_methods, because it is a task and no pretraining. Number: the mean IoU (see
+   sslh_map_score) in the tiles of a step. Training: batch=1 optimizer=adam lr=1e-3 schedule=cosine; a batch is counted
+   in images, each of which gives .tiles of the recipe. */
 SSLH_API sslh_method sslh_segment(sslh_ctx *c, sslh_net *net, sslh_segment_desc desc);
 
 typedef struct sslh_tiles_desc {
@@ -4547,21 +4578,21 @@ SSLH_API sslh_tensor *sslh_segment_image(sslh_ctx *c, sslh_net *net, sslh_data d
 /* The most probable class of each pixel, from (H,W,K) into map (H,W). */
 SSLH_API void sslh_segment_map(const sslh_tensor *probabilities, uint8_t *map);
 
-/* How well maps agree with the truth, over the pixels of all images together: IoU is intersection over union, Dice is 2
-   intersection / (sum of both sizes). A class that neither has is not in the means, and its numbers are -1. accuracy,
-   the share of pixels that are right, is high where one class covers most of the image: look at the IoU of the
-   others. */
+/* How well maps agree with the truth, over the pixels of all images together. For class k let P be the pixels that the
+   maps give this class and T those that truly have it: IoU (intersection over union) is |P and T| / |P or T|, Dice is
+   2 |P and T| / (|P| + |T|). A class for which both are empty is not in the means, and its numbers are -1. accuracy,
+   the share of pixels that are right, is high where one class covers most of the image: look at the other classes. */
 typedef struct sslh_map_score {
     int     classes;
     int64_t pixels;       /* of known class */
     float   accuracy, mean_iou, mean_dice;
     float   iou[SSLH_MAP_CLASSES], dice[SSLH_MAP_CLASSES];
 } sslh_map_score;
-/* Of two maps of count pixels; where truth is SSLH_UNKNOWN, what was said does not matter. Elsewhere a value that is no
-   class is an error. */
+/* The score of a predicted map, said (count), against truth (count), each a class for each of count pixels. Where truth
+   is SSLH_UNKNOWN the prediction does not matter; elsewhere a value that is no class is an error. */
 SSLH_API sslh_map_score sslh_map_compare(sslh_ctx *c, const uint8_t *said, const uint8_t *truth, size_t count,
                                          int classes);
-/* Of what the net says of all images of a data set of sslh_data_with_maps. */
+/* The score of the maps that sslh_segment_image predicts for all images of a data set of sslh_data_with_maps. */
 SSLH_API sslh_map_score sslh_segment_evaluate(sslh_ctx *c, sslh_net *net, sslh_data data, sslh_tiles_desc desc);
 /* Image number index as a PNG with map (H,W) over it: pixels of classes from 1 on are half tinted, each class in its
    own colour; map NULL: that of the data. */
@@ -4573,7 +4604,8 @@ SSLH_API void sslh_picture_overlay(sslh_ctx *c, const char *path, sslh_data data
 /* ================================================================================================================== */
 /* Maps that say which pixels a score depends on, where a net is active, how alike two nets are. A net is whatever
    sslh_forward runs: sslh_probe_keep makes one of an encoder and a probe that takes pixels in [0,1]. Its output (N,K)
-   has a score for each class; of an encoder without a classifier the scores are the features, maps and tokens averaged.
+   has a score for each class. Of an encoder without a classifier the scores are the features; those of a map are
+   averaged over its places, those of tokens over the tokens.
    x is a batch as the net takes it. target (N) I32 in 0..K-1 is the score that is asked about, NULL the largest one of
    each sample. The net runs in evaluation mode; its modes, its gradients and the caller's tape stay as they are.
    Results are tensors of the step without history. */
@@ -4589,25 +4621,27 @@ typedef struct sslh_inside_desc {
     const char *tap;      /* Grad-CAM and activations: an intermediate result that is a map; default the last one */
     int   samples;        /* SmoothGrad: noisy copies, default 25; integrated gradients: points of the path, default 32;
                              at most 100000 */
-    float noise;          /* SmoothGrad: deviation of the noise, as a share of largest less smallest value of a sample;
-                             default 0.15; SSLH_OFF: none */
+    float noise;          /* SmoothGrad: standard deviation of the noise, as a share of the largest less the smallest
+                             value of a sample; default 0.15; SSLH_OFF: none */
     sslh_tensor *baseline;/* integrated gradients: where the path begins, of x's shape or broadcast to it; default 0 */
     int   window;         /* occlusion: side in pixels of the square that is covered; default a quarter of the height */
     int   stride;         /* occlusion: pixels from one square to the next; default half a window */
     float fill;           /* occlusion: value of the covered pixels, at least 0; default 0.5; SSLH_OFF: 0 */
-    int   power;          /* activations: p, 1 to 8; default 2 */
+    int   power;          /* activations: the power p to which |A| is raised, 1 to 8; default 2 */
 } sslh_inside_desc;
-/* ds/dx of x's shape, s the target's score (Simonyan et al. 2014). Its absolute value is the saliency map. */
+/* ds/dx, of x's shape, where s is the target's score (Simonyan, Vedaldi, Zisserman 2014). Its absolute value is the
+   saliency map. */
 SSLH_API sslh_tensor *sslh_saliency(sslh_ctx *c, sslh_net *net, sslh_tensor *x, sslh_tensor *target);
 /* The mean of ds/dx over noisy copies of x (Smilkov et al. 2017). The noise takes the context's next stream. */
 SSLH_API sslh_tensor *sslh_smooth_grad(sslh_ctx *c, sslh_net *net, sslh_tensor *x, sslh_tensor *target,
                                        sslh_inside_desc desc);
-/* (x - b) times the mean of ds/dx over the straight path from the baseline b to x (Sundararajan et al. 2017, eq. 3), of
-   x's shape: the values of a sample sum up to s(x) - s(b), but for the error of the midpoint rule. */
+/* (x - b) times the mean of ds/dx over the straight path from the baseline b to x (Sundararajan, Taly, Yan 2017,
+   eq. 3), of x's shape: the values of a sample sum up to s(x) - s(b), but for the error of the midpoint rule. */
 SSLH_API sslh_tensor *sslh_integrated_gradients(sslh_ctx *c, sslh_net *net, sslh_tensor *x, sslh_tensor *target,
                                                 sslh_inside_desc desc);
 /* Grad-CAM (Selvaraju et al. 2017, eq. 1 and 2) of the map A (N,h,w,C) that .tap names -> (N,h,w,1): max(0, sum over k
-   of a_k A_k), a_k the mean of ds/dA_k over the places. A net without a map is an error. */
+   of a_k A_k), A_k channel k of the map, a_k the mean of ds/dA_k over the h w places. A net without a map is an
+   error. */
 SSLH_API sslh_tensor *sslh_grad_cam(sslh_ctx *c, sslh_net *net, sslh_tensor *x, sslh_tensor *target,
                                     sslh_inside_desc desc);
 /* How much the score falls when a square of the images x (N,H,W,C) is covered (Zeiler & Fergus 2014) -> (N,R,S,1),
@@ -4623,11 +4657,11 @@ SSLH_API sslh_tensor *sslh_activation_map(sslh_ctx *c, sslh_net *net, sslh_tenso
    class token and patches is an error. */
 SSLH_API sslh_tensor *sslh_class_attention(sslh_ctx *c, sslh_net *net, sslh_tensor *x);
 /* Attention rollout (Abnar & Zuidema 2020) -> (N,h,w,1): the class token's row of the product over all blocks of
-   (A + I) / 2, A the mean over the heads. */
+   (M + 1) / 2, M the attention weights of a block averaged over its heads, 1 the identity matrix. */
 SSLH_API sslh_tensor *sslh_attention_rollout(sslh_ctx *c, sslh_net *net, sslh_tensor *x);
-/* Linear CKA (Kornblith et al. 2019) of two representations of the same samples, (n,D) and (n,E): 1 when they agree up
-   to a turn and a factor, near 0 when they have nothing in common; n well above D and E, because few samples make it
-   larger. A constant representation has 0. */
+/* Linear CKA (centred kernel alignment, Kornblith et al. 2019) of two representations of the same samples, (n,D) and
+   (n,E): 1 when they agree up to a rotation and a factor, near 0 when they have nothing in common. Take n well above D
+   and E: of few samples CKA is too large. A constant representation has 0. */
 SSLH_API float sslh_cka(sslh_ctx *c, sslh_tensor *a, sslh_tensor *b);
 /* A map (N,h,w,C), of which absolute values are added up over C, drawn over images (N,H,W,1 or 3) in [0,1] as colours
    from blue to red -> (N,H,W,3). In each sample the largest value is red, after the largest hundredth has been cut, and
@@ -4643,9 +4677,10 @@ SSLH_API void sslh_inside_picture(sslh_ctx *c, const char *path, sslh_net *net, 
 /* ================================================================================================================== */
 /*  >>api-robust  attacks, corruptions, training against them                                                         */
 /* ================================================================================================================== */
-/* How little has to change in an image until a net says something else, and nets that bear more. Nets take images
-   (N,H,W,C) in [0,1] and give scores (N,K), as those of sslh_probe_keep, sslh_classifier_net and sslh_with_head do; one
-   whose preprocessing normalises images is an error (put it into sslh_with_head). */
+/* How little has to change in an image until a net gives another class, and how nets become robust against such
+   changes. The equations are in >>robust. Nets take images (N,H,W,C) in [0,1] and give scores (N,K), as those of
+   sslh_probe_keep, sslh_classifier_net and sslh_with_head do; one whose preprocessing normalises images is an error
+   (put it into sslh_with_head). */
 
 #ifndef SSLH_WITH_ROBUST
 #define SSLH_WITH_ROBUST SSLH_WITH_ALL
@@ -4655,18 +4690,20 @@ SSLH_API void sslh_inside_picture(sslh_ctx *c, const char *path, sslh_net *net, 
 #endif
 #if SSLH_WITH_ROBUST
 typedef enum sslh_attack_kind {
-    SSLH_PGD = 1, /* Madry et al. 2018: .steps steps uphill, each followed by a projection onto the ball */
-    SSLH_FGSM,    /* Goodfellow et al. 2015: one step of length eps uphill from the image itself */
+    SSLH_PGD = 1, /* projected gradient descent (Madry et al. 2018): .steps steps that raise the loss, each followed by
+                     a projection onto the ball, which is all that .eps and .l2 allow */
+    SSLH_FGSM,    /* fast gradient sign method (Goodfellow et al. 2015): one such step of length eps from the image */
     SSLH_NOISE    /* a random direction of length eps, for comparison */
 } sslh_attack_kind;
 typedef struct sslh_attack_desc {
     int   kind;            /* an sslh_attack_kind; default SSLH_PGD */
     int   l2;              /* 1: the difference has at most the length eps in each image (Euclidean norm); 0: no value
                               changes by more than eps */
-    float eps;             /* at most 1, .l2 at most 1000; default 8/255, .l2 0.5; SSLH_OFF: 0, nothing is changed */
+    float eps;             /* the size of the change: at most 1, with .l2 at most 1000; default 8/255, with .l2 0.5;
+                              SSLH_OFF: 0, nothing is changed */
     int   steps;           /* PGD: 1 to 10000; default 10 */
     float step;            /* PGD: length of a step; default eps / 4 */
-    int   no_random_start; /* PGD: 1: from the image, 0: from a random point of the ball */
+    int   no_random_start; /* PGD: 1: begins at the image, 0: at a random point of the ball */
     int   batch;           /* sslh_robust_accuracy: images at a time; default 256 */
     sslh_net *source;      /* sslh_robust_accuracy: the net whose gradients make the images (a transfer attack); default
                               the net itself */
@@ -4679,12 +4716,14 @@ SSLH_API sslh_tensor *sslh_attack(sslh_ctx *c, sslh_net *net, sslh_tensor *x, ss
 /* The share of the test images that the net classifies correctly after the attack on each. */
 SSLH_API float sslh_robust_accuracy(sslh_ctx *c, sslh_net *net, sslh_data test, sslh_attack_desc desc);
 
-/* Accuracies, and the mean cross-entropy at four sizes, by which gradients are found out that mislead an attack
-   (Athalye et al. 2018): where they do, a stronger attack seems the weaker one, and robustness is only apparent. */
+/* Accuracies, and the mean cross-entropy at four sizes of the change, which show whether gradients are masked, that is,
+   mislead an attack (Athalye et al. 2018): a stronger attack then seems the weaker one, and robustness is only
+   apparent. */
 typedef struct sslh_masking {
     float clean, noise, fgsm, pgd; /* accuracy without a change and after noise, FGSM and PGD */
     float transfer;                /* after PGD by the gradients of another net; -1 without one */
-    float unbounded;               /* after PGD with eps 1 (.l2: the whole image), which has to come near 0 */
+    float unbounded;               /* after PGD with the largest eps (1; with .l2 1000), by which every value may become
+                                      any other: has to come near 0 */
     float loss[4];                 /* cross-entropy at eps 0, eps / 2, eps and 2 eps of PGD */
     int   suspicious;              /* how many of five signs there are: FGSM weaker than noise, PGD weaker than FGSM,
                                       transfer stronger than PGD (each by more than 1 point), unbounded above 5 %, a
@@ -4697,8 +4736,9 @@ typedef struct sslh_supervised_desc {
     const sslh_recipe *views; /* default SSLH_VIEWS_NONE; its mean and std are not used */
     float smoothing;          /* of labels, at least 0, below 1; default 0 */
 } sslh_supervised_desc;
-/* Training with labels as a method for sslh_train: net (sslh_with_head) learns the cross-entropy. Number: accuracy.
-   Training: Adam, rate 1e-3, batch 128, cosine. It is no row of sslh_methods, because it needs labels only. */
+/* Training with labels as a method for sslh_train: net (from sslh_with_head) learns to lower the cross-entropy. Number:
+   accuracy. Training: batch=128 optimizer=adam lr=1e-3 schedule=cosine. It is no row of sslh_methods, because it is not
+   self-supervised. */
 SSLH_API sslh_method sslh_supervised(sslh_ctx *c, sslh_net *net, sslh_supervised_desc desc);
 
 typedef struct sslh_adversarial_desc {
@@ -4708,11 +4748,12 @@ typedef struct sslh_adversarial_desc {
 /* The same method, learning from images that were attacked against its own loss in every step: with sslh_supervised
    adversarial training (Madry et al. 2018, eq. 2.1), with sslh_simclr adversarial contrastive learning, both views
    attacked together (Jiang et al. 2020: ACL; Kim et al. 2020: RoCL; .clean 0.5 is ACL's dual stream on one set of batch
-   norms). The method, of one phase, is used up: train what is returned, in one process (sslh_comm). What is attacked
-   are its views that are images (N,H,W,C), C up to 4, and that its loss has a gradient for: pixels in [0,1], normalised
-   as its encoder's preprocessing says unless it has .plain_views. Numbers are those of the attacked images. A step
-   costs .steps more forward and backward passes, the first one another. Errors of the first step: a loss that changes
-   states of the net; views that are no such images; an encoder of another colour space. */
+   norms). The method must have one phase and is used up: train the method that is returned, and in one process, not
+   with sslh_comm. Attacked are those of its views that are images (N,H,W,C), C up to 4, and that its loss has a
+   gradient for. They have to be pixels in [0,1], normalised as the encoder's preprocessing says, or not normalised if
+   the method has .plain_views. The method's numbers are those of the attacked images. A step costs .steps more forward
+   and backward passes, and the first step one pass in addition. Errors of the first step: a loss that changes states of
+   the net; views that are no such images; an encoder of another colour space. */
 SSLH_API sslh_method sslh_adversarial(sslh_ctx *c, sslh_method method, sslh_adversarial_desc desc);
 
 /* Common corruptions, with the strengths of CIFAR-10-C (Hendrycks & Dietterich 2019). */
@@ -4825,6 +4866,8 @@ SSLH_API sslh_tensor *sslh_tsne(sslh_ctx *c, const sslh_tensor *x, sslh_tsne_des
      - Work is cut by the sizes of the problem, never by the number of threads; each task writes only to memory of its
        own, and partial results are combined in a fixed order. So a result has the same bits on any number of threads.
      - Where bits matter, a statement rounds once: t = a * b; t = t + c. A fused multiply-add is written as such.
+     - No two arguments of one call record an operation on the same tensor: compilers evaluate arguments in either
+       order, and gradients are summed in the order of the record.
      - The text is both C99 and C++11: every allocation is cast, and no initialiser is designated.
    The comment of every buffer gives its shape in the letters that the manual explains at its end: tokens (N,T,D),
    images (N,H,W,C). */
@@ -4986,13 +5029,13 @@ extern "C" {
 #else
 #define SSLH_I_PREFETCH(p, write) ((void)(p))
 #define SSLH_I_PREFETCH1(p) ((void)(p))
-#define SSLH_I_AHEAD(p, by) ((void)(p))
-#define SSLH_I_AHEAD_WRITE(p, by) ((void)(p))
+#define SSLH_I_AHEAD(p, by) ((void)(p), (void)(by))
+#define SSLH_I_AHEAD_WRITE(p, by) ((void)(p), (void)(by))
 #define SSLH_I_OPAQUE(x) ((void)(x))
 #endif
 
 /* Instruction sets that this compiler can produce for this processor family; which one runs is chosen when a context is
-   created (>>kernels). With SSLH_I_SIMD 0 there are only the portable C kernels, and the file never includes itself. */
+   created (>>kernels). SSLH_WITH_SIMD 0 leaves only the portable C kernels, and the file never includes itself. */
 #define SSLH_I_X86 0
 #define SSLH_I_ARM 0
 #define SSLH_I_WASM 0
@@ -5025,6 +5068,16 @@ extern "C" {
 #endif
 #endif
 #define SSLH_I_SIMD (SSLH_I_X86 || SSLH_I_ARM || SSLH_I_WASM)
+/* 1: portable C is compiled a second time, with fused multiply-add, for processors that have this instruction but no
+   kernels of their own (RISC-V, POWER, z). The compiler makes vectors of its loops as well as it can. */
+#ifndef SSLH_I_FUSED
+#if SSLH_WITH_SIMD && !SSLH_I_SIMD && !SSLH_I_DOUBLE && !defined(__TINYC__) && \
+    (defined(__FP_FAST_FMAF) || defined(__riscv_flen) || defined(__powerpc64__) || defined(__s390x__))
+#define SSLH_I_FUSED 1
+#else
+#define SSLH_I_FUSED 0
+#endif
+#endif
 /* Every 64-bit x86 has SSE2, whose kernels give the bits of portable C, and so do those of WebAssembly. Leaving out the
    portable kernels, which would never run there, saves a fifth of gcc's time. */
 #if SSLH_I_WASM || (SSLH_I_X86 && (defined(__x86_64__) || defined(_M_X64)))
@@ -5413,8 +5466,8 @@ struct sslh_ctx {
     int       no_grad;
     int       no_grad_ended; /* calls of sslh_no_grad(c, 1) that sslh_clear_error has ended and no 0 has closed yet */
     int       dealt;       /* 1 while a method's step draws: tensors have this rank's rows of a dealt batch */
-    int       apart;       /* 1 after an error within a step, which other ranks need not have: until it is cleared, this
-                              rank calls none of them, because nobody knows for what they wait */
+    int       apart;       /* 1 after an error in a step, or before the next one, which other ranks need not have: until
+                              it is cleared, this rank calls none of them, because nobody knows for what they wait */
     int       dirty;       /* an operation ran since the step began */
     unsigned  groups;      /* parameter groups that collect gradients; all bits by default */
     /* states as they were before this step changed them, see sslh_i_note_state */
@@ -6330,6 +6383,7 @@ SSLH_I_FN sslh_tensor *sslh_i_vicreg_terms(sslh_ctx *c, sslh_tensor *z0, sslh_te
 SSLH_I_FN int sslh_i_sub_new(sslh_net *net, const char *name, const char *suffix, int is_param, sslh_type type,
                              sslh_shape shape, sslh_init init, float scale);
 SSLH_I_FN void sslh_i_store_transposed(sslh_net *net, int index);
+SSLH_I_FN int  sslh_i_all_float(const char *op, const sslh_net *net, const char *todo);
 SSLH_I_FN int sslh_i_xavier_new(sslh_net *net, const char *name, int in, int out);
 SSLH_I_FN int sslh_i_vit_block_new(sslh_net *net, const char *prefix, int width, int mlp);
 SSLH_I_FN sslh_tensor *sslh_i_vit_block(sslh_net *net, int at, sslh_tensor *x, int layer, int heads, float drop,
@@ -10522,7 +10576,9 @@ SSLH_DEF sslh_tensor *sslh_gaussian_kl(sslh_ctx *c, sslh_tensor *mu, sslh_tensor
         sslh_fail(c, SSLH_E_SHAPE, "sslh_gaussian_kl: rows of mu and logvar (N,latent) are needed, not one number");
         return sslh_i_dummy(c);
     }
-    t = sslh_sub(c, sslh_shift(c, logvar, 1.0f), sslh_add(c, sslh_square(c, mu), sslh_exp(c, logvar)));
+    t = sslh_exp(c, logvar);
+    t = sslh_add(c, sslh_square(c, mu), t);
+    t = sslh_sub(c, sslh_shift(c, logvar, 1.0f), t);
     if (SSLH_I_BAD(c)) return t;
     /* (5), mean over rows */
     return sslh_scale(c, sslh_sum(c, t, SSLH_ALL, 0),
@@ -12402,29 +12458,35 @@ SSLH_I_FN sslh_method sslh_i_cpc2_make(sslh_ctx *c, sslh_net *encoder, sslh_data
    transferable visual models from natural language supervision", ICML 2021. Sigmoid: Zhai, Mustafa, Kolesnikov, Beyer:
    "Sigmoid loss for language image pre-training", ICCV 2023.
 
-   Learns from: images and their captions. An image has to find its caption among those of the batch, and a caption its
-   image. Words name what matters in an image, so that no augmentation has to say what does not. Afterwards any text can
-   be compared with any image, the name of a class too that has never been seen.
+   Learns from: images and their captions. Each image has to find its caption among those of the batch, and each caption
+   its image. Words name what matters in an image, so that no augmentation has to say what does not matter. Afterwards
+   any text can be compared with any image, even the name of a class that never occurred in training.
 
-       u = U f(image) / |U f(image)|               encoder f, matrix U, no bias                       (1)
-       v = V g(text)_end / |V g(text)_end|         text = [start] caption [end]; g a transformer      (2)
-       x_ij = e^s u_i . v_j                        s is learnt; 0 <= s <= ln 100                      (3)
-       R_ij = 1 if captions i and j are equal, else 0                                                 (4)
-       L = 1/2 mean over i of [ ce(x_i., R_i.) + ce(x_.i, R_i.) ]                                     (5)
-           ce(x, r) = lse(x) - sum over j of r_j x_j / sum over j of r_j
-       L = 1/N sum over i, j of softplus(-(x_ij + b)) where R_ij = 1, softplus(x_ij + b) elsewhere    (6)
+       u_i = U f(image_i) / |U f(image_i)|     encoder f; U (E,D), no bias; E: .head_out, D: width of f       (1)
+       v_i = V g(t_i) / |V g(t_i)|             t_i = [start] caption i [end]; g(t_i) (D'): the output of a
+                                               transformer at the token [end]; V (E,D'), no bias              (2)
+       x_ij = e^s u_i . v_j                    s is learnt, 0 <= s <= ln 100 (.most); e^-s: the temperature   (3)
+       R_ij = 1 if i = j or, with .equal 1, captions i and j are equal; else 0                                (4)
+       L = 1/2 mean over i of [ ce(x_i., R_i.) + ce(x_.i, R_i.) ]    x_i.: row i of x (N,N), x_.i: column i   (5)
+           ce(a, r) = lse(a) - sum over j of r_j a_j / sum over j of r_j,   lse(a) = ln sum over j of e^a_j
+       L = 1/N sum over i, j of softplus(-(x_ij + b)) where R_ij = 1, softplus(x_ij + b) elsewhere            (6)
+           softplus(a) = ln(1 + e^a) = -ln sigmoid(-a)
 
-   (6) is SigLIP, in which b is learnt and every pair counts by itself: no sum runs over the batch, so that L hardly
-   depends on its size. b starts at -10, because nearly all pairs are wrong.
-   Zero-shot classification: v of "a photo of a {}." for the name of each class, averaged over several such sentences,
-   made unit vectors again (7); the class of an image is the one with the largest u . v.
-   Defaults: the papers' temperatures and optimiser with a higher rate. L is ln N when all embeddings are equal.
-   Traps: captions that are names of classes are equal in many pairs of a batch. For (6) each of them is then wrong for
-   the images of the others unless R says otherwise. (5) is the same with R and without it as long as equal captions
-   have equal embeddings, because the shares of the right answers then add up to the same sum; with several captions per
-   image, .drop_words or dropout they differ, and R counts. s must not decay, and without a bound it runs away.
-   Accumulating gradients adds no wrong answers. Mirrored images contradict captions with left and right in them. A few
-   thousand pairs are learnt by heart (several captions per image, .drop_words and crops help). */
+   N is the number of pairs in the batch. (5) is CLIP's loss (.loss 1): every row and every column of x is the logits of
+   a classification whose right answers share the target equally. (6) is SigLIP's (.loss 2), in which b is learnt and
+   every pair counts by itself: no softmax runs over the batch, so that L hardly depends on its size. b starts at -10,
+   because nearly all pairs are wrong.
+   Zero-shot classification (7): the name of each class is put into several sentences such as "a photo of a {}.", and
+   the mean of their vectors v is scaled to length 1 again; an image gets the class with the largest u . v.
+   Defaults: the initial temperatures and the optimiser of the papers, with a higher learning rate. (5) is ln N when all
+   embeddings are equal.
+   Traps: captions that are names of classes occur several times in a batch. If R did not mark them as right, each would
+   be a wrong answer in (6) for the images of the others. In (5) R changes nothing as long as equal captions have equal
+   embeddings, because their shares of the target then add up to the same sum; with several captions per image,
+   .drop_words or dropout the embeddings differ, and R matters. s is left out of weight decay, and without the bound in
+   (3) it may grow without end. Accumulating gradients over several batches adds no wrong answers, because each image is
+   compared with the texts of its own batch only. Mirrored images contradict captions that say left or right. A few
+   thousand pairs are learnt by heart; several captions per image, .drop_words and crops help against that. */
 
 static const sslh_setting sslh_i_clip_settings[] = {
     {SSLH_I_FIELD(sslh_clip_desc, loss), SSLH_SETTING_INT, "1", "1 or 2"},
@@ -12448,16 +12510,16 @@ static const char sslh_i_clip_training[] =
 static const char sslh_i_clip_paper[] = "head_out=512 text_width=512 text_depth=12 batch=32768 optimizer=adamw "
     "beta2=0.98 eps=1e-6 lr=5e-4 weight_decay=0.2 schedule=cosine warmup=0.16";
 
-/* The heads: parameters in this order. b is there with the sigmoid only. */
+/* The parameters of the heads, in this order: U (E,D), V (E,D'), s (), b (). Only (6) has b. */
 enum { SSLH_I_CLIP_U, SSLH_I_CLIP_V, SSLH_I_CLIP_S, SSLH_I_CLIP_B };
 typedef struct sslh_i_clip {
     sslh_clip_desc d;
-    sslh_recipe views;
-    sslh_net *text, *head;
-    int given; /* views is the caller's */
+    sslh_recipe views;     /* of images */
+    sslh_net *text, *head; /* g; the parameters above. f is the encoder of the method */
+    int given;             /* 1: views is the caller's */
 } sslh_i_clip;
 
-/* The numbers of the fields of captions; returns how many there are. */
+/* The numbers of those fields of the data that hold captions, into field; returns how many there are. */
 SSLH_I_FN int sslh_i_clip_fields(const sslh_data *data, int field[SSLH_FIELDS]) {
     int i, n = 0;
     for (i = 0; i < data->fields; i++)
@@ -12465,7 +12527,7 @@ SSLH_I_FN int sslh_i_clip_fields(const sslh_data *data, int field[SSLH_FIELDS]) 
             field[n++] = i;
     return n;
 }
-/* T of a batch: the longest caption of these fields, and the two tokens around it. */
+/* T, the length of the rows of tokens: that of the longest caption of these fields, and two for [start] and [end]. */
 SSLH_I_FN int sslh_i_clip_width(const sslh_data *data, const int *field, int fields) {
     int i, T = 0;
     for (i = 0; i < fields; i++) T = SSLH_I_MAX(T, data->field[field[i]].shape.size[0]);
@@ -12486,16 +12548,17 @@ SSLH_I_FN void sslh_i_clip_prepare(sslh_method *m, sslh_data data) {
         sslh_fail(m->ctx, SSLH_E_SHAPE, "sslh_clip: captions of %d tokens, but the text encoder has room for %d "
                   "(.length - 2)", sslh_i_clip_width(&data, field, n) - 2, t->length - 2);
     if (SSLH_I_BAD(m->ctx)) return;
-    if (!s->given && p.std[0] != 0.0f) { /* pretrained: as it was */
+    if (!s->given && p.std[0] != 0.0f) { /* a pretrained encoder: images are normalised as in its training */
         memcpy(s->views.mean, p.mean, sizeof p.mean);
         memcpy(s->views.std, p.std, sizeof p.std);
     }
     sslh_i_views_prepare(&s->views, s->given || p.std[0] != 0.0f, m->encoder, data);
 }
 
-/* Texts as the text encoder reads them: N captions of length[n] tokens, without special ones, as rows of T. */
+/* Texts as the text encoder reads them: N captions with [start] and [end] around them, as rows of T tokens. ends: where
+   [end] is among all N T tokens; padding: 1 behind it. */
 typedef struct sslh_i_clip_rows {
-    sslh_tensor *tokens, *ends, *padding; /* (N,T); (N): where the end token is among all N T; (N,T) U8 */
+    sslh_tensor *tokens, *ends, *padding; /* (N,T), (N), (N,T) U8 */
 } sslh_i_clip_rows;
 SSLH_I_FN int sslh_i_clip_rows_new(sslh_ctx *c, int N, int T, sslh_i_clip_rows *r) {
     r->tokens = sslh_i_new(c, "sslh_clip", SSLH_I32, sslh_dim2(N, T));
@@ -12503,7 +12566,8 @@ SSLH_I_FN int sslh_i_clip_rows_new(sslh_ctx *c, int N, int T, sslh_i_clip_rows *
     r->padding = r->ends ? sslh_i_new(c, "sslh_clip", SSLH_U8, sslh_dim2(N, T)) : NULL;
     return r->padding != NULL;
 }
-/* [start] caption [end] as row n; of a caption that is too long the beginning. */
+/* Writes [start] caption [end] as row n; caption has length tokens, of which the last are cut off if they do not
+   fit. */
 SSLH_I_FN void sslh_i_clip_row(const sslh_i_clip *s, sslh_i_clip_rows *r, int n, const int32_t *caption, int length) {
     const int T = r->tokens->shape[1];
     int32_t *row = r->tokens->ints + (size_t)n * (size_t)T;
@@ -12517,7 +12581,8 @@ SSLH_I_FN void sslh_i_clip_row(const sslh_i_clip *s, sslh_i_clip_rows *r, int n,
     memset(r->padding->bytes + (size_t)n * (size_t)T + (size_t)(length + 2), 1, (size_t)(T - length - 2));
 }
 
-/* Leaves out a share of n tokens, at least one of which stays; returns how many are left. Token t is draw 1 + t. */
+/* Leaves out each of n tokens with the probability share, but one token, chosen first, always stays; returns how many
+   are left. Draw 1 + t of the stream is about token t, draw 1 + n chooses the one that stays. */
 SSLH_I_FN int sslh_i_clip_drop(float share, uint64_t seed, uint64_t stream, int32_t *token, int n) {
     int i, left = 0, stays;
     if (!(share > 0.0f) || n < 1) return n;
@@ -12527,7 +12592,8 @@ SSLH_I_FN int sslh_i_clip_drop(float share, uint64_t seed, uint64_t stream, int3
     return left;
 }
 
-/* (4): same (N) receives, for each row of x (N,T) with these lengths, the number of the first row equal to it. */
+/* (4): same (N) receives, for each row of x (N,T), of which length[n] tokens count, the number of the first row equal
+   to it: R_ij = 1 where same[i] is same[j]. */
 SSLH_I_FN void sslh_i_clip_same(const sslh_tensor *x, const int32_t *length, int32_t *same) {
     const size_t T = (size_t)x->shape[1];
     int i, j;
@@ -12539,8 +12605,9 @@ SSLH_I_FN void sslh_i_clip_same(const sslh_tensor *x, const int32_t *length, int
     }
 }
 
-/* One caption of each sample, from the field that draw 0 chooses, with .equal 2 only for samples whose first caption no
-   sample before them has; "kept" (N) then holds their places in the batch. */
+/* The image and one caption of each sample, from a field that draw 0 of the sample's stream chooses. With .equal 2 a
+   sample is used only if no sample before it has the same caption in the first field; N counts those used, and kept (N)
+   holds their places in the batch. */
 SSLH_I_FN void sslh_i_clip_views(sslh_method *m, const sslh_batch *b, sslh_view_set *out) {
     sslh_ctx *c = m->ctx;
     const sslh_i_clip *s = (const sslh_i_clip *)m->self;
@@ -12586,13 +12653,14 @@ SSLH_I_FN void sslh_i_clip_views(sslh_method *m, const sslh_batch *b, sslh_view_
     sslh_view_add(out, "same", same); /* (N) */
 }
 
-/* (1) without the norm: images (N,H,W,C), or the features of the encoder (N,D), -> (N,E) */
+/* U f(image) of (1), not yet divided by its length: images (N,H,W,C), or features of the encoder (N,D), -> (N,E) */
 SSLH_I_FN sslh_tensor *sslh_i_clip_image(sslh_method *m, sslh_tensor *x) {
     const sslh_i_clip *s = (const sslh_i_clip *)m->self;
     if (!SSLH_I_BAD(m->ctx) && x->ndim != 2) x = sslh_i_pool_features(m->ctx, sslh_forward(m->encoder, x));
     return sslh_linear(m->ctx, x, sslh_param(s->head, SSLH_I_CLIP_U), NULL);
 }
-/* (2) without the norm: texts -> (N,E). A causal g does not see what is behind the end token. */
+/* V g(t) of (2), not yet divided by its length: tokens (N,T), ends (N), padding (N,T) -> (N,E). A causal g needs no
+   mask, because its output at [end] does not depend on what is behind. */
 SSLH_I_FN sslh_tensor *sslh_i_clip_text(sslh_method *m, sslh_tensor *tokens, sslh_tensor *ends, sslh_tensor *padding) {
     sslh_ctx *c = m->ctx;
     const sslh_i_clip *s = (const sslh_i_clip *)m->self;
@@ -12602,9 +12670,9 @@ SSLH_I_FN sslh_tensor *sslh_i_clip_text(sslh_method *m, sslh_tensor *tokens, ssl
     memset(&f, 0, sizeof f);
     f.dropout = s->d.dropout;
     if (t && t->causal != 1) f.mask = padding;
-    h = sslh_forward_ex(s->text, tokens, f); /* (N,T,D) */
+    h = sslh_forward_ex(s->text, tokens, f); /* (N,T,D') */
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
-    h = sslh_embedding(c, sslh_reshape(c, h, sslh_dim2(-1, t->width)), ends); /* (N,D) */
+    h = sslh_embedding(c, sslh_reshape(c, h, sslh_dim2(-1, t->width)), ends); /* (N,D') */
     return sslh_linear(c, h, sslh_param(s->head, SSLH_I_CLIP_V), NULL);
 }
 
@@ -12620,13 +12688,15 @@ SSLH_I_FN sslh_tensor *sslh_i_clip_step_loss(sslh_method *m, const sslh_view_set
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
     N = image->shape[0];
     m->guessing = sslh_i_ln(N);
-    if (sigmoid && N > 1) /* each of the N N pairs is right with the probability 1 / N */
+    /* (6) when each pair is held for right with the probability 1/N: for each image ln N for the right text and
+       ln(N / (N - 1)) for each of the N - 1 wrong ones */
+    if (sigmoid && N > 1)
         m->guessing += (float)(N - 1) * (sslh_i_ln(N) - sslh_i_ln(N - 1));
     m->numbers[1].value = (float)sslh_i_exp(-scale->data[0]);
     return sslh_i_pair_loss(c, "sslh_clip", 1, image, text, scale, sigmoid ? sslh_param(s->head, SSLH_I_CLIP_B) : NULL,
-                            sslh_view_get(v, "same"), &m->numbers[0].value); /* (3) to (6) */
+                            sslh_view_get(v, "same"), &m->numbers[0].value); /* (3), (5), (6): (1) to (3) there */
 }
-/* The bounds of (3). */
+/* Keeps s within the bounds of (3) after each update. */
 SSLH_I_FN void sslh_i_clip_after(sslh_method *m) {
     const sslh_i_clip *s = (const sslh_i_clip *)m->self;
     sslh_tensor *scale = sslh_param(s->head, SSLH_I_CLIP_S);
@@ -12635,13 +12705,14 @@ SSLH_I_FN void sslh_i_clip_after(sslh_method *m) {
     if (scale->data[0] < 0) scale->data[0] = 0;
 }
 
-/* The method's settings in evaluation; NULL after an error. *was receives the modes that sslh_i_modes_back restores. */
+/* Puts the method's nets into evaluation mode and returns its settings; NULL after an error. *was receives the modes
+   that sslh_i_modes_back restores. */
 SSLH_I_FN const sslh_i_clip *sslh_i_clip_begin(const char *op, sslh_method *m, sslh_i_modes *was) {
     const sslh_i_clip *s = (const sslh_i_clip *)sslh_i_self(op, m, "sslh_clip");
     if (s) sslh_i_modes_evaluate(m->net, was);
     return s;
 }
-/* Copies unit rows of x into out, from row at on. */
+/* Copies the rows of x (n,E), scaled to length 1, into out (count,E), from row number at on. */
 SSLH_I_FN void sslh_i_clip_put(sslh_ctx *c, sslh_tensor *x, sslh_tensor *out, int64_t at) {
     x = sslh_l2_normalize(c, x, 0);
     if (!SSLH_I_BAD(c)) memcpy(out->data + (size_t)at * (size_t)out->shape[1], x->data, x->count * sizeof *x->data);
@@ -12716,7 +12787,8 @@ SSLH_DEF sslh_tensor *sslh_clip_texts(sslh_method *m, sslh_data data, int field)
 }
 
 #if SSLH_WITH_TOKENIZERS
-/* The tokens of a prompt with a name in the place of {}, as row n; 0 and an error when it has no {} or no tokens. */
+/* Writes the tokens of a prompt, with name in the place of {}, as row n of r. Returns 1, or 0 after an error: the
+   prompt has no {}, or the text has no tokens. */
 SSLH_I_FN int sslh_i_clip_prompt(sslh_method *m, sslh_tokenizer *t, const char *prompt, const char *name,
                                  sslh_i_clip_rows *r, int n) {
     const char *op = "sslh_clip_classes";
@@ -12746,7 +12818,7 @@ SSLH_I_FN int sslh_i_clip_prompt(sslh_method *m, sslh_tokenizer *t, const char *
     return used > 0 && !SSLH_I_BAD(c);
 }
 
-/* (7), class by class. */
+/* (7), class by class: the rows of a class are its prompts. */
 SSLH_DEF sslh_tensor *sslh_clip_classes(sslh_method *m, sslh_tokenizer *t, const char *const *names, int n,
                                         const char *const *prompts, int count) {
     static const char *const alone[1] = {"{}"};
@@ -12807,7 +12879,7 @@ SSLH_DEF float sslh_clip_zero_shot(sslh_method *m, sslh_tensor *classes, sslh_da
     return SSLH_I_BAD(c) ? 0 : (float)((double)right / (double)data.count);
 }
 
-/* OpenAI's names; the matrices are (in,out) in files. */
+/* U, V, s and, for (6), b, with OpenAI's names; in files the two matrices are (in,out). image, text: D and D'. */
 SSLH_I_FN sslh_net *sslh_i_clip_head(sslh_ctx *c, const sslh_clip_desc *d, int image, int text) {
     sslh_net_desc n;
     sslh_net *net;
@@ -12830,7 +12902,7 @@ SSLH_I_FN sslh_net *sslh_i_clip_head(sslh_ctx *c, const sslh_clip_desc *d, int i
     sslh_param_set(net, SSLH_I_CLIP_S, no_decay);
     return net;
 }
-/* The text encoder that the method makes. */
+/* g, when the caller gives no text encoder. */
 SSLH_I_FN sslh_net *sslh_i_clip_text_new(sslh_ctx *c, const sslh_clip_desc *d) {
     sslh_transformer_desc t;
     memset(&t, 0, sizeof t);
@@ -15429,22 +15501,25 @@ SSLH_I_FN sslh_method sslh_i_gpt_make(sslh_ctx *c, sslh_net *encoder, sslh_data 
    NAACL 2019. Dynamic masks: Liu et al.: "RoBERTa: a robustly optimized BERT pretraining approach", 2019. Order of
    sentences: Lan et al.: "ALBERT: a lite BERT for self-supervised learning of language representations", ICLR 2020.
 
-   Learns from: a text with gaps. Unlike GPT, the transformer sees what comes before and after a gap. So the features of
-   each word, and those of [CLS], which stands for the whole, depend on all of the text.
+   Learns from: a text with gaps. Unlike GPT, the transformer f sees what comes before and after a gap. So the features
+   of each word, and those of [CLS], which stands for the whole text, depend on all of the text.
 
-       x = [CLS] a [SEP]   or   [CLS] a [SEP] b [SEP], b in segment 1                                         (1)
-       S = 15 % of the places of a and b, at least one, drawn anew in each epoch                              (2)
-       x'_t = [MASK] (80 %), any token (10 %) or x_t (10 %) for t in S;  x'_t = x_t elsewhere                 (3)
-       h = f(x'),   u_t = norm( gelu( W h_t + c ) )                                                           (4)
-       L = mean over t in S of -log softmax( E u_t + e )[x_t],   E: the table of token embeddings of f        (5)
-       L += -log softmax( V tanh( P h_[CLS] ) )[y],   y = 0: b follows a;  1: it does not (.next)             (6)
+       x = [CLS] a [SEP]   or, with .next,   [CLS] a [SEP] b [SEP], where b is in segment 1                   (1)
+       S = 15 % (.mask) of the places of a and b, at least one, drawn anew in each epoch                      (2)
+       x'_t = [MASK] (80 %, .hidden), any token (10 %, .replaced) or x_t (the rest) for t in S;
+       x'_t = x_t elsewhere                                                                                   (3)
+       h = f(x'),   u_t = norm( gelu( W h_t + c ) )             h_t, u_t, c (D), W (D,D); norm: layer norm    (4)
+       L = mean over t in S of -log softmax( E u_t + e )[x_t]   E (V,D): f's token embeddings; e (V)          (5)
+       with .next   L += mean over texts of -log softmax( Q tanh( P h_[CLS] + p ) + q )[y]                    (6)
+                    y = 0: b follows a, y = 1: it does not;  P (D,D), p (D): f's pooler;  Q (2,D), q (2)
 
-   (4) and (5) are the head that predicts words, P is the pooler of f, V has two rows; P and V have biases too. If all
-   of S became [MASK], f would have no reason to describe the words that it sees. With .next = 1 a wrong b is that of
-   another sample of the batch; its topic gives it away. With .next = 2 a wrong pair is b and a in exchanged places,
-   which only their order shows.
-   Traps: L stays near the entropy of single words for a while and then falls; padding has to be hidden from attention;
-   the mean is over the gaps and not over all places; a transformer with post-norm needs a warm-up. */
+   a and b are the tokens of texts, V is the size of the vocabulary, softmax(..)[x_t] the probability of token x_t. (4)
+   and (5) are the head that predicts words. If all of S became [MASK], f would have no reason to describe the words
+   that it sees. With .next = 1 a wrong b is that of another sample of the batch; its topic gives it away. With .next =
+   2 a wrong pair is b and a in exchanged places, which only their order shows.
+   Traps: L stays near the entropy of single words, the loss of guessing by frequency, for a while and then falls;
+   padding has to be hidden from attention; the mean in (5) is over the gaps and not over all places; a transformer with
+   post-norm, whose norms stand behind the sums as in BERT's own, needs a warm-up of the learning rate. */
 
 static const sslh_setting sslh_i_bert_settings[] = {
     {SSLH_I_FIELD(sslh_bert_desc, mask), SSLH_SETTING_REAL, "0.15", "above 0, below 1"},
@@ -15465,8 +15540,8 @@ static const char sslh_i_bert_paper[] = "batch=256 optimizer=adamw no_bias_corre
 
 typedef struct sslh_i_bert {
     sslh_bert_desc d;
-    sslh_net *head; /* its parameters: 0 W, 1 c, 2 and 3 the norm, 4 e, and with .next 5 V and 6 its bias */
-    int vocabulary; /* tokens that f knows */
+    sslh_net *head; /* its parameters: 0 W, 1 c, 2 and 3 gain and shift (D) of the norm, 4 e, and with .next 5 Q, 6 q */
+    int vocabulary; /* V */
 } sslh_i_bert;
 
 /* The numbers of the first two fields of tokens of a data set; returns how many there are, at most 2. */
@@ -15487,18 +15562,19 @@ SSLH_I_FN void sslh_i_bert_prepare(sslh_method *m, sslh_data data) {
     else sslh_i_check_text_length(m, data, data.field[field[1]].shape.size[0] + 3, 0);
 }
 
-/* How many of n tokens are hidden. */
+/* (2): how many of n tokens are in S. */
 SSLH_I_FN int sslh_i_bert_count(float share, int n) { return SSLH_I_MAX(1, sslh_i_part_of(share, n)); }
-/* What is made of a batch. M = N K, where K is the largest number of tokens that a sample can lose. */
+/* What is made of a batch of N samples, as rows of T tokens. M = N K, where K is the size of S for the longest texts; a
+   sample with a smaller S leaves the last of its K entries unused. */
 typedef struct sslh_i_bert_rows {
-    sslh_tensor *tokens, *segments, *padding; /* (N,T), (N,T), (N,T) U8 */
-    sslh_tensor *places, *targets;            /* (M): S among the N T tokens; what was there, or -1: entry not used */
+    sslh_tensor *tokens, *segments, *padding; /* (N,T): x', (N,T), (N,T) U8 */
+    sslh_tensor *places, *targets;            /* (M): S among the N T tokens; x_t there, or -1 in an unused entry */
     sslh_tensor *answers;                     /* (N): y of (6) */
 } sslh_i_bert_rows;
 
-/* (2), (3) for one sample: place[0 .. all-1] are the places of its tokens without [CLS] and [SEP]. The first k steps of
-   a shuffle draw S into place[0 .. k-1]; targets (k) receives the tokens there, and tokens is changed. Step j has three
-   draws: the place, what becomes of it, and the token that replaces it. */
+/* (2), (3) for one sample: place[0 .. all-1] are the places of its tokens without [CLS] and [SEP], k is the size of S.
+   The first k steps of a shuffle draw S into place[0 .. k-1]; targets (k) receives the tokens there, and tokens (T)
+   becomes x'. Step j has three draws: the place, what becomes of its token, and the token that replaces it. */
 SSLH_I_FN void sslh_i_bert_hide(const sslh_i_bert *s, uint64_t seed, uint64_t stream, int32_t *place, int all, int k,
                                 int32_t *tokens, int32_t *targets) {
     int j;
@@ -15517,8 +15593,8 @@ SSLH_I_FN void sslh_i_bert_hide(const sslh_i_bert *s, uint64_t seed, uint64_t st
     }
 }
 
-/* (1) to (3). tag separates the draws of training ('T') from those of evaluation ('W'), where windows and pairs are
-   those of the data. */
+/* (1) to (3); returns 0 after an error. tag is 'T' in training and 'W' in evaluation, so that the draws of the two
+   differ; in evaluation the windows of a stream do not move, and b is always the text of its own sample. */
 SSLH_I_FN int sslh_i_bert_draw(sslh_method *m, const sslh_batch *b, int tag, sslh_i_bert_rows *r) {
     sslh_ctx *c = m->ctx;
     const sslh_i_bert *s = (const sslh_i_bert *)m->self;
@@ -15559,8 +15635,8 @@ SSLH_I_FN int sslh_i_bert_draw(sslh_method *m, const sslh_batch *b, int tag, ssl
         tokens[at] = s->d.cls_token;
         segments[at++] = 0;
         for (p = 0; p < parts; p++) {
-            const int from = wrong && s->d.next == 2 ? 1 - p : p; /* which of the two comes here */
-            /* the sample that it is taken from */
+            const int from = wrong && s->d.next == 2 ? 1 - p : p; /* 0: a comes here, 1: b */
+            /* the sample of the batch whose text it is */
             const int row = wrong && s->d.next == 1 && p == 1
                 ? (n + 1 + (int)sslh_random_below(b->seed, pair, 1, (uint32_t)SSLH_I_MAX(N - 1, 1))) % N : n;
             for (j = 0; j < length[from]->ints[row]; j++) {
@@ -15589,15 +15665,16 @@ SSLH_I_FN int sslh_i_bert_draw(sslh_method *m, const sslh_batch *b, int tag, ssl
 SSLH_I_FN void sslh_i_bert_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
     sslh_i_bert_rows r;
     if (!sslh_i_bert_draw(m, batch, 'T', &r)) return;
-    sslh_view_add(out, "tokens", r.tokens);     /* (N,T) */
-    sslh_view_add(out, "segments", r.segments); /* (N,T) */
-    sslh_view_add(out, "padding", r.padding);   /* (N,T) */
-    sslh_view_add(out, "places", r.places);     /* (M) */
-    sslh_view_add(out, "targets", r.targets);   /* (M) */
-    sslh_view_add(out, "answers", r.answers);   /* (N) */
+    sslh_view_add(out, "tokens", r.tokens);     /* (N,T): x' */
+    sslh_view_add(out, "segments", r.segments); /* (N,T): 0 or 1 */
+    sslh_view_add(out, "padding", r.padding);   /* (N,T) U8: 1 behind the last [SEP] */
+    sslh_view_add(out, "places", r.places);     /* (M): S among the N T tokens */
+    sslh_view_add(out, "targets", r.targets);   /* (M): x_t there, -1: unused */
+    sslh_view_add(out, "answers", r.answers);   /* (N): y */
 }
 
-/* (4): u (M,D) at these places among the N T tokens; *pooled, when not NULL, receives tanh(P h_[CLS]) of (6), (N,D). */
+/* (4): u (M,D) at places (M) among the N T tokens; *pooled, when not NULL, receives tanh( P h_[CLS] + p ) of (6),
+   (N,D). */
 SSLH_I_FN sslh_tensor *sslh_i_bert_features(sslh_method *m, sslh_tensor *tokens, sslh_tensor *segments,
                                             sslh_tensor *padding, sslh_tensor *places, sslh_tensor **pooled) {
     sslh_ctx *c = m->ctx;
@@ -15616,11 +15693,11 @@ SSLH_I_FN sslh_tensor *sslh_i_bert_features(sslh_method *m, sslh_tensor *tokens,
     if (pooled) h = inner[0], *pooled = inner[1];
     gain = sslh_param(s->head, 2);
     h = sslh_embedding(c, sslh_reshape(c, h, sslh_dim2(-1, gain->shape[0])), places); /* (M,D) */
-    h = sslh_layer_linear(s->head, 0, h, 0, SSLH_GELU);
+    h = sslh_layer_linear(s->head, 0, h, 0, SSLH_GELU); /* (M,D) */
     return sslh_layer_layer_norm(s->head, 2, h, 1e-12f);
 }
 
-/* (5): E is the first parameter of the transformer, e is number 4 of the head. */
+/* (5): u (M,D), targets (M). E is the first parameter of the transformer, e is number 4 of the head. */
 SSLH_I_FN sslh_tensor *sslh_i_bert_nats(sslh_method *m, sslh_tensor *u, sslh_tensor *targets) {
     const sslh_i_bert *s = (const sslh_i_bert *)m->self;
     return sslh_i_text_nats(m->ctx, u, sslh_param(m->encoder, 0), sslh_param(s->head, 4), targets);
@@ -15654,7 +15731,8 @@ SSLH_I_FN sslh_tensor *sslh_i_bert_loss(sslh_method *m, const sslh_view_set *v, 
     return loss;
 }
 
-/* The mean of (5) over all gaps of the data set, each of which counts the same in whatever batch it is. */
+/* For sslh_bert_evaluate: (5) of one batch. The mean over the data set weights batches by their gaps, so that every gap
+   counts the same. */
 SSLH_I_FN sslh_tensor *sslh_i_bert_nats_of(void *user, const sslh_batch *b, sslh_tensor **targets) {
     sslh_method *m = (sslh_method *)user;
     sslh_i_bert_rows r;
@@ -15668,9 +15746,9 @@ SSLH_DEF float sslh_bert_evaluate(sslh_method *m, sslh_data data) {
     return sslh_i_mean_nats("sslh_bert_evaluate", m->net, data, sslh_i_bert_nats_of, m);
 }
 
-/* In the files the decoder's weight and bias repeat the table and predictions.bias, and some files have the head of
-   one task only. So it is no error when the file contains more than the method needs, but it is one when something
-   is missing. */
+/* In published files a "decoder" repeats the table E and the bias e ("predictions.bias"), and some files have the head
+   of (5) or of (6) only. So it is no error when a file contains more than the method needs, but it is one when
+   something is missing. */
 SSLH_DEF void sslh_bert_load(sslh_method *m, const char *path) {
     const sslh_i_bert *s = (const sslh_i_bert *)sslh_i_self("sslh_bert_load", m, "sslh_bert");
     char report[400];
@@ -15740,7 +15818,8 @@ SSLH_DEF int sslh_fill_mask(sslh_method *m, const int32_t *text, int count, int 
     return SSLH_I_BAD(c) ? -1 : at;
 }
 
-/* The heads, with the names that they have in the files, without "cls.". */
+/* The heads of (5) and, with next, of (6), with the names that they have in published files, without "cls.". width: D,
+   vocabulary: V. */
 SSLH_I_FN sslh_net *sslh_i_bert_head(sslh_ctx *c, int width, int vocabulary, int next) {
     sslh_net_desc n;
     sslh_net *net;
@@ -15803,29 +15882,33 @@ SSLH_I_FN sslh_method sslh_i_bert_make(sslh_ctx *c, sslh_net *encoder, sslh_data
 /* Clark, Luong, Le, Manning: "ELECTRA: pre-training text encoders as discriminators rather than generators", ICLR 2020.
 
    Learns from: a text in which some words are not the author's. A small generator g fills gaps as in BERT, so that its
-   words are plausible, and the transformer f says of each word whether it has been replaced. BERT learns from the 15 %
-   of the words that are hidden, f from all of them, and f never sees [MASK].
+   words are plausible, and the transformer f, the discriminator, says of each word whether it has been replaced. BERT
+   learns from the 15 % of the words that are hidden, f from all of them, and f never sees [MASK], which later tasks do
+   not have either.
 
-       x = [CLS] a [SEP]                                                                                      (1)
-       S = 15 % of the places of a, at least one, drawn anew in each epoch                                    (2)
+       x = [CLS] a [SEP]                                 a: the tokens of a text                              (1)
+       S = 15 % (.mask) of the places of a, at least one, drawn anew in each epoch                            (2)
        x'_t = [MASK] for t in S;  x'_t = x_t elsewhere                                                        (3)
-       u_t = norm( gelu( W g(P e(x'))_t + c ) ),   p_t = softmax( E u_t + b )                                 (4)
+       u_t = norm( gelu( W g(P emb(x'))_t + c ) ),   p_t = softmax( E u_t + b )                               (4)
        L_G = mean over t in S of -log p_t[x_t]                                                                (5)
        z_t drawn from p_t for t in S, without a gradient;  z_t = x_t elsewhere                                (6)
        y_t = 1 if z_t differs from x_t, otherwise 0                                                           (7)
-       d_t = v . gelu( V f(z)_t + r ) + q                                                                     (8)
-       L_D = mean over all t of -y_t log s(d_t) - (1 - y_t) log(1 - s(d_t)),   s: sigmoid                     (9)
-       L = L_G + 50 L_D                                                                                      (10)
+       d_t = v . gelu( Q f(z)_t + r ) + q                                                                     (8)
+       L_D = mean over all t of -y_t log sigmoid(d_t) - (1 - y_t) log(1 - sigmoid(d_t))                       (9)
+       L = L_G + 50 L_D                                  50: .weight                                         (10)
 
-   e is the embedding of f (words, positions, segments, norm), which g shares and reads through a projection P, and E is
-   its table of words. A word that g has guessed is one of the author's (7). The generator is not trained against f, as
-   in a GAN, but as BERT is: the choice in (6) has no gradient.
+   emb (T,D) is the embedding of f: tokens, positions and segments, added up and, in BERT's kind, normalised. g shares
+   it, reads it through the linear layer P (G,D), which has a bias too, and has blocks of width G. In (4) W (D,G), c and
+   u_t (D), norm a layer norm, E (V,D) f's table of token embeddings, V the size of the vocabulary, b and p_t (V); in
+   (8) Q (D,D), r and v (D), q a number. (9) is over all tokens but padding. Where g happens to draw the author's own
+   word, y_t is 0. The generator is not trained to deceive f, as that of a GAN would be, but by (5) alone, as BERT is,
+   because no gradient passes through the draw in (6).
    With .unigram there is no generator: z_t is drawn by how often words occur in the data, and L = L_D (11). That is
-   cheaper, but few of such words fit, so they are easier to find.
-   Traps: L_D alone says little, since most words are original and "original" is right for some 90 % of them: look at
-   what is found and at false alarms. At first nothing is found, and with norms behind the sums (SSLH_BERT) for longer
-   than with norms in front (SSLH_GPT2 with .causal = SSLH_OFF). A generator as large as f is too good a liar; a quarter
-   to a half of it is best. */
+   cheaper, but few of such words fit their place, so they are easier to find.
+   Traps: L_D alone says little, since "original" is the right answer for some 90 % of the words: look at the share of
+   replaced words that is found and at the false alarms. At first nothing is found, and with norms behind the sums
+   (post-norm: SSLH_BERT) for longer than with norms in front (pre-norm: SSLH_GPT2 with .causal = SSLH_OFF). The words
+   of a generator as large as f are too hard to tell from the author's; G should be a quarter to a half of D. */
 
 static const sslh_setting sslh_i_electra_settings[] = {
     {SSLH_I_FIELD(sslh_electra_desc, mask), SSLH_SETTING_REAL, "0.15", "above 0, below 1"},
@@ -15846,14 +15929,15 @@ static const char sslh_i_electra_paper[] = "batch=128 optimizer=adamw no_bias_co
 
 typedef struct sslh_i_electra {
     sslh_electra_desc d;
-    sslh_net *head;      /* 0 V, 1 r, 2 v, 3 q of (8) */
-    sslh_net *generator; /* 0 P and 1 its bias, the blocks of g, then W, c, the norm (2) and b of (4); NULL: none */
-    sslh_transformer_desc g; /* of the generator's blocks */
-    int vocabulary;      /* tokens that f knows */
-    int shares;          /* .unigram: the state (V), the share of a token and all tokens before it in the data */
+    sslh_net *head;      /* its parameters: 0 Q, 1 r, 2 v, 3 q of (8) */
+    sslh_net *generator; /* 0 P, 1 its bias, the blocks of g, then W, c, gain and shift of the norm, and b of (4); NULL
+                            with .unigram */
+    sslh_transformer_desc g; /* of the generator's blocks; .width is G */
+    int vocabulary;      /* V */
+    int shares;          /* .unigram: number of the state (V) whose entry i is the share of tokens 0 .. i in the data */
 } sslh_i_electra;
 
-/* Counts the tokens of the data, for .unigram. */
+/* For .unigram: counts the tokens of the data and fills the state s->shares with running sums of their shares. */
 SSLH_I_FN void sslh_i_electra_count(sslh_method *m, sslh_data data) {
     sslh_ctx *c = m->ctx;
     const sslh_i_electra *s = (const sslh_i_electra *)m->self;
@@ -15894,17 +15978,18 @@ SSLH_I_FN void sslh_i_electra_prepare(sslh_method *m, sslh_data data) {
     if (!SSLH_I_BAD(m->ctx) && s->d.unigram) sslh_i_electra_count(m, data);
 }
 
-/* (1) to (3), and the uniform numbers by which (6) draws. M: places of S in all texts; R: all tokens but padding. */
+/* (1) to (3), and the uniform numbers by which (6) draws. M: the places in S of all texts of the batch; R: all tokens
+   of the batch but padding. */
 SSLH_I_FN void sslh_i_electra_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
     sslh_ctx *c = m->ctx;
     const char *op = "sslh_electra";
     const sslh_i_electra *s = (const sslh_i_electra *)m->self;
     const int32_t ends[2] = {s->d.cls_token, s->d.sep_token};
-    sslh_tensor *lengths, *x = sslh_i_text_rows(c, op, batch, 0, 'e', &lengths); /* (N,W) */
+    sslh_tensor *lengths, *x = sslh_i_text_rows(c, op, batch, 0, 'e', &lengths); /* (N,longest) */
     sslh_text_view v = sslh_i_text_framed(c, op, x, lengths, ends, s->d.pad_token); /* (N,T) */
     sslh_tensor *places, *targets, *chances, *seen;
     const int N = batch->count;
-    int32_t *mixed;
+    int32_t *mixed; /* (T): of one text, the places in a random order */
     int n, t, T, M = 0, R = 0;
     if (SSLH_I_BAD(c)) return;
     T = v.tokens->shape[1];
@@ -15937,14 +16022,14 @@ SSLH_I_FN void sslh_i_electra_views(sslh_method *m, const sslh_batch *batch, ssl
     }
     sslh_i_scratch_end(c, mixed);
     sslh_view_add(out, "tokens", v.tokens);   /* (N,T): x' */
-    sslh_view_add(out, "padding", v.padding); /* (N,T) */
+    sslh_view_add(out, "padding", v.padding); /* (N,T) U8 */
     sslh_view_add(out, "places", places);     /* (M): S among the N T tokens */
     sslh_view_add(out, "targets", targets);   /* (M): x there; -1: all texts are empty */
     sslh_view_add(out, "chances", chances);   /* (M), uniform in [0,1) */
-    sslh_view_add(out, "seen", seen);         /* (R): what is no padding, among the N T tokens */
+    sslh_view_add(out, "seen", seen);         /* (R): the places of all but padding, among the N T tokens */
 }
 
-/* (4): u (M,D) at the places (M) of tokens (N,T). */
+/* (4): u (M,D) at places (M) among the N T tokens x' (N,T). */
 SSLH_I_FN sslh_tensor *sslh_i_electra_guess(sslh_method *m, sslh_tensor *tokens, sslh_tensor *padding,
                                             sslh_tensor *places) {
     sslh_ctx *c = m->ctx;
@@ -15955,16 +16040,17 @@ SSLH_I_FN sslh_tensor *sslh_i_electra_guess(sslh_method *m, sslh_tensor *tokens,
     memset(&f, 0, sizeof f);
     f.tap = "embedded";
     f.dropout = s->d.dropout;
-    h = sslh_forward_ex(m->encoder, tokens, f);                  /* e(x'): (N,T,D) */
-    h = sslh_layer_linear(s->generator, 0, h, 0, SSLH_LINEAR);   /* (N,T,G), G: the width of g */
-    h = sslh_i_text_blocks(s->generator, 2, h, &s->g, padding, s->d.dropout);
+    h = sslh_forward_ex(m->encoder, tokens, f);                  /* emb(x'): (N,T,D) */
+    h = sslh_layer_linear(s->generator, 0, h, 0, SSLH_LINEAR);   /* P emb(x'): (N,T,G) */
+    h = sslh_i_text_blocks(s->generator, 2, h, &s->g, padding, s->d.dropout); /* g: (N,T,G) */
     h = sslh_embedding(c, sslh_reshape(c, h, sslh_dim2(-1, s->g.width)), places); /* (M,G) */
-    h = sslh_layer_linear(s->generator, last, h, 0, SSLH_GELU);
+    h = sslh_layer_linear(s->generator, last, h, 0, SSLH_GELU); /* (M,D) */
     return sslh_layer_layer_norm(s->generator, last + 2, h, 1e-12f);
 }
 
-/* (6): the first of the V tokens at which the running sum of the probabilities exceeds the chance. rows 1: p (M,V), one
-   row for each place; 0: p (V), running sums that all places share. */
+/* (6): token[i] receives the first of the V tokens at which the running sum of the probabilities exceeds chances[i],
+   which is uniform in [0,1). rows 1: p (M,V) has the probabilities of each place; 0: p (V) has running sums already,
+   which are the same for all places. */
 SSLH_I_FN void sslh_i_electra_pick(const sslh_tensor *p, int rows, const sslh_tensor *chances, int32_t *token) {
     const size_t V = (size_t)p->shape[p->ndim - 1];
     size_t i, j;
@@ -15985,7 +16071,7 @@ SSLH_I_FN void sslh_i_electra_pick(const sslh_tensor *p, int rows, const sslh_te
     }
 }
 
-/* (7) to (9), the tokens of S being those drawn. */
+/* (7) to (9): z has the tokens drawn (M) at the places of S; returns L_D. */
 SSLH_I_FN sslh_tensor *sslh_i_electra_detect(sslh_method *m, const sslh_view_set *v, const int32_t *drawn) {
     sslh_ctx *c = m->ctx;
     const sslh_i_electra *s = (const sslh_i_electra *)m->self;
@@ -15994,8 +16080,8 @@ SSLH_I_FN sslh_tensor *sslh_i_electra_detect(sslh_method *m, const sslh_view_set
     size_t i, replaced = 0, found = 0, alarms = 0;
     sslh_forward_desc f;
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
-    z = sslh_i_new(c, "sslh_electra", SSLH_I32, sslh_shape_of(tokens));
-    y = z ? sslh_zeros(c, sslh_dim2((int)tokens->count, 1)) : NULL;
+    z = sslh_i_new(c, "sslh_electra", SSLH_I32, sslh_shape_of(tokens)); /* (N,T) */
+    y = z ? sslh_zeros(c, sslh_dim2((int)tokens->count, 1)) : NULL;     /* (N T,1) */
     if (!y || SSLH_I_BAD(c)) return sslh_i_dummy(c);
     memcpy(z->ints, tokens->ints, tokens->count * sizeof *z->ints);
     for (i = 0; i < places->count && targets->ints[i] != -1; i++) {
@@ -16009,8 +16095,8 @@ SSLH_I_FN sslh_tensor *sslh_i_electra_detect(sslh_method *m, const sslh_view_set
     h = sslh_forward_ex(m->encoder, z, f); /* (N,T,D) */
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
     h = sslh_embedding(c, sslh_reshape(c, h, sslh_dim2(-1, h->shape[2])), seen); /* (R,D) */
-    h = sslh_layer_linear(s->head, 0, h, 0, SSLH_GELU);
-    h = sslh_layer_linear(s->head, 2, h, 0, SSLH_LINEAR); /* (8): (R,1) */
+    h = sslh_layer_linear(s->head, 0, h, 0, SSLH_GELU);   /* (R,D) */
+    h = sslh_layer_linear(s->head, 2, h, 0, SSLH_LINEAR); /* (8): d (R,1), above 0 for "replaced" */
     for (i = 0; !SSLH_I_BAD(c) && i < h->count; i++) {
         const int says = h->data[i] > 0, is = y->data[i] > 0;
         replaced += (size_t)is, found += (size_t)(says && is), alarms += (size_t)(says && !is);
@@ -16054,8 +16140,8 @@ SSLH_I_FN sslh_tensor *sslh_i_electra_loss(sslh_method *m, const sslh_view_set *
     return sslh_add(c, loss, sslh_scale(c, found, (sslh_real)s->d.weight)); /* (10) */
 }
 
-/* The generator behind an encoder of width D. With BERT's blocks the names are those of Hugging Face's files, without
-   "generator." and "generator_" in front. */
+/* The generator for an encoder of width D: P, the blocks g, and W, c, norm and b of (4). With BERT's blocks the names
+   are those of Hugging Face's files, without "generator." and "generator_" in front. */
 SSLH_I_FN sslh_net *sslh_i_electra_generator(sslh_ctx *c, const sslh_transformer_desc *g, int D) {
     sslh_net_desc n;
     sslh_net *net;
@@ -16127,21 +16213,25 @@ SSLH_I_FN sslh_method sslh_i_electra_make(sslh_ctx *c, sslh_net *encoder, sslh_d
    pre-training for natural language generation, translation, and comprehension", ACL 2020.
 
    Learns from: a text that was damaged. The transformer f reads the damaged text, from both sides as BERT does, and a
-   decoder writes the original one, word by word as GPT does, looking at what f has read.
+   decoder g writes the original one, word by word as GPT does, looking at what f has read.
 
        a' = noise(a): sentences in another order, spans hidden, tokens left out, replaced or hidden           (1)
-       h = f( [CLS] a' [SEP] )                                                                                (2)
+       h = f( [CLS] a' [SEP] )                                                                      h (S,D)   (2)
        y = [CLS] a_1 .. a_n,   x = a_1 .. a_n [SEP]: what the decoder is given and what it has to say         (3)
-       u = g(y, h)     u_t depends on y_1 .. y_t, and on all of h by a second attention in each block         (4)
-       L = mean over t of -log softmax( E u_t )[x_t],   E: the table of token embeddings of f                 (5)
+       u = g(y, h)     u_t depends on y_1 .. y_t and, by a second attention in each block, on all of h        (4)
+       L = mean over t of -log softmax( E u_t )[x_t]     E (V,D): f's table of token embeddings, u_t (D)      (5)
 
-   Each hidden span becomes one [MASK], whatever its length, which has Poisson's distribution with the mean 3; so the
-   decoder has to find out how much is missing. 30 % of the tokens are hidden in this way. g has E and the shape of f's
-   blocks (width, heads, MLP) with norms behind the sums. Its parameters have the names of BART by Hugging Face. What is
-   kept for other tasks is f; the paper uses the decoder as well.
-   Traps: (5) is over all tokens, most of which can be copied from a', so L is far below that of BERT and the two cannot
-   be compared; a text that lost its order only is hard to tell from one that lost nothing, if sentences do not refer to
-   each other; a decoder that is too good at (5) by itself, as a language model, has no need of f. */
+   a is a text of n tokens; y and x have T = n + 1, the damaged text with its two special tokens has S, V is the size of
+   the vocabulary, and softmax(..)[x_t] is the probability of token x_t. The second attention of (4), cross-attention,
+   has its queries from y and its keys and values from h. By default (1) only hides spans: 30 % of the tokens (.spans),
+   in spans whose lengths have a Poisson distribution of mean 3 (.span). Each span becomes one [MASK], whatever its
+   length, so that the decoder has to find out how much is missing. g embeds y by E and has blocks of the shape of f's
+   (width, heads, MLP) with norms behind the sums (post-norm). Its parameters have the names of BART by Hugging Face.
+   What is kept for other tasks is f; the paper uses the decoder as well.
+   Traps: the mean in (5) is over all tokens, most of which can be copied from a', so L is far below that of BERT, and
+   the two cannot be compared. If sentences do not refer to each other, a text of which only their order was changed is
+   hard to tell from an undamaged one. A decoder that is good at (5) without h, as a language model, leaves f nothing to
+   learn. */
 
 static const sslh_setting sslh_i_bart_settings[] = {
     {SSLH_I_FIELD(sslh_bart_desc, spans), SSLH_SETTING_REAL, "0.3", "0 to 1"},
@@ -16160,26 +16250,28 @@ static const sslh_setting sslh_i_bart_settings[] = {
 };
 static const char sslh_i_bart_training[] =
     "batch=32 optimizer=adamw lr=1e-3 weight_decay=0.01 clip=1 schedule=linear_decay warmup=1";
-/* The paper tells the size of the batch; the rest is as above. */
+/* Of the training the paper gives only the size of the batch; the rest is as above. */
 static const char sslh_i_bart_paper[] =
     "batch=8000 optimizer=adamw lr=1e-3 weight_decay=0.01 clip=1 schedule=linear_decay warmup=1";
 
 typedef struct sslh_i_bart {
     sslh_bart_desc d;
-    sslh_net *decoder;       /* 0 positions, 1 and 2 the norm of what is embedded, then the blocks */
+    sslh_net *decoder;       /* g: 0 positions (.length,D), 1 and 2 gain and shift of the norm behind the embedding,
+                                then the blocks */
     sslh_transformer_desc g; /* of the decoder's blocks */
     sslh_text_recipe noise;  /* of (1) */
 } sslh_i_bart;
 
 SSLH_I_FN void sslh_i_bart_prepare(sslh_method *m, sslh_data data) { sslh_i_check_text_length(m, data, 2, 1); }
 
-/* What is made of a batch. S: tokens of the longest damaged text, T: of the longest original, both with an end. */
+/* What is made of a batch. S: tokens of the longest damaged text with [CLS] and [SEP]; T: of the longest y or x. */
 typedef struct sslh_i_bart_rows {
     sslh_text_view damaged;        /* (2): (N,S) */
     sslh_tensor *inputs, *targets; /* (3): (N,T); behind the end inputs have [PAD] and targets -1 */
 } sslh_i_bart_rows;
 
-/* (1) to (3). tag 'b': for training; 'd': for evaluation, where windows of a stream stay where they are. */
+/* (1) to (3); returns 0 after an error. tag is 'b' in training and 'd' in evaluation, where the windows of a stream do
+   not move. W: tokens of the longest text. */
 SSLH_I_FN int sslh_i_bart_draw(sslh_method *m, const sslh_batch *batch, int tag, sslh_i_bart_rows *r) {
     sslh_ctx *c = m->ctx;
     const char *op = "sslh_bart";
@@ -16187,7 +16279,7 @@ SSLH_I_FN int sslh_i_bart_draw(sslh_method *m, const sslh_batch *batch, int tag,
     const int32_t ends[2] = {s->d.cls_token, s->d.sep_token};
     sslh_tensor *lengths, *x = sslh_i_text_rows(c, op, batch, 0, tag == 'b' ? tag : 0, &lengths); /* (N,W) */
     const int N = batch->count;
-    int32_t *spare; /* (3 W + 1) */
+    int32_t *spare; /* (3 W + 1), in which sslh_i_text_noise works */
     int n, t, T = 1, W;
     if (SSLH_I_BAD(c)) return 0;
     W = x->shape[1];
@@ -16215,13 +16307,13 @@ SSLH_I_FN int sslh_i_bart_draw(sslh_method *m, const sslh_batch *batch, int tag,
 SSLH_I_FN void sslh_i_bart_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
     sslh_i_bart_rows r;
     if (!sslh_i_bart_draw(m, batch, 'b', &r)) return;
-    sslh_view_add(out, "tokens", r.damaged.tokens);   /* (N,S) */
-    sslh_view_add(out, "padding", r.damaged.padding); /* (N,S) */
-    sslh_view_add(out, "inputs", r.inputs);           /* (N,T) */
-    sslh_view_add(out, "targets", r.targets);         /* (N,T) */
+    sslh_view_add(out, "tokens", r.damaged.tokens);   /* (N,S): [CLS] a' [SEP] */
+    sslh_view_add(out, "padding", r.damaged.padding); /* (N,S) U8 */
+    sslh_view_add(out, "inputs", r.inputs);           /* (N,T): y */
+    sslh_view_add(out, "targets", r.targets);         /* (N,T): x; -1 behind its end */
 }
 
-/* (2) */
+/* (2): tokens and padding (N,S) -> h (N,S,D) */
 SSLH_I_FN sslh_tensor *sslh_i_bart_read(sslh_method *m, sslh_tensor *tokens, sslh_tensor *padding) {
     const sslh_i_bart *s = (const sslh_i_bart *)m->self;
     sslh_forward_desc f;
@@ -16230,7 +16322,7 @@ SSLH_I_FN sslh_tensor *sslh_i_bart_read(sslh_method *m, sslh_tensor *tokens, ssl
     f.dropout = s->d.dropout;
     return sslh_forward_ex(m->encoder, tokens, f);
 }
-/* (4): inputs (N,T) and h (N,S,D) -> u (N,T,D) */
+/* (4): inputs y (N,T) and h (N,S,D), whose padding (N,S) is not looked at, -> u (N,T,D) */
 SSLH_I_FN sslh_tensor *sslh_i_bart_write(sslh_method *m, sslh_tensor *inputs, sslh_tensor *h, sslh_tensor *padding) {
     sslh_ctx *c = m->ctx;
     const sslh_i_bart *s = (const sslh_i_bart *)m->self;
@@ -16242,7 +16334,7 @@ SSLH_I_FN sslh_tensor *sslh_i_bart_write(sslh_method *m, sslh_tensor *inputs, ss
     if (sslh_is_training(s->decoder) && s->d.dropout > 0) y = sslh_dropout(c, y, s->d.dropout);
     return sslh_i_decoder_blocks(s->decoder, 3, y, h, &s->g, padding, s->d.dropout);
 }
-/* (2), (4), (5) */
+/* (2), (4), (5): tokens and padding (N,S), inputs and targets (N,T) -> L */
 SSLH_I_FN sslh_tensor *sslh_i_bart_nats(sslh_method *m, sslh_tensor *tokens, sslh_tensor *padding, sslh_tensor *inputs,
                                         sslh_tensor *targets) {
     sslh_tensor *u = sslh_i_bart_write(m, inputs, sslh_i_bart_read(m, tokens, padding), padding);
@@ -16258,7 +16350,8 @@ SSLH_I_FN sslh_tensor *sslh_i_bart_loss(sslh_method *m, const sslh_view_set *v, 
     return loss;
 }
 
-/* The mean of (5) over all tokens of the data set, each of which counts the same in whatever batch it is. */
+/* For sslh_bart_evaluate: (5) of one batch. The mean over the data set weights batches by their targets, so that every
+   token counts the same. */
 SSLH_I_FN sslh_tensor *sslh_i_bart_nats_of(void *user, const sslh_batch *b, sslh_tensor **targets) {
     sslh_method *m = (sslh_method *)user;
     sslh_i_bart_rows r;
@@ -16375,19 +16468,23 @@ SSLH_I_FN sslh_method sslh_i_bart_make(sslh_ctx *c, sslh_net *encoder, sslh_data
    order of two: Lan et al.: "ALBERT: a lite BERT for self-supervised learning of language representations", ICLR 2020.
 
    Learns from: neighbouring sentences of a text, shuffled. Who "he" is and what "therefore" follows from has been said
-   before, so their order shows what the sentences say of each other. The paper points at one sentence after the other
-   by a recurrent net; here, as in a jigsaw puzzle, each sentence is asked for its place.
+   before, so the order of sentences shows what they say of each other. In the paper a recurrent net chooses one
+   sentence after the other (a pointer network); here, as in a jigsaw puzzle, the net classifies the place of each
+   sentence.
 
-       s_1 .. s_m: neighbouring sentences of a text, m = k where it has so many, from a random one on         (1)
-       x = [CLS] s_p(1) [SEP] s_p(2) [SEP] ..  s_p(m) [SEP]    p: a random permutation                        (2)
-       h_j = f(x) at the [SEP] behind s_p(j)                                                                  (3)
-       L = mean over j and texts of -log softmax( V h_j + b )[p(j)]                                           (4)
+       s_1 .. s_m: m neighbouring sentences of a text from a random one on; m is k (.sentences) or, in a
+       text with fewer, all of them                                                                           (1)
+       x = [CLS] s_p(1) [SEP] s_p(2) [SEP] ..  s_p(m) [SEP]    p: a random permutation of 1 .. m              (2)
+       h_j = f(x) at the [SEP] behind s_p(j)                   f: the transformer, h_j (D)                    (3)
+       L = mean over j and texts of -log softmax( V h_j + b )[p(j)]                       V (k,D), b (k)      (4)
 
-   Guessing costs ln k. A text with a single sentence has no order and is left out of (4); one with fewer than k has
-   places 1 .. m. Windows of a stream begin and end within a sentence, which would betray its place, so their first and
-   last pieces are not used.
-   Traps: a paragraph's first sentence often looks like one (a name, a date), and its last one too, by which a net can
-   place these two without reading the others: compare with k = 2. */
+   In (4) [p(j)] takes the probability of place p(j) out of the k. A net that guesses has the loss ln k. A text with a
+   single sentence has no order and is left out of (4); one with fewer than k has the places 1 .. m only. Windows of a
+   stream begin and end within a sentence, and a piece of a sentence would betray its place, so their first and last
+   pieces are not used.
+   Traps: a paragraph's first sentence can often be recognised by itself (a name, a date), and its last one too, so that
+   a net can place these two without reading the others. Compare with k = 2, where most pairs of a long text contain
+   neither. */
 
 static const sslh_setting sslh_i_sentence_order_settings[] = {
     {SSLH_I_FIELD(sslh_sentence_order_desc, sentences), SSLH_SETTING_INT, "4", "2 to 64"},
@@ -16404,11 +16501,12 @@ static const char sslh_i_sentence_order_paper[] = ""; /* its net is another */
 
 typedef struct sslh_i_sentence_order {
     sslh_sentence_order_desc d;
-    sslh_net *head; /* 0 V, 1 b */
+    sslh_net *head; /* its parameters: 0 V (k,D), 1 b (k) */
 } sslh_i_sentence_order;
 
-/* The sentences of x (n) that may be used: sentence i is from begin[i] to begin[i + 1] - 1; begin (n + 2). Returns how
-   many there are. window: 1 for a part of a longer text, whose first and last pieces do not count. */
+/* Finds the sentences of x (n) that may be used: sentence i is tokens begin[i] .. begin[i + 1] - 1; begin (n + 2).
+   Returns how many there are. end: the token that ends a sentence. window: 1 when x is a window of a longer text, whose
+   first and last pieces are not used. */
 SSLH_I_FN int sslh_i_sentences_of(const int32_t *x, int n, int32_t end, int window, int32_t *begin) {
     int i, count = 0;
     begin[0] = 0;
@@ -16424,7 +16522,8 @@ SSLH_I_FN void sslh_i_sentence_order_prepare(sslh_method *m, sslh_data data) {
     sslh_i_check_text_length(m, data, 1 + s->d.sentences, 1);
 }
 
-/* (1), (2): k answers for each text, -1 where it has fewer than k sentences or a single one. */
+/* (1), (2), and the targets p(j) of (4): k for each text, of which those behind the m-th, and that of a text with a
+   single sentence, are -1. W: tokens of the longest text; T = W + 1 + k, for [CLS] and k times [SEP]. */
 SSLH_I_FN void sslh_i_sentence_order_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
     sslh_ctx *c = m->ctx;
     const char *op = "sslh_sentence_order";
@@ -16472,9 +16571,9 @@ SSLH_I_FN void sslh_i_sentence_order_views(sslh_method *m, const sslh_batch *bat
         }
     }
     sslh_i_scratch_end(c, begin);
-    sslh_view_add(out, "tokens", tokens);   /* (N,T) */
-    sslh_view_add(out, "padding", padding); /* (N,T) */
-    sslh_view_add(out, "places", places);   /* (N k): of [SEP], among the N T tokens */
+    sslh_view_add(out, "tokens", tokens);   /* (N,T): x */
+    sslh_view_add(out, "padding", padding); /* (N,T) U8 */
+    sslh_view_add(out, "places", places);   /* (N k): of the [SEP] in (3), among the N T tokens */
     sslh_view_add(out, "answers", answers); /* (N k): p(j), from 0 */
 }
 
@@ -16553,23 +16652,29 @@ SSLH_I_FN sslh_method sslh_i_sentence_order_make(sslh_ctx *c, sslh_net *encoder,
    authors' program decides. Cross-entropy: Klenitskiy, Vasilev: "Turning dross into gold loss: is BERT4Rec really
    better than SASRec?", RecSys 2023.
 
-   Learns from: what each user chose, in order of time. As in GPT each item is the answer to the question what follows
+   Learns from: what each user chose, in order of time. As in GPT, each item is the answer to the question what follows
    those before it, but there are many items, and most of them occur a few times only.
 
        e_t = drop( sqrt(D) E[x_t] + P[L - n + t] )    the last of n items has the last of L positions         (1)
-       n_t = norm(e_t)                                                                                        (2)
-       y_t = n_t + sum over s <= t of drop(a_ts) V e_s,   a_ts = softmax over s of (Q n_t . K e_s / sqrt(D))  (3)
-       m_t = norm(y_t),   e_t = m_t + drop( W' drop( relu( W m_t ) ) )                                        (4)
-       r_t,i = E[i] . norm(e_t)                 after two blocks of (2) to (4): how likely item i is next     (5)
-       loss = mean over t of  -log s(r_t,j) - sum over k of log(1 - s(r_t,k)),  s: sigmoid                    (6)
+       c_t = norm(e_t)                                                                                        (2)
+       y_t = c_t + sum over i <= t of drop(a_ti) W_v e_i,
+             a_ti = softmax over i <= t of (W_q c_t . W_k e_i / sqrt(D))                                      (3)
+       m_t = norm(y_t),   the new e_t = m_t + drop( W_2 drop( relu( W_1 m_t ) ) )                             (4)
+       r_ti = E[i] . norm(e_t)    after two blocks of (2) to (4): the score of item i to follow x_t           (5)
+       loss = mean over t of [ -log sigmoid(r_tj) - sum over k of log(1 - sigmoid(r_tk)) ]                    (6)
 
-   j is the item that follows, k are items drawn at random that the user has not chosen (one for each place). Without
-   them the loss is the cross-entropy of j among all items (7), which costs more and ranks better. (1) to (4) are
-   sslh_transformer of kind SSLH_SASREC; any causal one can take its place. Users with few items are the rule, and
-   positions counted from the end mean the same for all of them: "the last", "the one before". Here the items stand at
-   the front of a row, and behind them is padding, which no item before it sees; only the positions are shifted.
-   Traps: a random item that the user chose earlier or later is no negative; a user's last two items must not be in the
-   training set; with (6) the scores are not calibrated, only their order counts. */
+   x_1 .. x_n is a history of n items; E (V,D) is the table of V items and P (L,D) that of positions, L the encoder's
+   .length. c_t, e_t, y_t and m_t are (D), all W are (D,D) by default and have biases, norm is a layer norm, drop is
+   dropout; (3) is written for one attention head. In (6) j is the item that follows x_t, and the k are items drawn at
+   random that the user has not chosen (.negatives for each t, by default one). Without negatives the loss is the
+   cross-entropy of j among all items (7), which costs more and ranks better. (1) to (4) and the norm of (5) are
+   sslh_transformer of kind SSLH_SASREC; any causal transformer can take its place. Most users have few items, and
+   positions counted from the end mean the same for all users: "the last", "the one before". The authors put padding in
+   front of a row for this; here the items stand at the front, the padding behind them, which no item sees, and only the
+   positions are shifted.
+   Traps: a random item that the user chose earlier or later is no negative; a user's last two items, which are kept for
+   validation and test, must not be in the training set; with (6) the scores are not calibrated, only their order
+   counts. */
 
 static const sslh_setting sslh_i_sasrec_settings[] = {
     {SSLH_I_FIELD(sslh_sasrec_desc, negatives), SSLH_SETTING_INT, "1", "0 to 4096"},
@@ -16581,16 +16686,17 @@ static const char sslh_i_sasrec_paper[] = ""; /* nothing differs */
 
 typedef struct sslh_i_sasrec {
     sslh_sasrec_desc d;
-    int vocabulary; /* V items that f knows */
+    int vocabulary; /* V, the number of items */
 } sslh_i_sasrec;
 
 SSLH_I_FN void sslh_i_sasrec_prepare(sslh_method *m, sslh_data data) {
     const sslh_field *f = sslh_i_field_of(&data, SSLH_FIELD_TOKENS);
-    /* of a history the last item is an answer only */
+    /* the last item of a history is an answer only, so it needs no room in the encoder */
     sslh_i_check_text_length(m, data, f && f->stream ? 0 : -1, f && f->stream ? 1 : 2);
 }
 
-/* An item of 0 .. V-1 that is not among the n of row, draw number `at` of a stream. After 64 tries it may be. */
+/* A negative of (6): an item of 0 .. V-1 that is not among the n items of row, as draw number `at` of a stream. After
+   64 tries it is taken even if it is among them. */
 SSLH_I_FN int32_t sslh_i_sasrec_other(uint64_t seed, uint64_t stream, uint64_t at, const int32_t *row, int n, int V) {
     int32_t item = 0;
     int tries, i;
@@ -16602,15 +16708,15 @@ SSLH_I_FN int32_t sslh_i_sasrec_other(uint64_t seed, uint64_t stream, uint64_t a
     return item;
 }
 
-/* The rows are in the order of their lengths, and as long as the longest. M: the places that have a next item, of all
-   rows together, row by row. */
+/* The histories without their last items as rows of T, the length of the longest, sorted by length; x_t and the items
+   of (6) for them. M: the places that have a next item, of all rows together, row by row. */
 SSLH_I_FN void sslh_i_sasrec_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
     sslh_ctx *c = m->ctx;
     const sslh_i_sasrec *s = (const sslh_i_sasrec *)m->self;
-    const int K = SSLH_I_MAX(s->d.negatives, 1), N = batch->count; /* without negatives: one, for the AUC */
+    const int K = SSLH_I_MAX(s->d.negatives, 1), N = batch->count; /* K negatives; with (7) one, for the AUC alone */
     sslh_tensor *lengths, *x = sslh_i_text_rows(c, "sslh_sasrec", batch, 1, 'S', &lengths); /* (N,longest + 1) */
     sslh_tensor *tokens, *inputs, *places, *items;
-    int32_t *order;
+    int32_t *order; /* (N): the rows by length */
     int n, t, k, T = 0, M = 0, at = 0;
     if (SSLH_I_BAD(c)) return;
     for (n = 0; n < N; n++) {
@@ -16646,10 +16752,10 @@ SSLH_I_FN void sslh_i_sasrec_views(sslh_method *m, const sslh_batch *batch, sslh
     }
     sslh_i_scratch_end(c, order);
     sslh_view_add(out, "tokens", tokens);                                  /* (N,T): x */
-    sslh_view_add(out, "positions", sslh_i_last_positions(m, inputs, T)); /* (N,T): L - n + t */
+    sslh_view_add(out, "positions", sslh_i_last_positions(m, inputs, T)); /* (N,T): L - n + t, from 0 */
     sslh_view_add(out, "lengths", inputs);                                 /* (N): n */
-    sslh_view_add(out, "places", places);                                  /* (M) of the N T */
-    sslh_view_add(out, "items", items);                                    /* (M,1+K): j, and the k */
+    sslh_view_add(out, "places", places);                                  /* (M): t, among the N T items */
+    sslh_view_add(out, "items", items);                                    /* (M,1+K): j, then the k */
 }
 
 SSLH_I_FN sslh_tensor *sslh_i_sasrec_loss(sslh_method *m, const sslh_view_set *v, int phase) {
@@ -16668,6 +16774,8 @@ SSLH_I_FN sslh_tensor *sslh_i_sasrec_loss(sslh_method *m, const sslh_view_set *v
     r = sslh_sum(c, r, SSLH_AXIS(2), 0); /* (5): (M,1+K) */
     if (!s->d.negatives) sslh_no_grad(c, 0);
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    /* the AUC: of all pairs of j and an item drawn for the same place, the share in which j scores higher; ties count
+       half */
     for (i = 0; i < (size_t)M; i++)
         for (k = 1; k <= K; k++) {
             const sslh_real *row = r->data + i * (size_t)(1 + K);
@@ -16675,7 +16783,7 @@ SSLH_I_FN sslh_tensor *sslh_i_sasrec_loss(sslh_method *m, const sslh_view_set *v
             ties += row[0] == row[k];
         }
     m->numbers[0].value = (float)(((double)right + 0.5 * (double)ties) / ((double)M * K));
-    if (s->d.negatives) { /* (6): the mean over 1+K columns, times 1+K */
+    if (s->d.negatives) { /* (6): a sum over the 1+K columns, which is their mean times 1+K */
         y = sslh_zeros(c, sslh_dim2(M, 1 + K));
         for (i = 0; i < (size_t)M && !SSLH_I_BAD(c); i++) y->data[i * (size_t)(1 + K)] = 1;
         loss = sslh_scale(c, sslh_bce_with_logits(c, r, y), (sslh_real)(1 + K));
@@ -16687,7 +16795,7 @@ SSLH_I_FN sslh_tensor *sslh_i_sasrec_loss(sslh_method *m, const sslh_view_set *v
     return sslh_linear_cross_entropy(c, h, table, NULL, y, -1); /* (7) */
 }
 
-/* (5) after the last items of n histories, of up to .length each. */
+/* (5) at the last item of each of n histories, of which the last .length items are read: scores (n,V). */
 SSLH_I_FN void sslh_i_sasrec_score(const sslh_recommender *r, const int32_t *const *history, const int *count, int n,
                                    float *scores) {
     sslh_method *m = (sslh_method *)r->self;
@@ -16896,30 +17004,38 @@ SSLH_I_FN sslh_method sslh_i_bert4rec_make(sslh_ctx *c, sslh_net *encoder, sslh_
 
    Learns from: a teacher, most often a larger net that has learnt more or from more labels. The student does not learn
    what is right but what the teacher makes of an image, which says more than a label: how much a shirt is like a coat.
-   No labels are needed, so that images without any can be used, and no negatives either. s and t are what the student
-   and the teacher compute of the same view, g is a head on the student, u(x) = x / |x|, r the teacher's features with
-   mean 0 and variance 1 in each channel of the batch.
+   No labels are needed, so that images without any can be used, and no negatives either.
+   In the equations s (D) and t (E) are what student and teacher compute of the same view of one image, L is averaged
+   over the images of the batch (the term with a in (1) over those whose label is used), and g is a head on the student,
+   (D) -> (E): by default (.head_layers) linear in (1) and (2) and an MLP in (4) and (5). u(x) = x / |x|; r is t after
+   each of its channels has been brought to mean 0 and variance 1 over the batch.
 
-     logits      L = (1 - a) T^2 sum over k of p_k ln(p_k / q_k) + a CE(label, g(s)),
-                 p = softmax(t / T),  q = softmax(g(s) / T)                                           (1)
-     hints       L = mean of (g(s) - r)^2, for maps of one side at each place                         (2)
-     relations   L = l_D H(|s_i - s_j| / mu_s, |t_i - t_j| / mu_t)
-                   + l_A H(cos(s_j - s_i, s_k - s_i), cos(t_j - t_i, t_k - t_i)),
-                 H: Huber's loss, mean over all i, j, k; mu: the mean distance                        (3)
-     similarity  L = sum over d of p_d ln(p_d / q_d),  d: the rows of a queue of earlier u(t), and u(t) itself
-                 p = softmax(u(t).d / t_t),  q = softmax(u(g(s)).d / t_s)                             (4)
+     logits      L = (1 - a) T^2 sum over classes c of p_c ln(p_c / q_c) + a CE(label, g(s)),
+                 p = softmax(t / T),  q = softmax(g(s) / T);  a: .labels, T: .temperature             (1)
+     hints       L = mean over the channels of (g(s) - r)^2;
+                 of maps (H,W,D) and (H,W,E) the mean over all places as well                         (2)
+     relations   L = w_d H(|s_i - s_j| / mu_s, |t_i - t_j| / mu_t)
+                   + w_a H(cos(s_j - s_i, s_k - s_i), cos(t_j - t_i, t_k - t_i)),
+                 H(x, y): Huber's loss of x - y, mean over all images i, j, k of the batch;
+                 mu_s, mu_t: the mean distances;  w_d: .distance, w_a: .angle                         (3)
+     similarity  L = sum over d of p_d ln(p_d / q_d),  d: the rows of a queue of earlier u(t), and u(t) itself;
+                 p = softmax over d of u(t) . d / T_t,  q = softmax over d of u(g(s)) . d / T_s;
+                 T_t: .teacher_temperature, T_s: .student_temperature                                 (4)
      regression  L = |u(g(s)) - u(t)|^2 = 2 - 2 cos(g(s), t)                                          (5)
 
-   For large T, (1) becomes half the variance over the classes of the difference of the logits (with logits of mean 0,
-   half the mean squared error); without T^2 its gradient would shrink as 1/T^2 beside that of the labels. In (4) the
-   papers minimise the cross-entropy, which differs by the entropy of p, a constant.
+   For large T, the first term of (1) with a = 0 becomes half the variance over the classes of the difference of the
+   logits (half the mean squared error when the logits have mean 0). Without the factor T^2 its gradient would shrink as
+   1/T^2 beside that of the labels. In (4) the papers minimise the cross-entropy, which differs by the entropy of p, a
+   constant for the student.
    Defaults: ours, for runs of minutes. "paper": SEED's training, for 200 epochs on ImageNet.
-   Traps: the teacher must be better than the student could become alone, else there is nothing to hand on: most is
-   gained where labels are few and the teacher was pretrained without them. It has to be in evaluation mode and see the
-   same view as the student, one that it knows: a classifier that was fitted to whole images guesses at small crops, and
-   the student learns the guesses. A teacher that has fitted the labels of these very images says no more than they do,
-   which is the reason for T above 1; one that has seen few labels is soft at T = 1. (3) is computed within groups of up
-   to 64 images of a batch, because the number of triples grows with the cube. */
+   Traps: the teacher must be better than the student could become alone, else there is nothing to hand on; most is
+   gained where labels are few and the teacher was pretrained without them. The teacher has to be in evaluation mode and
+   to see the same view as the student, and this must be a view of a kind that it knows: a classifier that was fitted to
+   whole images guesses at small crops, and the student learns the guesses. A teacher that has fitted the labels of
+   these very images gives them nearly all the probability and so says no more than they do; T above 1 brings out what
+   it thinks of the other classes. A teacher that has seen few labels has soft distributions at T = 1 already. (3) is
+   computed within groups of up to 64 images of a batch, because the number of triples grows with the cube of the number
+   of images. */
 
 static const sslh_setting sslh_i_distill_settings[] = {
     {SSLH_I_FIELD(sslh_distill_desc, kind), SSLH_SETTING_INT, "1", "1 to 5"},
@@ -16946,17 +17062,17 @@ static const char sslh_i_distill_paper[] =
 
 typedef struct sslh_i_distill {
     sslh_distill_desc d;
-    sslh_recipe  views;
+    sslh_recipe  views;     /* without a normalisation: images stay in [0,1], since each net has its own */
     sslh_net    *teacher;   /* the caller's */
     sslh_net    *head;      /* g; NULL for relations */
-    sslh_i_queue queue;     /* similarity: (K,E) */
+    sslh_i_queue queue;     /* similarity: (K,E), K: .queue */
     sslh_tensor *rows;      /* similarity: u(t) (N,E) of this step, for the queue */
-    uint8_t     *labelled;  /* (samples of the whole data set) 1: its label is used; NULL: all are */
+    uint8_t     *labelled;  /* (samples of the whole data set) 1: the sample's label is used; NULL: all labels are */
 } sslh_i_distill;
 
 /* --- the losses --------------------------------------------------------------------------------------------------- */
 
-/* The first term of (1), from x / T of both; the softened distributions have gradients of size 1/T^2, hence T^2. */
+/* The first term of (1) without the factor 1 - a: logits g(s) and t, both (N,E). */
 SSLH_DEF sslh_tensor *sslh_distill_loss(sslh_ctx *c, sslh_tensor *student, sslh_tensor *teacher, float temperature) {
     const char *const op = "sslh_distill_loss";
     const sslh_real T = (sslh_real)temperature;
@@ -16968,29 +17084,30 @@ SSLH_DEF sslh_tensor *sslh_distill_loss(sslh_ctx *c, sslh_tensor *student, sslh_
         sslh_fail(c, SSLH_E_USAGE, "%s: temperature %g: it must be above 0 and at most 1000", op, (double)temperature);
         return sslh_i_dummy(c);
     }
-    p = sslh_softmax(c, sslh_scale(c, sslh_detach(c, teacher), 1 / T), 1);               /* (N,K) */
-    student = sslh_log_softmax(c, sslh_scale(c, student, 1 / T), 1);                     /* (N,K): ln q */
+    p = sslh_softmax(c, sslh_scale(c, sslh_detach(c, teacher), 1 / T), 1);               /* (N,E) */
+    student = sslh_log_softmax(c, sslh_scale(c, student, 1 / T), 1);                     /* (N,E): ln q */
     return sslh_scale(c, sslh_kl_div(c, student, p), T * T);
 }
 
 /* s_j - s_i for all pairs: rows z (N,D) -> (N,N,D), element (i,j) leads from i to j. */
 SSLH_I_FN sslh_tensor *sslh_i_pair_differences(sslh_ctx *c, sslh_tensor *z) {
     const int n = z->shape[0], d = z->shape[1];
-    return sslh_sub(c, sslh_reshape(c, z, sslh_dim3(1, n, d)), sslh_reshape(c, z, sslh_dim3(n, 1, d)));
+    sslh_tensor *from = sslh_reshape(c, z, sslh_dim3(n, 1, d));
+    return sslh_sub(c, sslh_reshape(c, z, sslh_dim3(1, n, d)), from);
 }
 /* Lengths of the last axis, (..,D) -> (..,1); eps keeps the slope of the root finite where two rows are equal. */
 SSLH_I_FN sslh_tensor *sslh_i_lengths(sslh_ctx *c, sslh_tensor *x, sslh_real eps) {
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
     return sslh_sqrt(c, sslh_shift(c, sslh_sum(c, sslh_square(c, x), SSLH_AXIS(x->ndim - 1), 1), eps));
 }
-/* The distances in (3), divided by their mean: (N,D) -> (N,N,1). */
+/* |z_i - z_j| / mu of (3): rows z (N,D) -> (N,N,1). */
 SSLH_I_FN sslh_tensor *sslh_i_rkd_distances(sslh_ctx *c, sslh_tensor *z) {
     const sslh_real pairs = (sslh_real)z->shape[0] * (sslh_real)(z->shape[0] - 1); /* the diagonal is no pair */
     sslh_tensor *d = sslh_i_lengths(c, sslh_i_pair_differences(c, z), SSLH_I_R(1e-12));
     sslh_tensor *mean = sslh_shift(c, sslh_scale(c, sslh_sum(c, d, SSLH_ALL, 0), 1 / pairs), SSLH_I_R(1e-12));
     return sslh_div(c, d, mean);
 }
-/* The cosines in (3): (N,D) -> (N,N,N), element (i,j,k) at the corner i. */
+/* The cosines of (3): rows z (N,D) -> (N,N,N); element (i,j,k) is that of the angle at z_i between z_j and z_k. */
 SSLH_I_FN sslh_tensor *sslh_i_rkd_cosines(sslh_ctx *c, sslh_tensor *z) {
     sslh_tensor *e = sslh_i_pair_differences(c, z);
     e = sslh_div(c, e, sslh_i_lengths(c, e, SSLH_I_R(1e-8))); /* (N,N,D): directions; 0 from a row to itself */
@@ -17019,7 +17136,8 @@ SSLH_DEF sslh_tensor *sslh_rkd_angle(sslh_ctx *c, sslh_tensor *student, sslh_ten
     return sslh_huber(c, sslh_i_rkd_cosines(c, student), teacher, 1);
 }
 
-/* The cosines in (4), divided by the temperature: rows z and own (N,D) of length 1 -> (N,K+1), the own one last. */
+/* The logits z . d / temperature of (4): rows z and own (N,E) of length 1, queue (K,E) -> (N,K+1). own is u(t), the d
+   that each row has besides those of the queue; it comes last. */
 SSLH_I_FN sslh_tensor *sslh_i_seed_scores(sslh_ctx *c, sslh_tensor *z, sslh_tensor *own, sslh_tensor *queue,
                                           float temperature) {
     sslh_tensor *x[2];
@@ -17027,7 +17145,8 @@ SSLH_I_FN sslh_tensor *sslh_i_seed_scores(sslh_ctx *c, sslh_tensor *z, sslh_tens
     x[1] = sslh_sum(c, sslh_mul(c, z, own), SSLH_AXIS(1), 1);    /* (N,1) */
     return sslh_scale(c, sslh_concat(c, x, 2, 1), 1 / (sslh_real)temperature);
 }
-/* (4) for unit rows; agree, or NULL, receives the share of the rows with the same largest entry. */
+/* (4): s is u(g(s)) and t is u(t), both (N,E), queue (K,E). *agree, if agree is not NULL, receives the share of the
+   rows for which p and q have their largest entries at the same d. */
 SSLH_I_FN sslh_tensor *sslh_i_seed_rows(sslh_ctx *c, sslh_tensor *s, sslh_tensor *t, sslh_tensor *queue,
                                         float student_temperature, float teacher_temperature, float *agree) {
     sslh_tensor *p = sslh_i_seed_scores(c, t, t, queue, teacher_temperature); /* (N,K+1) */
@@ -17058,8 +17177,8 @@ SSLH_DEF sslh_tensor *sslh_seed_loss(sslh_ctx *c, sslh_tensor *student, sslh_ten
 
 /* --- the method --------------------------------------------------------------------------------------------------- */
 
-/* Marks the samples whose labels are used. The draw is that of sslh_finetune, by the number of a sample in the whole
-   set, which a batch knows. */
+/* Marks in s->labelled the samples whose labels are used, by their numbers in the whole data set, which a batch knows.
+   The draw is that of sslh_finetune. */
 SSLH_I_FN void sslh_i_distill_mark_labels(sslh_method *m, sslh_data data) {
     sslh_i_distill *s = (sslh_i_distill *)m->self;
     sslh_ctx *c = m->ctx;
@@ -17085,11 +17204,12 @@ SSLH_I_FN void sslh_i_distill_mark_labels(sslh_method *m, sslh_data data) {
 SSLH_I_FN void sslh_i_distill_prepare(sslh_method *m, sslh_data data) {
     const sslh_i_distill *s = (const sslh_i_distill *)m->self;
     sslh_recipe r = s->views;
-    sslh_i_normalise_by_data(&r, m->encoder, data); /* the student's; s->views stay in [0,1], for the teacher's */
+    sslh_i_normalise_by_data(&r, m->encoder, data); /* sets the student's normalisation; s->views has none */
     if (s->d.labels > 0) sslh_i_distill_mark_labels(m, data);
 }
 
-/* "images", one view of each, in [0,1]; with a share of labels "labels" too, -1 where there is none. */
+/* "images" (N,H,W,C): one view of each, with values in [0,1]; if a is above 0 also "labels" (N), -1 where the label is
+   not used. */
 SSLH_I_FN void sslh_i_distill_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
     sslh_ctx *c = m->ctx;
     const sslh_i_distill *s = (const sslh_i_distill *)m->self;
@@ -17122,25 +17242,25 @@ SSLH_I_FN sslh_tensor *sslh_i_distill_ask(sslh_ctx *c, const sslh_i_distill *s, 
     return x;
 }
 
-/* (1): s (N,D), t (N,K) */
+/* (1): s (N,D), t (N,E), where E is the number of classes */
 SSLH_I_FN sslh_tensor *sslh_i_distill_logits(sslh_method *m, const sslh_view_set *v, sslh_tensor *s, sslh_tensor *t) {
     sslh_ctx *c = m->ctx;
     const sslh_i_distill *self = (const sslh_i_distill *)m->self;
     const sslh_real a = (sslh_real)self->d.labels;
     sslh_tensor *labels = sslh_i_view_if_any(v, "labels"), *loss;
     size_t i = 0;
-    s = sslh_forward(self->head, s); /* (N,K) */
+    s = sslh_forward(self->head, s); /* (N,E) */
     loss = sslh_distill_loss(c, s, t, self->d.temperature);
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
     m->numbers[0].value = sslh_i_accuracy(s, sslh_argmax(c, t, 1)->ints);
     if (!labels) return loss;
     loss = sslh_scale(c, loss, 1 - a);
     while (i < labels->count && labels->ints[i] < 0) i++;
-    if (i == labels->count) return loss; /* nobody here has a label */
+    if (i == labels->count) return loss; /* no image of this batch has a label */
     return sslh_add(c, loss, sslh_scale(c, sslh_cross_entropy_ex(c, s, labels, 0, -1), a));
 }
 
-/* (2): both (N,D) and (N,E), or maps of one side, which are compared place by place. */
+/* (2): s (N,D) and t (N,E), or maps (N,H,W,D) and (N,H,W,E), which are compared place by place. */
 SSLH_I_FN sslh_tensor *sslh_i_distill_hint(sslh_method *m, sslh_tensor *s, sslh_tensor *t) {
     sslh_ctx *c = m->ctx;
     const sslh_i_distill *self = (const sslh_i_distill *)m->self;
@@ -17150,11 +17270,11 @@ SSLH_I_FN sslh_tensor *sslh_i_distill_hint(sslh_method *m, sslh_tensor *s, sslh_
     t = sslh_reshape(c, t, sslh_dim2(-1, t->shape[t->ndim - 1])); /* (N H W,E) */
     t = sslh_standardize(c, t, SSLH_AXIS(0), 0);                  /* r */
     loss = sslh_mse(c, sslh_forward(self->head, s), t);
-    m->numbers[0].value = 1 - sslh_item(loss); /* r has variance 1 */
+    m->numbers[0].value = 1 - sslh_item(loss); /* the share of r's variance, which is 1, that is explained */
     return loss;
 }
 
-/* The share of rows for which the nearest other row is the same: distances (N,N,1) of both. */
+/* The share of images that have the same nearest other image for student and teacher: distances a and b (N,N,1). */
 SSLH_I_FN float sslh_i_same_nearest(const sslh_tensor *a, const sslh_tensor *b) {
     const int n = a->shape[0];
     int i, j, same = 0;
@@ -17169,7 +17289,8 @@ SSLH_I_FN float sslh_i_same_nearest(const sslh_tensor *a, const sslh_tensor *b) 
     }
     return (float)same / (float)n;
 }
-/* (3) within groups of 2 to 64 rows of nearly equal size: s (N,D), t (N,E), N at least 2. */
+/* (3): s (N,D), t (N,E), N at least 2, cut into groups of nearly equal size, 2 to 64 rows; L is the mean of their
+   losses, weighted by their sizes. */
 SSLH_I_FN sslh_tensor *sslh_i_distill_relations(sslh_method *m, sslh_tensor *s, sslh_tensor *t) {
     sslh_ctx *c = m->ctx;
     const sslh_i_distill *self = (const sslh_i_distill *)m->self;
@@ -17206,6 +17327,7 @@ SSLH_I_FN sslh_tensor *sslh_i_distill_step_loss(sslh_method *m, const sslh_view_
     t = sslh_i_distill_ask(c, self, x);
     s = sslh_forward_ex(m->encoder, sslh_i_apply_preprocess(c, x, m->encoder), f);
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    /* hints of maps of equal sides are compared place by place, everything else after an average over the places */
     if (self->d.kind == SSLH_DISTILL_HINT && s->ndim == t->ndim &&
         !memcmp(s->shape, t->shape, (size_t)(s->ndim - 1) * sizeof s->shape[0])) return sslh_i_distill_hint(m, s, t);
     s = sslh_i_pool_features(c, s); /* (N,D) */
@@ -17225,7 +17347,7 @@ SSLH_I_FN sslh_tensor *sslh_i_distill_step_loss(sslh_method *m, const sslh_view_
     m->numbers[0].value = -sslh_item(loss);
     return sslh_shift(c, sslh_scale(c, loss, 2), 2); /* (5) */
 }
-/* (4): this batch is in the queue of the next ones. */
+/* (4): puts this batch's u(t) into the queue, for the batches after it. */
 SSLH_I_FN void sslh_i_distill_enqueue(sslh_method *m, int phase) {
     const sslh_i_distill *s = (const sslh_i_distill *)m->self;
     (void)phase;
@@ -17313,27 +17435,30 @@ SSLH_DEF sslh_net *sslh_distill_classifier(const sslh_method *m) {
    with consistency and confidence", NeurIPS 2020.
 
    Learns from: a few labelled images and many without a label. The classifier guesses the class of a weak view of an
-   unlabelled image, as it looks in the album; where it is sure, the guess becomes the label of a strong view of the
-   same image, whose colours are wrong and of which a part is missing. This is no pretraining: it goes on where
-   pretraining and a handful of labels end.
+   unlabelled image, one that is only shifted and mirrored; where it is sure, the guess becomes the label of a strong
+   view of the same image, whose colours are changed and of which a part is missing. This is no pretraining: it begins
+   where pretraining and a handful of labels end.
 
-       p(x)  = softmax(h(f(x)))                    encoder f, linear classifier h                       (1)
-       L_l   = mean of -log p(weak(x))_y           the labelled images of the step, y their labels      (2)
-       q     = p(weak(u)),   y' = arg max q        no gradient                                          (3)
+       p(x)  = softmax(h(f(x)))                    encoder f, linear classifier h; p (K), K classes     (1)
+       L_l   = mean of -log p(weak(x))_y           over the labelled images x of the step, y: labels    (2)
+       q     = p(weak(u)),   y' = arg max q        u: an unlabelled image of the step; no gradient      (3)
        L_u   = mean over u of [max q >= t] (-log p(strong(u))_y')    t: .threshold                      (4)
+               [..] is 1 where the condition holds, else 0
        L     = L_l + w L_u                         w: .weight                                           (5)
 
-   The mean in (4) is over all unlabelled images of the step, so that the second term grows by itself as more guesses
-   become sure; no schedule of w is needed. All views pass through the encoder as one batch, as in the authors' program,
-   and batch norm sees them together. Here strong views are colour jitter, grey and cutout where the paper has
-   RandAugment or CTAugment with cutout, the rate falls to 0, where the paper's falls to a fifth, and the classifier at
-   the end is the trained one, where the paper takes a moving average of its parameters.
-   Defaults: t = 0.95, w = 1, 7 unlabelled images for each labelled one, the paper's for CIFAR-10; there a step has 64
-   labelled images and a run 2^20 steps.
-   Traps: with few labels all depends on which: compare several seeds. With a low t wrong guesses confirm themselves,
-   and whole classes change places; "kept" near 1 in the first steps means that the net is sure of what it cannot know.
-   Labels of a test set must not choose t. A baseline of the labels alone needs as many steps and the same views
-   (.weight = SSLH_OFF). */
+   p_y is the probability of class y. The mean in (4) is over all unlabelled images of the step, so that the second term
+   grows by itself as more guesses become sure; no schedule of w is needed. All views pass through the encoder as one
+   batch, as in the authors' program, so that batch norm sees them together. Four things differ from the paper. Strong
+   views here are colour jitter, grey images and cutout; the paper has RandAugment or CTAugment with cutout. The
+   learning rate falls to 0; the paper's falls to a fifth. A step has at most as many labelled images as there are; the
+   authors repeat them. The classifier at the end is the trained one; the paper takes a moving average of its
+   parameters.
+   Defaults: t = 0.95, w = 1 and 7 unlabelled images for each labelled one are the paper's for CIFAR-10, where a step
+   has 64 labelled images and a run 2^20 steps.
+   Traps: with few labels everything depends on which they are: compare several seeds. With a low t wrong guesses
+   confirm themselves, and whole classes change places. If "kept", the share of the guesses with max q >= t, is near 1
+   in the first steps, the net is sure of what it cannot know. Labels of a test set must not choose t. A baseline of the
+   labels alone (.weight = SSLH_OFF) needs as many steps and the same views. */
 
 static const sslh_setting sslh_i_fixmatch_settings[] = {
     {SSLH_I_FIELD(sslh_fixmatch_desc, threshold), SSLH_SETTING_REAL, "0.95", "0 to 1"},
@@ -17352,13 +17477,13 @@ static const char sslh_i_fixmatch_paper[] =
 typedef struct sslh_i_fixmatch {
     sslh_fixmatch_desc d;
     sslh_recipe weak, strong;
-    int weak_given, strong_given;
-    int strong_std; /* the caller's strong views have a normalisation of their own */
-    sslh_data labelled;
-    sslh_net *head; /* h */
+    int weak_given, strong_given; /* 1: these views are the caller's */
+    int strong_std; /* 1: the caller's strong views have a normalisation of their own */
+    sslh_data labelled; /* the images x of (2) */
+    sslh_net *head; /* h: (D) -> (K) */
 } sslh_i_fixmatch;
 
-/* each samples of every class of d, or all where there are fewer, drawn by the seed. */
+/* A subset of d with `each` samples of every class, or all where there are fewer, drawn by the context's seed. */
 SSLH_I_FN sslh_data sslh_i_fixmatch_draw(sslh_ctx *c, sslh_data d, int each) {
     int32_t *taken = (int32_t *)sslh_i_alloc_table(c, (size_t)d.count, 3, sizeof *taken), n = 0; /* (count) of each */
     int32_t *members = taken ? taken + d.count : NULL, *order = taken ? members + d.count : NULL, size, i;
@@ -17391,12 +17516,14 @@ SSLH_I_FN void sslh_i_fixmatch_prepare(sslh_method *m, sslh_data data) {
         s->strong.cutout = SSLH_I_MIN(data.height, data.width) / 2;
     }
     if (s->strong_std) return;
-    memcpy(s->strong.mean, s->weak.mean, sizeof s->strong.mean); /* else a guess is about other values than it is for */
+    /* as the weak views, so that (4) applies a guess to the values for which (3) made it */
+    memcpy(s->strong.mean, s->weak.mean, sizeof s->strong.mean);
     memcpy(s->strong.std, s->weak.std, sizeof s->strong.std);
 }
 
-/* Numbers of the n labelled images of a step: the steps take them in turn from one random order of all after another,
-   so that each is seen equally often. Where an order ends within a step, the next one may repeat an image. */
+/* index (n) receives the numbers of the labelled images of a step. All `count` of them are put into a random order,
+   from which the steps take n at a time; at its end another order begins, so that each image is seen equally often. A
+   step in which one order ends and the next begins may have an image twice. */
 SSLH_I_FN void sslh_i_fixmatch_labelled(sslh_ctx *c, int64_t step, int64_t count, int32_t *index, int n) {
     int32_t *order = (int32_t *)sslh_i_scratch(c, (size_t)count * sizeof *order);
     int64_t now = -1, at;
@@ -17412,7 +17539,8 @@ SSLH_I_FN void sslh_i_fixmatch_labelled(sslh_ctx *c, int64_t step, int64_t count
     sslh_i_scratch_end(c, order);
 }
 
-/* "labelled" (M,H,W,C) and "labels" (M); "weak" and "strong" (N,H,W,C) of the unlabelled images, unless w is 0. */
+/* "labelled" (M,H,W,C), the weak views of the labelled images, and "labels" (M); unless w is 0, "weak" and "strong"
+   (N,H,W,C), views of the unlabelled images. */
 SSLH_I_FN void sslh_i_fixmatch_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
     sslh_ctx *c = m->ctx;
     const sslh_i_fixmatch *s = (const sslh_i_fixmatch *)m->self;
@@ -17431,7 +17559,7 @@ SSLH_I_FN void sslh_i_fixmatch_views(sslh_method *m, const sslh_batch *batch, ss
     b.step = batch->step;
     b.seed = batch->seed;
     b.index = index;
-    sslh_view_add(out, "labelled", sslh_views(c, b, s->weak, 2));
+    sslh_view_add(out, "labelled", sslh_views(c, b, s->weak, 2)); /* view 2, because 0 and 1 are drawn below */
     sslh_view_add(out, "labels", sslh_from_ints(c, sslh_dim1(n), labels));
     sslh_i_scratch_end(c, index);
     if (s->d.weight == 0) return;
@@ -17439,7 +17567,8 @@ SSLH_I_FN void sslh_i_fixmatch_views(sslh_method *m, const sslh_batch *batch, ss
     sslh_view_add(out, "strong", sslh_views(c, *batch, s->strong, 1));
 }
 
-/* (3): the guesses for logits (N,K), (N) I32, -1 where the classifier is not sure; *kept is the share of the others. */
+/* (3) and the condition of (4): logits (N,K) -> guesses y' (N) I32, -1 where max q is below the threshold; *kept
+   receives the share of the guesses that are not -1. */
 SSLH_I_FN sslh_tensor *sslh_i_fixmatch_guess(sslh_ctx *c, sslh_tensor *logits, float threshold, float *kept) {
     sslh_tensor *sure, *guess;
     int i, n = 0;
@@ -17879,8 +18008,8 @@ SSLH_I_FN float sslh_i_method_step(sslh_method *m, sslh_optimizer *o, const sslh
     c->dealt = 0;
     if (!SSLH_I_BAD(c)) sslh_i_close_step(c);
     else sslh_i_forget_grads(m->net); /* a NaN that is added to would make every later step fail */
-    c->apart = c->apart || SSLH_I_BAD(c);
     if (update && m->after && !SSLH_I_BAD(c)) m->after(m);
+    c->apart = c->apart || SSLH_I_BAD(c);
     return total;
 }
 
@@ -18116,21 +18245,30 @@ SSLH_I_FN uint32_t sslh_i_train_crc(const sslh_i_train_run *r, const sslh_data *
 /* With several ranks: none has failed so far, and all begin alike. */
 SSLH_I_FN void sslh_i_train_join(sslh_i_train_run *r, const sslh_data *data) {
     sslh_ctx *c = r->m->ctx;
-    uint32_t settings;
+    uint32_t settings, weights;
     if (sslh_i_rank_count(c) == 1) return;
-    settings = sslh_i_train_crc(r, data); /* may fail, so it comes before the question */
+    settings = sslh_i_train_crc(r, data); /* both may fail of memory, so they come before the question */
+    weights = SSLH_I_BAD(c) ? 0 : sslh_i_net_crc(r->m->net) + (uint32_t)r->step;
     r->asks = r->d.callback != NULL;
     if (!sslh_i_rank_agree(c, "sslh_train", &r->asks)) return;
     if (!sslh_i_rank_equal(c, settings) && !SSLH_I_BAD(c))
         sslh_fail(c, SSLH_E_USAGE, "sslh_train: the %d ranks have different settings or data: give all of them the "
                   "same .seed, samples, method, epochs and .checkpoint (which rank 0 writes), and make the same calls "
                   "in all", sslh_i_rank_count(c));
-    if (!sslh_i_rank_equal(c, sslh_i_net_crc(r->m->net) + (uint32_t)r->step) && !SSLH_I_BAD(c))
+    if (!sslh_i_rank_equal(c, weights) && !SSLH_I_BAD(c))
         sslh_fail(c, SSLH_E_USAGE, "sslh_train: the %d ranks begin with different weights or steps: give all of them "
                   "the same .seed, make the same nets in the same order, and resume from the same file",
                   sslh_i_rank_count(c));
 }
 
+/* An error in the next step, or in what makes its batch: says in which. */
+SSLH_I_FN void sslh_i_train_where(const sslh_i_train_run *r) {
+    char where[160];
+    const int memory = sslh_error_code(r->m->ctx) == SSLH_E_MEMORY;
+    snprintf(where, sizeof where, "sslh_train: %.40s, step %ld%s", r->m->name, (long)r->step + 1,
+             memory ? " (a smaller .batch, smaller images or a narrower encoder take less memory)" : "");
+    sslh_i_prefix_error(r->m->ctx, where);
+}
 /* One batch: learning rate, step, meters. 0 after an error. */
 SSLH_I_FN int sslh_i_train_batch(sslh_i_train_run *r, const sslh_batch *batch) {
     sslh_ctx *c = r->m->ctx;
@@ -18147,14 +18285,7 @@ SSLH_I_FN int sslh_i_train_batch(sslh_i_train_run *r, const sslh_batch *batch) {
     c->run_step = r->step + 1; /* as progress and callback count */
     SSLH_I_FP(t->loss = sslh_i_method_step(r->m, r->o, batch, t->lr, update));
     c->run_step = 0;
-    if (SSLH_I_BAD(c)) {
-        char where[160];
-        int memory = sslh_error_code(c) == SSLH_E_MEMORY;
-        snprintf(where, sizeof where, "sslh_train: %.40s, step %ld%s", r->m->name, (long)r->step + 1,
-                 memory ? " (a smaller .batch, smaller images or a narrower encoder take less memory)" : "");
-        sslh_i_prefix_error(c, where);
-        return 0;
-    }
+    if (SSLH_I_BAD(c)) return 0;
     r->step++;
     r->images += (double)batch->count * sslh_i_rank_count(c); /* samples, however many views each has */
     meter->loss += (double)t->loss;
@@ -18195,11 +18326,13 @@ SSLH_I_FN int sslh_i_train_epoch_end(sslh_i_train_run *r) {
     return sslh_i_train_callback(&r->d, &r->t);
 }
 
-/* What follows a batch: callback, progress line, the end of an epoch, checkpoint. Returns 1 to stop. */
+/* What follows a batch: callback, progress line, the end of an epoch, checkpoint. Returns 1 to stop. With several ranks
+   what may fail in one of them is followed by a question to all, or else by silence (apart). */
 SSLH_I_FN int sslh_i_train_after(sslh_i_train_run *r) {
+    sslh_ctx *c = r->m->ctx;
     const int64_t every = r->d.checkpoint_steps ? r->d.checkpoint_steps : r->saved.per_epoch * r->d.checkpoint_every;
     const int last = r->step == r->t.steps;
-    int stop = sslh_i_train_callback(&r->d, &r->t), none = 0;
+    int stop = sslh_i_train_callback(&r->d, &r->t), none = 0, asked = r->asks;
 #if SSLH_WITH_STDIO
     if (r->terminal && r->t.seconds - r->shown > 0.1) {
         r->shown = r->t.seconds;
@@ -18208,13 +18341,15 @@ SSLH_I_FN int sslh_i_train_after(sslh_i_train_run *r) {
 #endif
     if (r->step % r->saved.per_epoch == 0 || last) stop |= sslh_i_train_epoch_end(r);
     /* A callback may stop one rank by its clock: then all stop. */
-    if (r->asks) sslh_i_rank_agree(r->m->ctx, "sslh_train", &stop);
-    if (r->d.checkpoint && !SSLH_I_BAD(r->m->ctx) && (stop || last || r->step % every == 0)) {
-        if (r->m->ctx->desc.comm.rank == 0) /* all have the same values */
+    if (r->asks && !sslh_i_rank_agree(c, "sslh_train", &stop)) return 1;
+    if (r->d.checkpoint && (stop || last || r->step % every == 0)) {
+        if (c->desc.comm.rank == 0 && !SSLH_I_BAD(c)) /* all have the same values */
             sslh_i_checkpoint_save(r->m, r->o, r->step, r->d.checkpoint, &r->saved);
-        sslh_i_rank_agree(r->m->ctx, "sslh_train", &none);
+        sslh_i_rank_agree(c, "sslh_train", &none);
+        asked = 1;
     }
-    return stop;
+    c->apart = c->apart || (SSLH_I_BAD(c) && !asked);
+    return stop || SSLH_I_BAD(c);
 }
 
 /* Resolves the settings and prepares the method; makes loader and optimiser; resumes. For every batch: learning
@@ -18242,8 +18377,13 @@ SSLH_DEF float sslh_train(sslh_ctx *c, sslh_method m, sslh_data data, sslh_train
         return 0.0f;
     }
     sslh_train_mode(m.net, 1); /* heads and teachers too */
-    while (r.step < r.t.steps && sslh_next_batch(r.loader, &batch))
-        if (!sslh_i_train_batch(&r, &batch) || sslh_i_train_after(&r)) break;
+    while (r.step < r.t.steps) {
+        if (!sslh_next_batch(r.loader, &batch) || !sslh_i_train_batch(&r, &batch)) {
+            if (SSLH_I_BAD(c)) c->apart = 1, sslh_i_train_where(&r); /* the other ranks are in their step */
+            break;
+        }
+        if (sslh_i_train_after(&r)) break;
+    }
     if (r.first == r.t.steps && r.saved.meter.steps) { /* the run had already ended, within an epoch */
         r.result = (float)(r.saved.meter.loss / (double)r.saved.meter.steps);
         if (d.losses) d.losses[r.saved.epochs] = r.result;
@@ -20293,39 +20433,45 @@ SSLH_DEF sslh_ranking sslh_rank_items(sslh_recommender r, const sslh_items *set,
 /*  >>classifiers   forest, linear SVM, logistic regression, k-means                                                  */
 /* ================================================================================================================== */
 
-/* What is commonly put behind an encoder that is not trained further. N rows x (N,D), K classes.
+/* What is commonly put behind an encoder that is not trained further: features x (N,D), x_n is row n of them, y_n its
+   class, one of K. The declarations call N n.
 
-   Random forest (Breiman, Machine Learning 2001). Every tree sees N samples drawn with replacement. A node with n of
-   them, n_k of class k, is split at that feature and threshold, among m features drawn for it, for which
+   Random forest (Breiman, Machine Learning 2001). Every tree sees N samples drawn with replacement. A node that holds M
+   of them is split at that feature and threshold, among .features features drawn for it, for which
 
-     S = sum l_k^2 / l + sum r_k^2 / r      l, r: samples to the left and right of it                            (1)
+     S = (sum over k of l_k^2) / l  +  (sum over k of r_k^2) / r                                                 (1)
 
-   is largest: n - S is the sum of the Gini impurities of the two sides, each times its samples. Splitting goes on until
-   a node holds one class. The shares of classes in the leaves that a row reaches are averaged over the trees. The
-   out-of-bag accuracy uses for each sample only the trees that did not draw it, and needs no test set.
+   is largest. l samples go to the left side, l_k of them of class k, r and r_k to the right side. The Gini impurity of
+   the left side is 1 - sum over k of (l_k / l)^2, so M - S is the sum of the impurities of both sides, each multiplied
+   by its number of samples. Splitting goes on until a node holds one class. The shares of classes in the leaves that a
+   row reaches are averaged over the trees. The out-of-bag accuracy uses for each sample only the trees that did not
+   draw it, and needs no test set.
 
-   Linear SVM, one against the rest, with s_k = 1 for the own class and -1 for others:
+   Linear SVM, one class against the rest, with s_nk = 1 if y_n = k and -1 otherwise, w_k row k of the weights W:
 
-     f(W) = |W|^2 / 2 + C sum over n and k of max(0, 1 - s_nk w_k x_n)^2                                         (2)
+     f(W) = |W|^2 / 2 + C sum over n and k of max(0, 1 - s_nk w_k x_n)^2         C: .cost                        (2)
 
-   Logistic regression, p = softmax(W x + b):
+   Logistic regression, p_n = softmax(W x_n + b):
 
-     f(W, b) = mean over n of -log p_n,y + l2 / 2 |W|^2                                                          (3)
+     f(W, b) = mean over n of -log p_n[y_n]  +  l2 |W|^2 / 2                     l2: .l2                         (3)
 
-   In (2) each w_k includes the bias, the weight of a last column of x that is always 1, and so the penalty includes it
-   too; in (3) b is free. Both are convex and are solved by Newton's method: conjugate gradients find a direction d with
-   H d = -g, for which they need H only in products with a vector, X' A X d plus the penalty times d (A: the curvature
-   by the scores of each row); then a step length along d is chosen. The classes of an SVM do not depend on one another,
-   so each has directions and lengths of its own, although one matrix product serves all. Along a line (2) consists of
-   pieces of parabolas; its minimum there is computed exactly, with which a few steps are enough (Keerthi & DeCoste,
-   JMLR 2005). For (3) the length is halved until f has fallen enough.
+   |W|^2 is the sum of the squares of all weights. In (2) each w_k includes the bias, the weight of a last column of x
+   that is always 1, and so the penalty |W|^2 includes it too; in (3) the bias b has no penalty. Both functions are
+   convex and are minimised by Newton's method. With g the gradient and H the matrix of the second derivatives of f,
+   conjugate gradients find a direction d for which H d = -g; they need H only in products with a vector, which are
+   X' A X d plus the penalty's factor (1 or l2) times d. X are the rows with their column of 1, ' transposes, and A
+   holds the second derivatives of the loss of each row by its K scores. Then a step length along d is chosen. The
+   classes of an SVM do not depend on one another, so each has directions and lengths of its own, although one matrix
+   product serves all. Along a line (2) consists of pieces of parabolas and its derivative only rises; bisection finds
+   where it is 0, and with this exact minimum a few steps are enough (Keerthi & DeCoste, JMLR 2005). For (3) the length
+   is halved until f has fallen enough.
 
    k-means minimises the sum of squared distances to the nearest of K centres by alternating two steps: each row is
    given to its nearest centre, and each centre becomes the mean of its rows.
 
-   Traps. Where features have few values, many splits have the same S; the one that was tried first is used. An SVM's C
-   depends on the scale of the features, which are therefore standardised unless you say otherwise. k-means prefers
-   round clusters of similar size; where cosines are what matters, give it unit rows (sslh_l2_normalize). */
+   Traps. Where features have few values, many splits have the same S; the one that was tried first is used. The best C
+   of an SVM depends on the scale of the features, which are therefore standardised unless .no_standardise is 1. k-means
+   prefers round clusters of similar size; where cosines are what matters, give it unit rows (sslh_l2_normalize). */
 
 #if SSLH_WITH_CLASSIFIERS
 
@@ -20367,13 +20513,14 @@ SSLH_DEF sslh_classifier_info sslh_classifier_query(const sslh_classifier *k) {
     return k ? k->info : none;
 }
 
-/* Rows of a task where a row is little work. */
+/* How many rows one task takes where a row is little work. */
 #define SSLH_I_ROWS 64
 SSLH_I_FN int sslh_i_row_tasks(size_t rows) { return (int)((rows + SSLH_I_ROWS - 1) / SSLH_I_ROWS); }
 
 /* --- Newton's method for (2) and (3) ------------------------------------------------------------------------------ */
 
-/* Weights are one flat array (K,D), D counting a last column of x that is always 1: the bias. */
+/* Weights are one flat array (K,D). Here D counts the last column of x too, which is always 1 and whose weight is the
+   bias; so it is one more than the D of the features. */
 typedef struct sslh_i_newton {
     sslh_ctx *c;
     int logistic;
@@ -20384,7 +20531,7 @@ typedef struct sslh_i_newton {
     sslh_real *slope;     /* (N,K) of the loss by the scores */
     sslh_real *curvature; /* (N,K) SVM: second derivative; logistic: p */
     sslh_real *line;      /* (N,K) scores of a direction */
-    double *part;         /* the loss of each task */
+    double *part;         /* (tasks) the loss of the rows of each task */
     double *residual, *limit, *length; /* (groups) |residual|^2, its value at which to stop, length of the step */
     size_t groups;        /* of weights that do not depend on one another: K; logistic: 1 */
     const sslh_real *w, *step; /* (K,D) where the line begins, and its direction */
@@ -20430,8 +20577,8 @@ SSLH_I_FN void sslh_i_newton_rows(void *arg, int task, int worker) {
     s->part[task] = total * s->cost;
 }
 
-/* line becomes A line, the middle of X' A X d. For logistic regression A is the Jacobian of softmax, diag(p) - p p',
-   times cost. */
+/* line (N,K), which holds X d, becomes A X d, row by row. For an SVM A is diagonal: 2 C where the margin is violated,
+   else 0. For logistic regression A is the Jacobian of softmax, diag(p) - p p', times cost = 1 / N. */
 SSLH_I_FN void sslh_i_newton_curvature(void *arg, int task, int worker) {
     const sslh_i_newton *s = (const sslh_i_newton *)arg;
     const sslh_real cost = (sslh_real)s->cost;
@@ -20462,7 +20609,7 @@ SSLH_I_FN void sslh_i_newton_ridge(const sslh_i_newton *s, const sslh_real *w, s
         }
 }
 
-/* Returns f(w), and sets slope and curvature for the gradient and the Hessian at w. */
+/* Returns f(w), (2) or (3), and sets slope and curvature, from which the gradient and H at w follow. */
 SSLH_I_FN double sslh_i_newton_value(sslh_i_newton *s, const sslh_real *w) {
     const int tasks = sslh_i_row_tasks(s->N);
     double f = 0, squares = 0;
@@ -20480,7 +20627,7 @@ SSLH_I_FN void sslh_i_newton_gradient(sslh_i_newton *s, const sslh_real *w, sslh
     sslh_i_product(s->c, 1, 0, s->K, s->D, s->N, s->slope, s->K, s->x, s->D, g, s->D, 0);
     sslh_i_newton_ridge(s, w, g);
 }
-/* out = H d there. */
+/* out (K,D) = H d at that w. */
 SSLH_I_FN void sslh_i_newton_hessian_times(sslh_i_newton *s, const sslh_real *d, sslh_real *out) {
     sslh_i_product(s->c, 0, 1, s->N, s->K, s->D, s->x, s->D, d, s->D, s->line, s->K, 0);
     sslh_i_parallel(s->c, sslh_i_row_tasks(s->N), sslh_i_newton_curvature, s);
@@ -20494,9 +20641,9 @@ SSLH_I_FN void sslh_i_add_scaled(sslh_real *y, const sslh_real *x, double a, siz
     for (i = 0; i < n; i++) y[i] = (sslh_real)((double)y[i] + a * (double)x[i]);
 }
 
-/* Conjugate gradients on H step = -g, for each group until its residual r = -g - H step is at most accuracy |g|. v has
-   room for r, direction d and H d (3,n). Returns by how much f would fall over the whole step if it were quadratic,
-   (step . r - g . step) / 2. */
+/* Conjugate gradients on H step = -g, for each group until its residual r = -g - H step has at most the length accuracy
+   times |g|. v has room for r, a direction d and H d, (3,n) where n = K D. Returns by how much f would fall over the
+   whole step if it were quadratic, (step . r - g . step) / 2. */
 SSLH_I_FN double sslh_i_newton_step(sslh_i_newton *s, const sslh_real *g, double accuracy, sslh_real *step,
                                     sslh_real *v) {
     const size_t n = s->K * s->D, m = n / s->groups;
@@ -20531,7 +20678,8 @@ SSLH_I_FN double sslh_i_newton_step(sslh_i_newton *s, const sslh_real *g, double
     return 0.5 * (sslh_i_dot(step, residual, n) - sslh_i_dot(g, step, n));
 }
 
-/* The derivative of (2) for class k by a, at w + a step, from the scores of both; ws = w . step, ss = step . step. */
+/* The derivative by a of the part of (2) that belongs to class k, at w + a step, from the scores of both (z and line);
+   ws = w . step, ss = step . step. */
 SSLH_I_FN double sslh_i_line_slope(const sslh_i_newton *s, size_t k, double a, double ws, double ss) {
     double sum = 0;
     size_t n;
@@ -20542,7 +20690,7 @@ SSLH_I_FN double sslh_i_line_slope(const sslh_i_newton *s, size_t k, double a, d
     }
     return 2 * s->cost * sum + s->ridge * (ws + a * ss);
 }
-/* The length at which that is 0: it rises with a, so bisection finds it. */
+/* The step length a at which that derivative is 0, for class number task: it rises with a, so bisection finds it. */
 SSLH_I_FN void sslh_i_line_task(void *arg, int task, int worker) {
     const sslh_i_newton *s = (const sslh_i_newton *)arg;
     const size_t k = (size_t)task;
@@ -20564,8 +20712,8 @@ SSLH_I_FN void sslh_i_line_task(void *arg, int task, int worker) {
     s->length[k] = 0.5 * (low + high);
 }
 
-/* Moves w along step and returns f there, with slope and curvature set; w stays where it is when no length lowers f.
-   next has room for (n). */
+/* Moves w (K,D) along step and returns f there, with slope and curvature set; w stays where it is when no length lowers
+   f. f is its value at w, predicted the fall that sslh_i_newton_step expects. next has room for (K,D). */
 SSLH_I_FN double sslh_i_newton_line_search(sslh_i_newton *s, sslh_real *w, const sslh_real *step, sslh_real *next,
                                            double f, double predicted) {
     const size_t n = s->K * s->D;
@@ -20592,7 +20740,7 @@ SSLH_I_FN double sslh_i_newton_line_search(sslh_i_newton *s, sslh_real *w, const
 }
 
 /* From w = 0 to the minimum. It ends when |g| is at most tolerance times |g| at 0, or when the expected fall of f is
-   below its rounding error. v has room for (6,n). The linear systems are solved only roughly at first, and more exactly
+   below its rounding error. v has room for (6,n), n = K D. H d = -g is solved only roughly at first, and more exactly
    near the minimum. */
 SSLH_I_FN void sslh_i_newton_run(sslh_i_newton *s, sslh_real *w, sslh_real *v, double tolerance, int iterations,
                                  sslh_classifier_info *info) {
@@ -20797,10 +20945,11 @@ SSLH_I_FN uint64_t *sslh_i_sort_keys(uint64_t *key, uint64_t *spare, size_t n) {
 /* The best split of a node so far. */
 typedef struct sslh_i_split { float score, threshold; int32_t feature; double gain; } sslh_i_split;
 
-/* Tries all thresholds of a feature on the samples of a node, which has classes (K) of each class, all in all; returns
-   0 when all samples have the same value. A sample of class k that was drawn w times and moves from right to left
-   changes the sums of squares in (1), ll and rr, by w (2 l_k + w) and w (w - 2 r_k): integers, so that no rounding
-   errors add up. The score is rounded to float, so that splits which are mirror images of one another are equal. */
+/* Tries all thresholds of a feature on the samples of a node, of which classes (K) says how many each class has, and
+   all how many there are; returns 0 when all samples have the same value. A sample of class k that was drawn w times
+   and moves from right to left changes ll, the sum of l_k^2 in (1), by w (2 l_k + w), and rr, the sum of r_k^2, by
+   w (w - 2 r_k). Both are integers, so that no rounding errors add up. The score S is rounded to float, so that splits
+   which are mirror images of one another are equal. */
 SSLH_I_FN int sslh_i_try_feature(const sslh_i_forest_job *j, sslh_i_growing *t, int node, int32_t feature,
                                  const int32_t *classes, int64_t all, sslh_i_split *best) {
     const float *x = j->x + (size_t)feature * j->N;
@@ -21743,8 +21892,13 @@ SSLH_I_FN double sslh_i_entropy(const int64_t *count, int k, int64_t n) {
 }
 
 /* table (size,size): how many of the n rows have cluster i and label j; a and b (size): its sums along rows and
-   columns. With C2(m) = m (m - 1) / 2, ari = (sum C2(table) - e) / ((sum C2(a) + sum C2(b)) / 2 - e), e = sum C2(a) sum
-   C2(b) / C2(n); nmi = 2 I / (H(a) + H(b)). */
+   columns. C2(m) = m (m - 1) / 2 is the number of pairs among m rows, e the number of pairs that chance would put
+   together in both:
+
+     ari = (sum C2(table) - e) / ((sum C2(a) + sum C2(b)) / 2 - e),    e = sum C2(a) sum C2(b) / C2(n)
+     nmi = 2 I / (H(a) + H(b)),    I = sum of t / n log(t n / (a_i b_j)) over the entries t of table above 0
+
+   where H is the entropy and I the mutual information. */
 SSLH_I_FN sslh_agreement sslh_i_agreement(const int64_t *table, const int64_t *a, const int64_t *b, int size, int64_t n,
                                           sslh_i_matching *p) {
     sslh_agreement out;
@@ -21887,7 +22041,8 @@ SSLH_DEF sslh_class_measures sslh_confusion_measures(const sslh_tensor *confusio
     return out;
 }
 
-/* Bin b holds confidences above b / bins, up to (b + 1) / bins. */
+/* Bin b holds the rows whose confidence, the largest probability, is above b / bins and at most (b + 1) / bins. The
+   result is the sum over bins of |mean confidence - accuracy| times the share of the rows that are in the bin. */
 SSLH_DEF float sslh_calibration_error(sslh_ctx *c, const sslh_tensor *probabilities, const int32_t *labels, int bins,
                                       float *confidence, float *accuracy, int32_t *rows) {
     const sslh_tensor *p = probabilities;
@@ -21947,37 +22102,50 @@ SSLH_DEF float sslh_calibration_error(sslh_ctx *c, const sslh_tensor *probabilit
    A pretrained encoder knows what is in an image, but its last map is coarse. The decoder goes back to the size of the
    image in steps; each step reads the encoder's map of the same size as well, where edges are still sharp.
 
-       m_0, m_1 .. m_L   the encoder's maps, one for each size, m_0 the coarsest; m_L is the image itself when no map
-                         has its size
-       d_0 = m_0,   d_i = g_i([m_i, u(d_i-1)])   u: bilinear resizing to the size of m_i                      (1)
-       g = relu(bn(conv3( relu(bn(conv3( . )))))),   logits = conv1(d_L)                                      (2)
-       p = softmax(logits),   L = mean of -w_y log p_y / mean of w_y  +  l D      y: the class of a pixel     (3)
-       D = 1 - mean over k of (2 sum p_k t_k + 1) / (sum p_k + sum t_k + 1)       t_k = [y = k]               (4)
+       m_0, m_1 .. m_n   the encoder's maps (N,h,w,channels), one of each size, m_0 the coarsest; m_n is the image
+                         itself when no map has its size
+       d_0 = m_0,   d_i = g_i([m_i, u(d_i-1)])   u resizes bilinearly to the size of m_i, [,] joins channels  (1)
+       g_i = relu(bn(conv3( relu(bn(conv3( . )))))),   logits = conv1(d_n)  (N,H,W,K)                         (2)
 
-   The paper's net has an encoder of its own, convolutions without padding, so that its maps are cut before they are put
-   side by side, and no batch norm. Resizing to the size of m_i in (1) makes any size of image possible, because it does
-   not matter how the encoder rounded odd sides. Elastic deformations (Simard, Steinkraus, Platt: "Best practices for
-   convolutional neural networks applied to visual document analysis", ICDAR 2003) bend image and map alike:
+   where conv3 and conv1 are convolutions of 3 x 3 and 1 x 1 pixels that keep the size, and bn is batch norm; each g_i
+   has parameters of its own. The paper's net has an encoder of its own, no batch norm, and convolutions without
+   padding, so that its maps are cut before they are joined. Resizing to the size of m_i in (1) makes any size of image
+   possible, because it does not matter how the encoder rounded odd sides.
+   With p = softmax(logits), y the class of a pixel and c_k the weight of class k (.weights, 1 by default), the loss is
+   cross-entropy and, with the factor .dice, the Dice loss. All sums are over the pixels of known class in the step:
 
-       image'(x) = image(x + a (G * r)_x / e)     r uniform in [-1,1], G Gaussian, e the deviation of G * r   (5)
+       loss = (sum of -c_y log p_y) / (sum of c_y)  +  .dice Dice                                             (3)
+       Dice = 1 - mean over k of (2 sum p_k t_k + 1) / (sum p_k + sum t_k + 1)     t_k = 1 if y = k, else 0   (4)
 
-   so that a is the deviation of the displacement; Simard's alpha is a / e. Of the image values are interpolated, of the
-   map the nearest pixel is taken, because the mean of two classes is no class.
-   A large image is cut into overlapping tiles, whose probabilities are averaged with the weights w(y) w(x),
+   The ones in (4) bring the fraction of a class that is neither there nor predicted near 1; it would be 0 without them.
+   Elastic deformations (Simard, Steinkraus, Platt: "Best practices for convolutional neural networks applied to visual
+   document analysis", ICDAR 2003) bend image and map alike. The tile reads its pixel q at another place of the image,
 
-       w(i) = min(i + 1, s - i, o + 1) / (o + 1),   s side of a tile, o overlap                               (6)
+       tile(q) = image(q + a (G * r)(q) / e)                                                                  (5)
+
+   where r is noise, two numbers for each pixel, one for each axis, uniform in [-1,1]; G * r is this noise smoothed by a
+   Gaussian of deviation .elastic_width; and e is the standard deviation of G * r. So a (.elastic) is the standard
+   deviation of the displacement in pixels; the factor that Simard calls alpha is a / e. Values of the image are
+   interpolated bilinearly; of the map the nearest pixel is taken, because the mean of two classes is no class.
+   A large image is cut into overlapping tiles. Where they overlap, their probabilities are averaged; the pixel in row i
+   and column j of a tile has the weight b(i) b(j),
+
+       b(i) = min(i + 1, s - i, o + 1) / (o + 1)     s the side of a tile, o the overlap                      (6)
 
    because pixels at the edge of a tile lack a part of their surroundings.
-   Traps: accuracy is high where one class covers the image; neighbouring slices of a volume resemble each other, so a
-   random split tests on what was trained on: split by runs, with a gap. A rare class vanishes without (4) or w. Batch
-   norm normalises by the tiles of a step: several small tiles are better than one large. */
+   Traps: accuracy is high where one class covers the image. Neighbouring slices of a volume resemble each other, so
+   that a random split tests on what was trained on: give whole runs of slices to training and to testing, with a gap
+   between them. A rare class vanishes without the Dice loss or a weight c_k above 1. Batch norm normalises by the tiles
+   of a step: several small tiles are better than one large one. */
 
 enum { SSLH_I_UNET_LEVELS = 10 };
-/* A size: the tap of its map ("": the image itself), channels of the map, channels that the decoder makes there. */
+/* One size, number i of (1): the tap under which the encoder offers m_i ("": the image itself), the channels of m_i,
+   and .width, those of d_i. */
 typedef struct sslh_i_unet_level { char tap[32]; int channels, width; } sslh_i_unet_level;
 typedef struct sslh_i_unet { int levels, classes; sslh_i_unet_level level[SSLH_I_UNET_LEVELS]; } sslh_i_unet;
 
-/* Parameters of a step: 6 entries for each convolution, its weight and the 5 of its batch norm. */
+/* x (N,H,W,C) -> logits (N,H,W,K). at is the place in the net's list of parameters and states: each convolution takes
+   6 entries, its weight and the 5 of its batch norm. */
 SSLH_I_FN sslh_tensor *sslh_i_unet_forward(sslh_net *net, sslh_tensor *x, const void *self) {
     const sslh_i_unet *s = (const sslh_i_unet *)self;
     sslh_ctx *c = sslh_net_ctx(net);
@@ -22040,7 +22208,7 @@ SSLH_I_FN int sslh_i_unet_maps(sslh_ctx *c, sslh_net *encoder, sslh_i_unet_level
     return SSLH_I_MIN(n, SSLH_I_UNET_LEVELS - 1);
 }
 
-/* The decoder's steps and the last convolution. */
+/* The parameters of the decoder: those of each g_i, then those of conv1 in (2). */
 SSLH_I_FN void sslh_i_unet_params(sslh_net *net, const sslh_i_unet *s) {
     char name[32];
     int i, k, in = s->level[0].channels;
@@ -22394,7 +22562,8 @@ SSLH_I_FN int sslh_i_map_recipe_resolve(sslh_ctx *c, const char *fn, sslh_map_re
     return !SSLH_I_BAD(c);
 }
 
-/* Allocates the tiles of a job and makes them. place and stream have room for the images of the batch. */
+/* Allocates the tiles of a job, *x (N,h,w,C) and *map (N,h,w), and makes them. j->place and j->stream have one value
+   for each of the images. */
 SSLH_I_FN void sslh_i_tiles_make(sslh_ctx *c, const char *fn, sslh_i_tile_job *j, int images, sslh_tensor **x,
                                  sslh_tensor **map) {
     const int64_t n = (int64_t)images * j->r.tiles;
@@ -22461,7 +22630,8 @@ SSLH_DEF void sslh_map_views(sslh_ctx *c, sslh_batch batch, sslh_map_recipe reci
 
 /* --- the loss ----------------------------------------------------------------------------------------------------- */
 
-/* Pixels to leave out get the class 0 and then the target and the probability 0. */
+/* Pixels to leave out get the class 0 in safe; known (rows,1), which is 0 for them and 1 elsewhere, then sets their t_k
+   and p_k of (4) to 0, so that they add nothing to a sum. */
 SSLH_DEF sslh_tensor *sslh_dice_loss(sslh_ctx *c, sslh_tensor *logits, sslh_tensor *labels, int ignore) {
     const char *const fn = "sslh_dice_loss";
     sslh_tensor *in[2], *known, *safe, *t, *p, *both, *sizes, *ratio;
@@ -22508,7 +22678,9 @@ typedef struct sslh_i_segment {
     float weights[SSLH_MAP_CLASSES];
 } sslh_i_segment;
 
-/* Normalises as the net was, or by the data; the net keeps what its views have. */
+/* Called once, before the first step. Settles by which mean and deviation the views are normalised: those of the
+   caller's recipe; without them those that the net was trained with; without these those of the data. The net's
+   preprocessing takes the same values, so that sslh_segment_image normalises as training did. */
 SSLH_I_FN void sslh_i_segment_prepare(sslh_method *m, sslh_data data) {
     sslh_i_segment *s = (sslh_i_segment *)m->self;
     sslh_map_recipe *r = &s->views;
@@ -22531,7 +22703,8 @@ SSLH_I_FN void sslh_i_segment_views(sslh_method *m, const sslh_batch *batch, ssl
     sslh_view_add(out, "map", map);
 }
 
-/* For each class the pixels of which it was said and is true, of which it was said, and of which it is true. */
+/* For each class k the number of pixels that were said to be k and are k (both), that were said to be k (said), and
+   that are k (truth). So intersection = both, union = said + truth - both. */
 typedef struct sslh_i_map_counts { int64_t both[SSLH_MAP_CLASSES], said[SSLH_MAP_CLASSES], truth[SSLH_MAP_CLASSES];
     } sslh_i_map_counts;
 SSLH_I_FN sslh_map_score sslh_i_map_score(const sslh_i_map_counts *n, int classes) {
@@ -22650,11 +22823,11 @@ SSLH_DEF sslh_method sslh_segment(sslh_ctx *c, sslh_net *net, sslh_segment_desc 
 
 /* --- whole images ------------------------------------------------------------------------------------------------- */
 
-/* Where tile i of n begins along an axis: evenly spread, the last one at the end. */
+/* Where tile i of n tiles of a size begins along an axis of a length: evenly spread, the last one at the end. */
 SSLH_I_FN int sslh_i_tile_at(int i, int n, int length, int size) {
     return n < 2 ? 0 : (int)(((int64_t)i * (length - size) + (n - 1) / 2) / (n - 1));
 }
-/* w(i) of (6). */
+/* b(i) of (6). */
 SSLH_I_FN double sslh_i_tile_weight(int i, int size, int overlap) {
     return (double)SSLH_I_MIN(SSLH_I_MIN(i, size - 1 - i) + 1, overlap + 1) / (double)(overlap + 1);
 }
@@ -22663,7 +22836,8 @@ SSLH_I_FN int sslh_i_tiles_along(int length, int size, int overlap) {
     return length <= size ? 1 : (length - overlap + size - overlap - 1) / (size - overlap);
 }
 
-/* Adds the weighted probabilities of tile (h,w,K) at (top,left) to sum (H,W,K) and the weights to total (H,W). */
+/* Adds the probabilities p of a tile (h,w,K), weighted by (6), to sum (H,W,K) and the weights to total (H,W); sum and
+   total point to the place of the tile's first pixel. */
 SSLH_I_FN void sslh_i_tile_blend(const sslh_real *p, int h, int w, int K, int overlap, double *sum, double *total,
                                  int W) {
     int i, j, k;
@@ -22676,7 +22850,8 @@ SSLH_I_FN void sslh_i_tile_blend(const sslh_real *p, int h, int w, int K, int ov
         }
 }
 
-/* Cuts image x (1,H,W,C), runs the net on d->batch tiles at a time and adds up what it says. */
+/* Cuts image x (1,H,W,C), runs the net on d->batch tiles at a time, and adds up the weighted probabilities in sum
+   (H,W,K) and their weights in total (H,W). */
 SSLH_I_FN void sslh_i_segment_tiles(sslh_ctx *c, sslh_net *net, sslh_tensor *x, const sslh_tiles_desc *d, int K,
                                     double *sum, double *total) {
     const int H = x->shape[1], W = x->shape[2], h = SSLH_I_MIN(d->size, H), w = SSLH_I_MIN(d->size, W);
@@ -22865,39 +23040,47 @@ SSLH_DEF void sslh_picture_overlay(sslh_ctx *c, const char *path, sslh_data data
 /* ================================================================================================================== */
 
 #if SSLH_WITH_INSIDE
-/* What a net looks at. s(x) is the score that is asked about.
+/* What a net looks at. s(x) is the score that is asked about, one number for each sample x, which has the values x_i:
+   the score of the target class, or by default the largest score. The papers are named at the declarations
+   (>>api-inside).
 
-   Gradients. For a linear net ds/dx is all there is to say; for others it says what an infinitely small change does,
-   and is noisy. SmoothGrad averages over neighbours of x:
+   Gradients. For a linear net ds/dx, the saliency, is all there is to say; for others it says what an infinitely small
+   change does, and is noisy. SmoothGrad averages it over neighbours of x:
 
-       S(x) = mean over j of ds/dx (x + e_j),   e_j normal noise                                               (1)
+       smooth_i = mean over j = 1 .. m of ds/dx_i at x + e_j,   e_j normal noise                                (1)
 
-   Integrated gradients follow the straight path from a baseline b, so that saturation hides nothing, and are complete:
+   Where a score has saturated, its gradient is small although the score depends on the pixel. Integrated gradients
+   therefore follow the straight path from a baseline b (zeros, unless the caller gives another) to x:
 
-       I_i = (x_i - b_i) int_0^1 ds/dx_i (b + a (x - b)) da,    sum over i of I_i = s(x) - s(b)                 (2)
+       path_i = (x_i - b_i) int_0^1 ds/dx_i at b + t (x - b) dt                                                 (2)
 
-   The integral is the mean over the midpoints of m intervals, whose error falls with 1 / m^2 where s is smooth.
+   They are complete, which means that the sum over i of path_i is s(x) - s(b). The integral is computed as the mean
+   over the midpoints of m intervals, t = (j + 1/2) / m, whose error falls with 1 / m^2 where s is smooth.
 
-   Maps. Grad-CAM weighs the channels A_k of a map by how much the score depends on them:
+   Maps. Grad-CAM weighs the channels A_k (h,w) of a map (h,w,C) inside the net by how much the score depends on them:
 
-       a_k = mean over places of ds/dA_k,   G = max(0, sum over k of a_k A_k)                                   (3)
+       a_k = mean over the h w places of ds/dA_k,   G = max(0, sum over k of a_k A_k)  (h,w)                    (3)
 
-   An activation map needs no score: F = sum over k of |A_k|^p. A larger p leaves the strongest places only.
+   An activation map needs no score: it is the sum over k of |A_k|^p, divided by its largest value. A larger power p
+   leaves the strongest places only.
 
-   Attention. The class token's weights in the last block are one picture for each head. Through the blocks information
-   also passes by the residual sums, hence rollout:
+   Attention. In a transformer whose T tokens are a class token and patches, the row of the class token in the attention
+   weights of the last block is one picture for each head. Information also passes through the blocks by their residual
+   sums, which rollout counts as half. With M_l (T,T) the weights of block l averaged over its heads, 1 the identity
+   matrix and L blocks,
 
-       R = prod over blocks of (A + I) / 2,    A the mean over the heads                                        (4)
+       R = (M_L + 1)/2 (M_L-1 + 1)/2 .. (M_1 + 1)/2,   of which the row of the class token is shown             (4)
 
-   Similarity of representations X (n,D) and Y (n,E), columns centred:
+   Similarity of two representations X (n,D) and Y (n,E) of the same n samples, the mean of each column subtracted:
 
-       CKA = |Y'X|^2 / (|X'X| |Y'Y|)           Frobenius norms                                                  (5)
+       CKA = |Y'X|^2 / (|X'X| |Y'Y|)     ' transposes, |.| is the Frobenius norm                                (5)
 
-   Traps. A map can look right and say nothing: compare with that of an untrained net (Adebayo et al. 2018). ds/dx is as
-   large at an edge that the net ignores in the end as the gradients of its layers make it. What lies in a corner of a
-   late map has seen half of the image. */
+   Traps. A map can look right and say nothing: compare it with that of an untrained net (Adebayo et al. 2018). ds/dx
+   is often large at an edge whose removal would change the score little, because the first layers respond to edges. A
+   place in the corner of a late map stands for more than the corner: its value was computed from half of the image. */
 
-/* A net that is looked into: in evaluation mode, without gradients of parameters, in a scope of its own. */
+/* A net that is looked into: in evaluation mode, without gradients of parameters, in a scope of its own. Functions call
+   it k. */
 typedef struct sslh_i_look {
     sslh_ctx *c;
     sslh_net *net;
@@ -22907,7 +23090,8 @@ typedef struct sslh_i_look {
     unsigned groups;     /* of parameters that collect gradients outside */
 } sslh_i_look;
 
-/* The scores (N,K) of x. */
+/* The scores (N,K) of x (N,..); without a classifier these are the features, averaged over the places of a map or the
+   tokens of a sequence. */
 SSLH_I_FN sslh_tensor *sslh_i_look_scores(const sslh_i_look *k, sslh_tensor *x, sslh_forward_desc f) {
     sslh_tensor *y = sslh_i_pool_features(k->c, sslh_forward_ex(k->net, x, f));
     if (!SSLH_I_BAD(k->c) && y->ndim != 2) {
@@ -22949,8 +23133,8 @@ SSLH_I_FN int sslh_i_look_begin(sslh_ctx *c, const char *op, sslh_i_look *k, ssl
     return !SSLH_I_BAD(c);
 }
 
-/* Closes it with a copy of out, which was made inside, as the result outside; names the function in the error of an
-   inner operation. */
+/* Closes the scope. out, which was made in it, would be gone: the result is a copy outside. Puts the name op of the
+   function before the error of an inner operation. */
 SSLH_I_FN sslh_tensor *sslh_i_look_end(sslh_i_look *k, const char *op, const sslh_tensor *out) {
     sslh_ctx *c = k->c;
     const sslh_shape shape = SSLH_I_BAD(c) || !out ? sslh_dim0() : sslh_shape_of(out);
@@ -22969,15 +23153,15 @@ SSLH_I_FN sslh_tensor *sslh_i_look_end(sslh_i_look *k, const char *op, const ssl
     return copy ? copy : sslh_i_dummy(c);
 }
 
-/* The sum over the batch of the targets' scores y (N,K). Samples do not meet in evaluation mode, so that its gradient
-   is that of each sample by itself. */
+/* The sum over the batch of s, the targets' scores among y (N,K). In evaluation mode no sample has an influence on
+   another, so the gradient of this sum by a sample is ds/dx of that sample, and one backward pass serves the batch. */
 SSLH_I_FN sslh_tensor *sslh_i_look_sum(const sslh_i_look *k, sslh_tensor *y) {
     if (SSLH_I_BAD(k->c)) return sslh_i_dummy(k->c);
     y = sslh_mul(k->c, y, sslh_one_hot(k->c, k->target, y->shape[1]));
     return sslh_sum(k->c, y, SSLH_ALL, 0);
 }
 
-/* A copy of x's values that takes a gradient, or NULL. */
+/* A new tensor of x's shape with these values that takes a gradient, or NULL. */
 SSLH_I_FN sslh_tensor *sslh_i_look_leaf(const sslh_i_look *k, const sslh_real *values) {
     sslh_tensor *x = SSLH_I_BAD(k->c) ? NULL : sslh_i_new(k->c, "sslh_saliency", SSLH_F32, sslh_shape_of(k->x));
     if (!x) return NULL;
@@ -23016,7 +23200,8 @@ SSLH_DEF sslh_tensor *sslh_saliency(sslh_ctx *c, sslh_net *net, sslh_tensor *x, 
     return sslh_i_look_end(&k, op, out);
 }
 
-/* Noise of deviation 1 (N,..) becomes x plus noise whose deviation is a share of the range of each sample. */
+/* noise, of x's shape (N,..) and of deviation 1, becomes x + e_j of (1): the deviation of e_j is this share of the
+   range (largest less smallest value) of each sample. */
 SSLH_I_FN void sslh_i_look_noisy(const sslh_tensor *x, float share, sslh_real *noise) {
     const size_t N = (size_t)x->shape[0], each = x->count / N;
     size_t n, i;
@@ -23036,7 +23221,8 @@ SSLH_I_FN void sslh_i_look_noisy(const sslh_tensor *x, float share, sslh_real *n
     }
 }
 
-/* (1). The draws lie outside of the scope, which would give the stream back. */
+/* (1). The stream is taken before the scope is opened: at its end the scope would give it back, and the next call would
+   have the same noise. */
 SSLH_DEF sslh_tensor *sslh_smooth_grad(sslh_ctx *c, sslh_net *net, sslh_tensor *x, sslh_tensor *target,
                                        sslh_inside_desc d) {
     const char *const op = "sslh_smooth_grad";
@@ -23116,7 +23302,8 @@ SSLH_I_FN sslh_tensor *sslh_i_look_map(const sslh_i_look *k, sslh_tensor *x, con
     return y;
 }
 
-/* (3), the gradients of the map (N,h,w,C) taken from its .grad: NULL when the score does not depend on it. */
+/* (3): the map A (N,h,w,C) -> out (N,h,w), which holds zeros. ds/dA is in map->grad, or that is NULL when the score
+   does not depend on the map. */
 SSLH_I_FN void sslh_i_grad_cam(const sslh_tensor *map, sslh_real *out) {
     const size_t N = (size_t)map->shape[0], C = (size_t)map->shape[3], places = map->count / N / C;
     size_t n, i, k;
@@ -23241,8 +23428,8 @@ SSLH_DEF sslh_tensor *sslh_occlusion(sslh_ctx *c, sslh_net *net, sslh_tensor *x,
 
 enum { SSLH_I_BLOCKS = 512 }; /* that a transformer can have */
 
-/* The attention (N,heads,T,T) of each block into a (SSLH_I_BLOCKS); returns how many there are, and the grid of patches
-   behind the class token: the h x w = T - 1 that is most like the image. */
+/* The attention (N,heads,T,T) of each block into a (SSLH_I_BLOCKS); returns how many blocks there are, and the grid of
+   patches behind the class token: of all h, w with h w = T - 1 those whose h / w is nearest to that of the image. */
 SSLH_I_FN int sslh_i_look_attention(const sslh_i_look *k, sslh_tensor **a, int *h, int *w) {
     sslh_ctx *c = k->c;
     sslh_forward_desc f;
@@ -23268,14 +23455,14 @@ SSLH_I_FN int sslh_i_look_attention(const sslh_i_look *k, sslh_tensor **a, int *
     return blocks;
 }
 
-/* (1,1,1,T): the class token's own place. */
+/* The class token's row of the identity matrix in (4): (1,1,1,T), 1 at place 0. */
 SSLH_I_FN sslh_tensor *sslh_i_first_unit(sslh_ctx *c, int T) {
     sslh_tensor *x = sslh_zeros(c, sslh_dim4(1, 1, 1, T));
     if (!SSLH_I_BAD(c)) x->data[0] = 1;
     return x;
 }
 
-/* rollout 0: the class token's attention in the last block; 1: the product over all blocks. */
+/* rollout 0: the class token's attention in the last block, (N,h,w,heads); 1: its row of (4), (N,h,w,1). */
 SSLH_I_FN sslh_tensor *sslh_i_attention_map(sslh_ctx *c, const char *op, sslh_net *net, sslh_tensor *x, int rollout) {
     sslh_tensor **a = SSLH_I_BAD(c) ? NULL : (sslh_tensor **)sslh_i_alloc(c, SSLH_I_BLOCKS * sizeof *a), *out = NULL;
     sslh_i_look k;
@@ -23335,13 +23522,13 @@ SSLH_I_FN sslh_tensor *sslh_i_cka_scaled(sslh_ctx *c, sslh_tensor *x) {
     for (i = 0; i < x->count; i++) x->data[i] = (sslh_real)ldexp((double)x->data[i], -power);
     return x;
 }
-/* Squared Frobenius norm of a'b. */
+/* Squared Frobenius norm of a'b, a (n,D) and b (n,E). */
 SSLH_I_FN double sslh_i_cross_square(sslh_ctx *c, sslh_tensor *a, sslh_tensor *b) {
     sslh_tensor *t = sslh_matmul_ex(c, a, b, 1, 0);
     return SSLH_I_BAD(c) ? 0 : sslh_i_dot(t->data, t->data, t->count);
 }
 
-/* (5) */
+/* (5): xy = |Y'X|^2, and as xx and yy are squares too, the denominator is the root of their product. */
 SSLH_DEF float sslh_cka(sslh_ctx *c, sslh_tensor *a, sslh_tensor *b) {
     const char *const op = "sslh_cka";
     sslh_tensor *in[2];
@@ -23371,7 +23558,8 @@ SSLH_DEF float sslh_cka(sslh_ctx *c, sslh_tensor *a, sslh_tensor *b) {
 
 /* --- pictures ----------------------------------------------------------------------------------------------------- */
 
-/* The value below which 99 of 100 of n values from 0 to most lie, to 1/1024 of most; NaN counts as 0. */
+/* The value below which 99 of 100 lie of the n values v from 0 to most, exact to 1/1024 of most: they are counted in
+   1,024 bins. NaN counts as 0. */
 SSLH_I_FN sslh_real sslh_i_high_value(const sslh_real *v, size_t n, sslh_real most) {
     size_t count[1024], i, above = 0;
     int bin;
@@ -23515,29 +23703,33 @@ SSLH_DEF void sslh_inside_picture(sslh_ctx *c, const char *path, sslh_net *net, 
 /* ================================================================================================================== */
 
 #if SSLH_WITH_ROBUST
-/* Adversarial examples: images next to x at which the loss L of a net is large. With g = dL/dx and projection P onto
-   the ball of radius eps around x, cut to [0,1]:
+/* Adversarial examples: images y next to an image x at which the loss L of a net is large. g(y) = dL/dy is the gradient
+   at y. The ball around x holds all images of which no value differs from that of x by more than eps (or, with .l2,
+   whose difference from x has at most the Euclidean norm eps); P(y) is the image nearest to y in the ball, its values
+   then cut to [0,1]. The steps have the length a (.step), and there are T of them (.steps):
 
-       FGSM       x' = P(x + eps sign g)                             Goodfellow et al. 2015                     (1)
-       PGD        x'_(t+1) = P(x'_t + a sign g(x'_t))                Madry et al. 2018, eq. 2.2                 (2)
-       in L2      g / |g| of each image takes the place of sign g                                               (3)
-       training   min over w of the mean of max over |d| <= eps of L(w, x + d)     the same, eq. 2.1            (4)
+       FGSM       y = P(x + eps sign g(x))                           Goodfellow et al. 2015                     (1)
+       PGD        y_t = P(y_(t-1) + a sign g(y_(t-1))), t = 1 .. T   Madry et al. 2018, eq. 2.2                 (2)
+                  from y_0, a random point of the ball (or x itself with .no_random_start)
+       with .l2   g / |g| of each image takes the place of sign g                                               (3)
+       training   min over w of the mean over x of max over y in the ball of L(w, y)     Madry, eq. 2.1         (4)
 
-   (4) does not say what L is. With cross-entropy it is adversarial training; with NT-Xent of two views, both of which
-   are attacked, adversarial contrastive learning (Jiang et al. 2020, Kim et al. 2020), which needs no labels. Hence one
-   wrapper for any method whose loss is a function of images: it runs (2) on the method's own loss, then lets the method
-   learn from what came out.
+   where w are the parameters of the net; PGD stands in for the maximum. (4) does not say what L is. With cross-entropy
+   it is adversarial training; with NT-Xent of two views, both of which are attacked, it is adversarial contrastive
+   learning (Jiang et al. 2020, Kim et al. 2020), which needs no labels. Hence one wrapper for any method whose loss is
+   a function of images: it runs (2) on the method's own loss, then lets the method learn from the attacked images.
 
-   The attack sees the net in evaluation mode: running statistics do not move with attacked images that are thrown away,
-   and an image is attacked for itself. Parameters collect no gradient meanwhile.
+   The attack sees the net in evaluation mode: attacked images that are thrown away must not move running statistics,
+   and one image of a batch must not change the attack on another. Parameters collect no gradient meanwhile.
 
    Traps. An attack that fails may only have bad gradients (saturated softmax, rounding, randomness): sslh_masking_check
-   looks for the signs. Robustness costs accuracy on images as they are. A radius above some 0.1 turns an image into
-   another. Training with a large eps from the start can stay at guessing. */
+   looks for the signs. Robustness costs accuracy on images as they are. An eps above some 0.1 (without .l2) turns an
+   image into another. Training with a large eps from the start can stay at guessing. */
 
 /* --- the attack --------------------------------------------------------------------------------------------------- */
 
-/* What an attack may do to images (N,H,W,C): pixels in [0,1] are x std + mean, channel by channel. */
+/* What an attack may do to images x (N,H,W,C), which may be normalised: eps is counted in pixels, and the pixels in
+   [0,1] are x std + mean, channel by channel. */
 typedef struct sslh_i_attack {
     sslh_attack_desc d;     /* resolved */
     sslh_real mean[4], std[4];
@@ -23562,7 +23754,8 @@ SSLH_I_FN int sslh_i_attack_resolve(sslh_ctx *c, const char *op, sslh_attack_des
     return 1;
 }
 
-/* Euclidean length of n numbers, g[i] / scale of its channel. */
+/* Euclidean length of n numbers, g[i] / std (divide 1) or g[i] std (divide 0), where std is that of the channel of i.
+   */
 SSLH_I_FN double sslh_i_pixel_length(const sslh_real *g, size_t n, size_t C, const sslh_real *std, int divide) {
     double sum = 0;
     size_t i;
@@ -23574,8 +23767,9 @@ SSLH_I_FN double sslh_i_pixel_length(const sslh_real *g, size_t n, size_t C, con
     return sqrt(sum);
 }
 
-/* y (N,H,W,C) moves by `length` along g = dL/dy, (2) or (3), then back into the ball around x and into [0,1]. g may be
-   a direction in pixels that was drawn (drawn 1), which is not converted. */
+/* y (N,H,W,C) moves by `length` pixels along g = dL/dy as (2) or (3) say, then back into the ball around x and into
+   [0,1]. For normalised images the gradient by pixels is g / std. g may also be a direction in pixels that was drawn
+   (drawn 1) and has to stay as it is. */
 SSLH_I_FN void sslh_i_attack_move(const sslh_i_attack *a, const sslh_tensor *x, sslh_real *y, const sslh_real *g,
                                   double length, int drawn) {
     const size_t N = (size_t)x->shape[0], C = (size_t)x->shape[3], each = x->count / N;
@@ -23611,7 +23805,8 @@ SSLH_I_FN void sslh_i_attack_move(const sslh_i_attack *a, const sslh_tensor *x, 
     }
 }
 
-/* A random point of the ball (PGD's start), or a random direction of length eps (noise): y moves there from x. */
+/* y, which equals x (N,H,W,C), moves to a random point of the ball (the start y_0 of PGD), or by eps in a random
+   direction (SSLH_NOISE). number is that of x among the tensors of an attack, each of which has draws of its own. */
 SSLH_I_FN void sslh_i_attack_draw(sslh_ctx *c, const sslh_i_attack *a, const sslh_tensor *x, sslh_real *y, int number) {
     sslh_real *g = (sslh_real *)sslh_i_scratch(c, x->count * sizeof *g), u;
     const uint64_t stream = a->stream + ((uint64_t)(number + 1) << 40);
@@ -23635,7 +23830,7 @@ SSLH_I_FN void sslh_i_attack_draw(sslh_ctx *c, const sslh_i_attack *a, const ssl
     sslh_i_scratch_end(c, g);
 }
 
-/* Copies of n tensors y that take a gradient, in the scope that is open. 0 after an error. */
+/* Copies of n tensors y into leaf, which take a gradient, in the scope that is open. 0 after an error. */
 SSLH_I_FN int sslh_i_attack_leaves(sslh_ctx *c, sslh_tensor **y, sslh_tensor **leaf, int n) {
     int i;
     for (i = 0; i < n && !SSLH_I_BAD(c); i++) {
@@ -23668,7 +23863,8 @@ SSLH_I_FN void sslh_i_attack_run(sslh_ctx *c, const sslh_i_attack *a, sslh_tenso
     }
 }
 
-/* The sum of the cross-entropies, so that the gradient of an image does not depend on the batch. */
+/* The loss of sslh_attack: the sum of the cross-entropies, not their mean, so that the gradient of an image does not
+   depend on the size of the batch. */
 typedef struct sslh_i_attacked_net { sslh_net *net; sslh_tensor *labels; } sslh_i_attacked_net;
 SSLH_I_FN sslh_tensor *sslh_i_attacked_loss(sslh_ctx *c, sslh_tensor **in, int n, void *user) {
     const sslh_i_attacked_net *k = (const sslh_i_attacked_net *)user;
@@ -23860,7 +24056,8 @@ typedef struct sslh_i_adversarial {
     sslh_adversarial_desc d; /* .attack resolved */
     char name[64];
     int checked;             /* 1: the first step has found nothing wrong with it */
-    unsigned wanted;         /* bit i: view i is attacked. Its loss depends on it, as it does not on a mask */
+    unsigned wanted;         /* bit i: view i is attacked, because the loss has a gradient for it (for a mask it has
+                                none) */
 } sslh_i_adversarial;
 
 /* The method that is wrapped, told what the trainer tells the outer one. */
@@ -23891,7 +24088,8 @@ SSLH_I_FN void sslh_i_adversarial_after(sslh_method *m) {
     inner->after(inner);
 }
 
-/* The inner loss as a function of the views that are attacked, which are put into the places of the others. */
+/* The loss of the inner method as a function of the attacked views alone: these are put into their places in views,
+   whose other members stay as they are. */
 typedef struct sslh_i_attacked_method {
     sslh_method *inner;
     sslh_view_set views;
@@ -23910,8 +24108,8 @@ SSLH_I_FN int sslh_i_view_is_image(const sslh_view_set *v, int i) {
     return v->x[i] && v->x[i]->type == SSLH_F32 && v->x[i]->ndim == 4 && v->x[i]->shape[3] <= 4;
 }
 
-/* In the first step: which views the loss of k depends on, bit i for view i. They must be pixels in [0,1] behind the
-   normalisation of a; augmentation may overshoot a little. */
+/* In the first step: which views the loss of k depends on, bit i for view i. Once the normalisation (mean and std of a)
+   is undone they must be pixels in [0,1]; augmentation may overshoot a little. */
 SSLH_I_FN unsigned sslh_i_attack_wanted(sslh_ctx *c, const char *name, const sslh_i_attack *a,
                                         sslh_i_attacked_method *k) {
     const sslh_view_set v = k->views;
@@ -23941,7 +24139,7 @@ SSLH_I_FN unsigned sslh_i_attack_wanted(sslh_ctx *c, const char *name, const ssl
     return wanted;
 }
 
-/* Attacks those of the views v that are images; out receives them all. */
+/* Attacks those of the views v that are images and that the loss depends on; out receives all views. */
 SSLH_I_FN void sslh_i_attack_views(sslh_method *m, sslh_method *inner, const sslh_view_set *v, sslh_view_set *out) {
     sslh_i_adversarial *s = (sslh_i_adversarial *)m->self;
     sslh_ctx *c = m->ctx;
@@ -24041,8 +24239,10 @@ SSLH_DEF sslh_method sslh_adversarial(sslh_ctx *c, sslh_method method, sslh_adve
 
 static const char *const sslh_i_corruption_names[SSLH_CORRUPTIONS] = {"gaussian noise", "speckle noise",
     "impulse noise", "gaussian blur", "brightness", "contrast", "saturate", "pixelate", "jpeg"};
-/* Strengths 1 to 5: deviation, deviation, share of pixels, deviation in pixels, added to the value, factor, factor of
-   the saturation, side, quality. From CIFAR-10-C's program. */
+/* One row for each corruption, one column for each strength from 1 to 5, as in CIFAR-10-C's program. The numbers are:
+   for gaussian and speckle noise its deviation, for impulse noise the share of values, for blur the deviation in
+   pixels, for brightness what is added to the value V of HSV, for contrast and saturation a factor, for pixelation the
+   side of the smaller image as a share, for JPEG the quality. */
 static const float sslh_i_corruption_strengths[SSLH_CORRUPTIONS][5] = {
     {0.04f, 0.06f, 0.08f, 0.09f, 0.10f}, {0.06f, 0.1f, 0.12f, 0.16f, 0.2f}, {0.01f, 0.02f, 0.03f, 0.05f, 0.07f},
     {0.4f, 0.6f, 0.7f, 0.8f, 1.0f}, {0.05f, 0.1f, 0.15f, 0.2f, 0.3f}, {0.75f, 0.5f, 0.4f, 0.3f, 0.15f},
@@ -24084,7 +24284,7 @@ SSLH_I_FN void sslh_i_corrupt_noise(const sslh_i_corrupting *j, int n, const ssl
     }
 }
 
-/* (x - mean) s + mean with the mean of each channel. */
+/* (x - mean) s + mean, s the factor of this strength, mean that of each channel of the image. */
 SSLH_I_FN void sslh_i_corrupt_contrast(const sslh_i_corrupting *j, const sslh_real *x, sslh_real *out) {
     const size_t C = (size_t)j->C, pixels = (size_t)j->H * (size_t)j->W;
     const sslh_real s = (sslh_real)sslh_i_corruption_strengths[j->kind][j->strength - 1];
@@ -24102,9 +24302,9 @@ SSLH_I_FN void sslh_i_corrupt_contrast(const sslh_i_corrupting *j, const sslh_re
     }
 }
 
-/* Value or saturation of HSV changes, hue stays. With V the largest of the channels, a channel v is V - (V - v), and
-   the saturation is the largest (V - v) / V. A grey pixel that gets a saturation becomes red, whose hue it has by
-   convention. */
+/* Value or saturation of HSV changes, hue stays. The value V (high) is the largest of the channels, and the saturation
+   (old) is the largest (V - v) / V of all channels v. To change it by a factor, all V - v are multiplied by this. A
+   grey pixel that gets a saturation becomes red, whose hue it has by convention. */
 SSLH_I_FN void sslh_i_corrupt_colour(const sslh_i_corrupting *j, const sslh_real *x, sslh_real *out) {
     const size_t C = (size_t)j->C, pixels = (size_t)j->H * (size_t)j->W;
     const sslh_real s = (sslh_real)sslh_i_corruption_strengths[j->kind][j->strength - 1];
@@ -24134,7 +24334,8 @@ SSLH_I_FN void sslh_i_corrupt_colour(const sslh_i_corrupting *j, const sslh_real
     }
 }
 
-/* The first and the last pixel plus one that cell i of n covers in a row of `size`, by centres as PIL's BOX. */
+/* The pixels *from .. *to - 1 of a row of `size` pixels that cell i of n covers: those whose centres lie in the cell,
+   as in the filter BOX of the Python library Pillow. */
 SSLH_I_FN void sslh_i_box(int i, int n, int size, int *from, int *to) {
     const double scale = (double)size / (double)n, half = scale > 1 ? 0.5 * scale : 0.5;
     double centre = ((double)i + 0.5) * scale;
@@ -24143,7 +24344,8 @@ SSLH_I_FN void sslh_i_box(int i, int n, int size, int *from, int *to) {
     if (*to <= *from) *from = SSLH_I_MIN(*from, size - 1), *to = *from + 1;
 }
 
-/* Means over cells, each then as large as it was: the pixels of a smaller image. */
+/* The image becomes smaller, plane (h,w,C), each pixel the mean over its cell, and is then enlarged to out (H,W,C) by
+   repeating these pixels. */
 SSLH_I_FN void sslh_i_corrupt_pixelate(const sslh_i_corrupting *j, const sslh_real *x, sslh_real *plane,
                                        sslh_real *out) {
     const double share = (double)sslh_i_corruption_strengths[j->kind][j->strength - 1];
@@ -24180,7 +24382,8 @@ static const uint8_t sslh_i_jpeg_steps[2][64] = {
      99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99,
      99, 99, 99, 99, 99, 99}};
 
-/* block (8,8) -> its transform along both axes, or back: rows, then columns. */
+/* block (8,8) -> its discrete cosine transform along both axes, first of each row, then of each column; back 1: the
+   inverse, for which the matrix j->cosine is transposed. */
 SSLH_I_FN void sslh_i_cosine_transform(const sslh_i_corrupting *j, sslh_real *block, int back) {
     sslh_real line[8];
     int pass, r, u, i;
@@ -24226,7 +24429,8 @@ SSLH_I_FN void sslh_i_jpeg_channel(const sslh_i_corrupting *j, sslh_real *plane,
         }
 }
 
-/* JFIF's colours: y, cb, cr of red, green, blue, and back. */
+/* x (H,W,C) -> out (H,W,C): from red, green, blue to brightness y and the colour differences cb, cr as JFIF defines
+   them, each of which sslh_i_jpeg_channel rounds in plane (H,W,C), and back. */
 SSLH_I_FN void sslh_i_corrupt_jpeg(const sslh_i_corrupting *j, const sslh_real *x, sslh_real *plane, sslh_real *out) {
     const size_t C = (size_t)j->C, pixels = (size_t)j->H * (size_t)j->W;
     size_t i, k;
@@ -25215,8 +25419,8 @@ SSLH_DEF sslh_tensor *sslh_supcon_loss(sslh_ctx *c, sslh_tensor *z, sslh_tensor 
      L    = 1/2 mean over i of [ ce(x_i., R_i.) + ce(x_.i, R_.i) ]                                                  (2)
             ce(x, r) = lse(x) - sum over j of r_j x_j / sum over j of r_j
      L    = 1/N sum over i, j of softplus(-x_ij) where R_ij = 1, softplus(x_ij) elsewhere                           (3)
-   R is symmetric. least: the smallest N that is no error. *top1, when not NULL, receives the share of images and texts
-   for which the largest x of their row or column belongs to a right answer. */
+   In >>clip these are (3), (5) and (6). R is symmetric. least: the smallest N that is no error. *top1, when not NULL,
+   receives the share of images and texts for which the largest x of their row or column belongs to a right answer. */
 SSLH_I_FN sslh_tensor *sslh_i_pair_loss(sslh_ctx *c, const char *op, int least, sslh_tensor *image, sslh_tensor *text,
                                         sslh_tensor *scale, sslh_tensor *bias, sslh_tensor *same, float *top1) {
     sslh_tensor *in[5], *x, *right, *loss[2], *best[2];
@@ -25240,7 +25444,8 @@ SSLH_I_FN sslh_tensor *sslh_i_pair_loss(sslh_ctx *c, const char *op, int least, 
             if (same ? same->ints[j] == same->ints[i] : j == i)
                 right->data[(size_t)i * (size_t)N + (size_t)j] = bias ? 1 : 1 / (sslh_real)n;
     }
-    x = sslh_matmul_ex(c, sslh_l2_normalize(c, image, 0), sslh_l2_normalize(c, text, 0), 0, 1); /* (N,N) */
+    x = sslh_l2_normalize(c, text, 0);
+    x = sslh_matmul_ex(c, sslh_l2_normalize(c, image, 0), x, 0, 1); /* (N,N) */
     x = sslh_mul(c, x, sslh_exp(c, sslh_reshape(c, scale, sslh_dim0())));
     if (bias) x = sslh_add(c, x, sslh_reshape(c, bias, sslh_dim0())); /* (1) */
     if (top1) {
@@ -25387,7 +25592,8 @@ SSLH_DEF sslh_tensor *sslh_negative_cosine(sslh_ctx *c, sslh_tensor *p, sslh_ten
     in[0] = p;
     in[1] = z;
     if (!sslh_i_begin(c, op, in, 2, 1) || !sslh_i_embeddings_ok(c, op, p, z)) return sslh_i_dummy(c);
-    products = sslh_mul(c, sslh_l2_normalize(c, p, 0), sslh_l2_normalize(c, z, 0)); /* (N,D) */
+    z = sslh_l2_normalize(c, z, 0);
+    products = sslh_mul(c, sslh_l2_normalize(c, p, 0), z); /* (N,D) */
     cosines = sslh_sum(c, products, SSLH_AXIS(1), 0); /* (N) */
     return sslh_scale(c, sslh_mean(c, cosines, SSLH_ALL, 0), -1); /* (1) */
 }
@@ -25739,6 +25945,15 @@ SSLH_I_FN void sslh_i_mark_product(sslh_net *net, int index) {
 /* A batch norm behind this layer can go into the weight; see >>quantize. */
 SSLH_I_FN void sslh_i_mark_layer(sslh_net *net, int index) {
     if (!sslh_i_net_bad(net) && index >= 0 && index < net->entries) net->entry[index]->layer = 1;
+}
+/* 0 and an error when weights of the net itself have 8 bits; todo: what to do instead. */
+SSLH_I_FN int sslh_i_all_float(const char *op, const sslh_net *net, const char *todo) {
+    int i = 0;
+    while (i < net->entries && !net->entry[i]->scales) i++;
+    if (i == net->entries) return 1;
+    sslh_fail(net->ctx, SSLH_E_USAGE, "%s: the weights of the net \"%s\" have 8 bits (sslh_quantize): %s", op,
+              net->name, todo);
+    return 0;
 }
 /* Files have this matrix (O,I) as (I,O). */
 SSLH_I_FN void sslh_i_store_transposed(sslh_net *net, int index) {
@@ -28468,28 +28683,37 @@ SSLH_DEF sslh_net *sslh_chain(sslh_ctx *c, sslh_net *encoder, sslh_net *head) {
    ConvNets", ICLR 2017; by gains: Liu, Li, Shen, Huang, Yan, Zhang: "Learning efficient convolutional networks through
    network slimming", ICCV 2017.
 
-   A net with W_1 to W_n that is to have another shape need not begin again. Layer l gets wider by copies of its units:
-   unit j of the new layer is unit g(j) of the old one, g(j) = j for the old ones, drawn at random for the new ones:
+   A trained net that is to have another shape need not begin again. Its layer l has the weight W_l (outputs, inputs) or
+   (outputs,kernel height,kernel width,inputs); W_l[j] is all that leads into its output j, a unit or filter, and
+   W_l+1[o][j] what leads from that into output o of the next layer. A prime marks the new net.
+
+   Wider: layer l gets copies of its units. Unit j of the new layer is unit g(j) of the old one, where g(j) = j for the
+   old ones, and is drawn at random for the new ones:
 
        W_l'[j]       = W_l[g(j)], likewise biases, gains, shifts and running statistics                       (1)
        W_l+1'[o][j]  = a_oj W_l+1[o][g(j)],  the a_oj of all copies of a unit have the sum 1 for every o      (2)
 
    so that each sum over the units is what it was. With a_oj = 1 / (number of copies), copies get equal gradients and
    never part; Net2Net therefore adds noise to the weights, which changes the function. Here the shares a_oj differ from
-   output to output instead: gradients differ, the function does not. A layer deeper:
+   output to output instead: gradients differ, the function does not.
 
-       y = relu(W x + b) with W the identity, b = 0                     what is not negative stays as it is   (3)
-       gain = sqrt(v + eps), shift = m                                  undoes a batch norm of mean m, variance v (4)
-       y = x + F(x), the last layer (ViT) or the gain (ConvNeXt) of F set to 0: the block adds nothing        (5)
+   Deeper: the new layer leaves its inputs x as they are. In an MLP or convnet they are results of a ReLU, hence not
+   negative, and pass through (3); the gain and shift of a batch norm in the new layer undo its normalisation by mean m
+   and variance v (4). In a ViT or ConvNeXt the new layer is a residual block whose branch F adds nothing (5):
 
-   Narrower: the score of filter j of layer l is
+       y = relu(W x + b)     with W the identity and b = 0                                                    (3)
+       gain = sqrt(v + eps), shift = m      eps = 1e-5, as in the norm                                        (4)
+       y = x + F(x)          with the last layer (ViT) or the gain (ConvNeXt) of F set to 0                   (5)
 
-       sum of |W_l[j]|,  or  |gain_j|                                   the filters with the smallest go      (6)
+   Narrower: the score of filter j of layer l is one of
+
+       sum of |W_l[j]|,      |gain_j| of its batch norm                 the filters with the smallest go      (6)
 
    and with them go their weights, norms, and the inputs of layer l+1.
-   Traps: (4) needs statistics of what comes in: with m = 0 and v = 1, which are correct in evaluation mode, the first
-   training step normalises by the batch, and the function jumps. A wider or deeper net needs a smaller rate than one
-   that starts afresh (the authors take a tenth). Optimisers begin anew, because their moments have another shape. */
+   Traps: m and v of (4) should be those of the inputs of the new layer. m = 0 and v = 1 are correct in evaluation mode,
+   but the first training step normalises by the batch instead, and the function jumps. A wider or deeper net needs a
+   smaller learning rate than one that starts afresh (the authors take a tenth). Optimisers begin anew, because their
+   moments have another shape. */
 
 /* --- a net as a stack of layers ----------------------------------------------------------------------------------- */
 
@@ -28511,14 +28735,8 @@ typedef struct sslh_i_stack {
 /* 0 and an error when the values of the net cannot be copied into another shape. */
 SSLH_I_FN int sslh_i_structure_ok(const char *op, sslh_net *net) {
     sslh_ctx *c = sslh_net_ctx(net);
-    int i;
-    if (!sslh_i_net_ok(c, op, net) || !sslh_i_net_ready(net)) return 0;
-    for (i = 0; i < net->entries; i++)
-        if (net->entry[i]->scales) {
-            sslh_fail(c, SSLH_E_USAGE, "%s: the weights of the net \"%s\" have 8 bits (sslh_quantize): change the "
-                      "float net and quantize the result", op, net->name);
-            return 0;
-        }
+    if (!sslh_i_net_ok(c, op, net) || !sslh_i_net_ready(net) ||
+        !sslh_i_all_float(op, net, "change the float net and quantize the result")) return 0;
     if (net->number)
         sslh_fail(c, SSLH_E_USAGE, "%s: the net \"%s\" has folded batch norms or factors of low rank: change the net "
                   "that it was made of", op, net->name);
@@ -28565,7 +28783,7 @@ SSLH_I_FN sslh_net *sslh_i_stack_build(const sslh_i_stack *s) {
     sslh_net *net = s->convnet ? sslh_convnet(c, s->conv) : sslh_mlp(c, s->mlp);
     return sslh_i_net_bad(net) || !sslh_i_net_ready(net) ? NULL : net;
 }
-/* What a changed net takes over from the one that it is made of. */
+/* The changed net `made` takes from the net that it is made of what is not in the tensors: preprocessing and mode. */
 SSLH_I_FN sslh_net *sslh_i_structure_end(sslh_net *made, sslh_net *from) {
     if (sslh_i_net_bad(made)) return sslh_i_dummy_net(from->ctx);
     made->preprocess = from->preprocess;
@@ -28574,7 +28792,7 @@ SSLH_I_FN sslh_net *sslh_i_structure_end(sslh_net *made, sslh_net *from) {
     if (from->frozen) sslh_freeze(made, 1);
     return made;
 }
-/* The place of layer `layer`, counted from 1, of those up to most; 0 and an error otherwise. */
+/* 1 when `layer` is 1 to `most`; otherwise 0 and an error, in which `which` says what the net has. */
 SSLH_I_FN int sslh_i_structure_layer_ok(const char *op, sslh_net *net, int layer, int most, const char *which) {
     if (layer >= 1 && layer <= most) return 1;
     if (most < 1)
@@ -28594,8 +28812,9 @@ typedef struct sslh_i_units {
     uint64_t   seed, stream; /* of the draws of shares */
 } sslh_i_units;
 
-/* (2) for row `row` of a weight: shares a (I') of inputs. The copies behind the first get 1 / copies, up to noise more
-   or less; the first gets the rest. left (I) is scratch. */
+/* (2) for row `row` (o) of a weight: the shares a (I') of its new inputs. Each copy but the first of a unit gets
+   between (1 - noise) and (1 + noise) times 1 / (number of copies); the first gets what is left of 1. left (I) is
+   scratch. */
 SSLH_I_FN void sslh_i_draw_shares(const sslh_i_units *u, int row, int inputs, sslh_real *left, sslh_real *a) {
     int i;
     for (i = 0; i < inputs; i++) {
@@ -28701,8 +28920,9 @@ SSLH_DEF sslh_net *sslh_net_widen(sslh_net *net, sslh_widen_desc d) {
 
 /* --- deeper ------------------------------------------------------------------------------------------------------- */
 
-/* m and v of (4), the mean and the biased variance of each channel, into the batch norm at entry `norm` of net: of what
-   block or layer `layer` of the old net makes of sample, or 0 and 1. */
+/* (4) for the batch norm at entry `norm` of net, which follows layer or block number `layer` of the old net `from`: its
+   running statistics become m and v, its gain and shift what undoes them. m and v are the mean and the biased variance
+   of each channel of what that layer of `from` makes of sample; without a sample they are 0 and 1. */
 SSLH_I_FN void sslh_i_undo_norm(sslh_net *net, int norm, sslh_net *from, int layer, int convnet, sslh_tensor *sample) {
     sslh_ctx *c = net->ctx;
     const int width = net->entry[norm]->t.shape[0];
@@ -28877,7 +29097,7 @@ SSLH_I_FN int sslh_i_rated_order(const void *a, const void *b) {
     const sslh_i_rated_unit *x = (const sslh_i_rated_unit *)a, *y = (const sslh_i_rated_unit *)b;
     return x->score > y->score ? -1 : x->score < y->score ? 1 : x->unit < y->unit ? -1 : x->unit > y->unit;
 }
-/* (6): the units of a layer that stay, ascending, into unit (keep). Returns 0 after an error. */
+/* The units of a layer that stay by (6), `keep` of them, ascending, into unit (keep). Returns 0 after an error. */
 SSLH_I_FN int sslh_i_prune_choose(const sslh_i_stack *s, int layer, const sslh_prune_desc *d, int keep, int *unit) {
     sslh_ctx *c = s->net->ctx;
     const sslh_tensor *w = &s->net->entry[s->layer[layer].first]->t;
@@ -28973,24 +29193,29 @@ SSLH_DEF sslh_net *sslh_net_prune_filters(sslh_net *net, sslh_prune_desc d) {
    efficient integer-arithmetic-only inference", CVPR 2018; scales per channel: Krishnamoorthi: "Quantizing deep
    convolutional networks for efficient inference: a whitepaper", 2018.
 
-   A weight w (O,K), where K is I or Kh Kw I, becomes integers q with one scale s for each output channel o, and a row
-   or an image x becomes integers p with one scale t, both symmetric about 0:
+   A weight w (O,K) has O output channels and for each of them K values: K is I, the inputs, in a linear layer and
+   Kh Kw I, the places of the kernel times the input channels, in a convolution. w becomes integers q (O,K) from -127 to
+   127 with one scale s[o] for each output channel o. What enters the layer becomes such integers p with one scale t for
+   each row (linear layer) or for each image (convolution). b (O) is the bias:
 
-     s[o]   = max over k of |w[o][k]| / 127,    q[o][k] = round(w[o][k] / s[o])                       (1)
-     t      = max over k of |x[k]| / 127,       p[k]    = round(x[k] / t)                             (2)
+     s[o]   = max over k of |w[o][k]| / 127,              q[o][k] = round(w[o][k] / s[o])             (1)
+     t      = max over the row or image x of |x| / 127,   p       = round(x / t), value by value      (2)
      y[o]   = t s[o] (sum over k of p[k] q[o][k]) + b[o]                                              (3)
 
-   The sum of (3) is one of integers: it has no rounding, whatever the order, and fits into 32 bits while K is at most
-   133,144. What is lost are the roundings of (1) and (2), each at most half a step: |w - s q| <= s / 2.
+   where p[k] of a convolution are the K values of p that the kernel covers at one place of the output (0 outside of the
+   image). The sum of (3) is one of integers: it has no rounding, whatever the order, and fits into 32 bits while K is
+   at most 133,144, because no product exceeds 127^2. Accuracy is lost only by the roundings of (1) and (2), each of at
+   most half a step: |w - s q| <= s / 2.
 
    A batch norm behind a layer is folded into its weights before they are rounded. In evaluation mode it is a gain and a
    shift for each output channel, of the running mean m and variance v, gain g and shift h:
 
      w'[o][k] = w[o][k] a[o],    b'[o] = h[o] + (b[o] - m[o]) a[o],    a = g / sqrt(v + eps)        (4)
 
-   Two factors of rank r come from the singular values S of W = L S R', of which the r largest stay:
+   Two factors of rank r come from the singular value decomposition W = L S R' (the ' transposes): the columns of L and
+   R have length 1 and are orthogonal, S is diagonal and holds the singular values s_1 >= s_2 >= .. The first r stay:
 
-     U = L_r sqrt(S_r)  (O,r),   V = sqrt(S_r) R_r'  (r,I),   |W - U V|^2 = S_r+1^2 + S_r+2^2 + ..     (5)
+     U = L_r sqrt(S_r)  (O,r),   V = sqrt(S_r) R_r'  (r,I),   |W - U V|^2 = s_r+1^2 + s_r+2^2 + ..     (5)
 
    which Eckart and Young ("The approximation of one matrix by another of lower rank", Psychometrika 1, 1936) show to be
    the least possible. The rows of the shorter side are made orthogonal by rotations of pairs (Hestenes, "Inversion of
@@ -29000,10 +29225,11 @@ SSLH_DEF sslh_net *sslh_net_prune_filters(sslh_net *net, sslh_prune_desc d) {
    .number of the net leads from the one to the other. In the place of a folded norm only the residual and the
    activation are left.
 
-   A net of 8 bits has the entries of the old one under the same numbers, so that its forward callback finds them; a
-   weight that was made small is a state there (SSLH_U8, 128 + q), and its scales follow behind the last entry. */
+   A net of 8 bits has the entries of the one that it is made of under the same numbers. A weight that became integers
+   is a state there (SSLH_U8, stored as 128 + q, because there is no signed type of 8 bits), and all scales follow
+   behind the last entry. */
 
-#define SSLH_I_EIGHT_INPUTS 65536 /* K at most */
+#define SSLH_I_EIGHT_INPUTS 65536 /* the largest K */
 #define SSLH_I_FOLDED " folded=1" /* in .arch: the batch norms of the net are folded */
 
 /* --- changed nets: batch norms folded, two factors for a weight --- */
@@ -29018,17 +29244,6 @@ typedef struct sslh_i_change {
 /* "fc1.low.weight" of "fc1.weight": name up to its last word, then that text. */
 SSLH_I_FN void sslh_i_name_beside(char *out, size_t size, const char *name, const char *text) {
     snprintf(out, size, "%.*s%s", (int)(strlen(name) - strlen("weight")), name, text);
-}
-/* 0 and an error for a net of 8 bits. */
-SSLH_I_FN int sslh_i_float_ok(const char *op, const sslh_net *net) {
-    int i;
-    for (i = 0; i < net->entries; i++) {
-        if (!net->entry[i]->scales) continue;
-        sslh_fail(net->ctx, SSLH_E_USAGE, "%s: the weight '%s' has 8 bits already: give the float net", op,
-                  net->entry[i]->name);
-        return 0;
-    }
-    return 1;
 }
 
 /* The weight of a layer that is changed, and behind it what it gets: a bias, or before it the first factor. Returns its
@@ -29084,12 +29299,12 @@ SSLH_I_FN sslh_net *sslh_i_changed_shell(sslh_ctx *c, const sslh_net *net, const
     }
     return made && sslh_i_numbers_like(made, net, at) ? made : NULL;
 }
-/* Room for the changes of all entries of net and for where they go; NULL after an error. */
+/* Room for the changes of all entries of net and for where they go, for sslh_i_free; NULL after an error. No scratch of
+   the step heap: that would grow when a file is loaded. */
 SSLH_I_FN sslh_i_change *sslh_i_changes_of(const sslh_net *net, int **at) {
     const size_t n = (size_t)net->entries + 1;
-    sslh_i_change *change = (sslh_i_change *)sslh_i_scratch(net->ctx, n * (sizeof *change + sizeof **at));
+    sslh_i_change *change = (sslh_i_change *)sslh_i_alloc(net->ctx, n * (sizeof *change + sizeof **at));
     if (!change) return NULL;
-    memset(change, 0, n * sizeof *change);
     *at = (int *)(void *)(change + n);
     return change;
 }
@@ -29192,7 +29407,7 @@ SSLH_I_FN sslh_net *sslh_i_fold_one(sslh_net *net, int strict, int sampled, int 
             if (net->entry[i]->norm) sslh_i_fold_values(made, net, change, at, i);
         *found += n;
     }
-    sslh_i_scratch_end(c, change);
+    sslh_i_free(c, change);
     return SSLH_I_BAD(c) ? NULL : made;
 }
 /* Both nets on the same input: an error when they differ by more than rounding does. */
@@ -29229,7 +29444,7 @@ SSLH_DEF sslh_net *sslh_fold_batch_norm(sslh_net *net, sslh_tensor *sample) {
     int i, found = 0;
     if (!sslh_i_net_ok(c, op, net) || !sslh_i_tree_ready(&t, net)) return sslh_i_dummy_net(c);
     for (i = 0; i < t.n; i++) {
-        if (!sslh_i_float_ok(op, t.net[i])) return sslh_i_dummy_net(c);
+        if (!sslh_i_all_float(op, t.net[i], "give the float net")) return sslh_i_dummy_net(c);
         copy[i] = sslh_i_fold_one(t.net[i], 1, sample != NULL, &found);
         if (copy[i] == t.net[i]) copy[i] = sslh_i_clone_one(c, t.net[i]);
         if (!copy[i]) return sslh_i_dummy_net(c);
@@ -29378,7 +29593,7 @@ SSLH_I_FN sslh_net *sslh_i_low_one(const sslh_i_tree *t, int net_at, const sslh_
             sslh_i_low_fill(&net->entry[i]->t, rows, value, &e->t, &made->entry[e->low - 1]->t);
     }
     sslh_i_scratch_end(c, rows);
-    sslh_i_scratch_end(c, change);
+    sslh_i_free(c, change);
     return SSLH_I_BAD(c) ? NULL : made;
 }
 
@@ -29396,7 +29611,7 @@ SSLH_DEF sslh_net *sslh_net_low_rank(sslh_net *net, sslh_low_rank_desc d) {
     else if (!(d.energy > 0.0f && d.energy < 1.0f))
         sslh_i_out_of_range(c, op, "energy", (double)d.energy, 1, "above 0, below 1");
     for (i = 0; i < t.n; i++) {
-        if (SSLH_I_BAD(c) || !sslh_i_float_ok(op, t.net[i])) return sslh_i_dummy_net(c);
+        if (SSLH_I_BAD(c) || !sslh_i_all_float(op, t.net[i], "give the float net")) return sslh_i_dummy_net(c);
         copy[i] = sslh_i_low_one(&t, i, &d, &found);
         if (!copy[i]) return sslh_i_dummy_net(c);
     }
@@ -29409,7 +29624,7 @@ SSLH_DEF sslh_net *sslh_net_low_rank(sslh_net *net, sslh_low_rank_desc d) {
 
 /* --- weights of 8 bits --- */
 
-/* Whether a weight can be made small, and the descriptor does not say that it shall not. full: its name in the tree. */
+/* Whether a weight can become integers, and the descriptor lets it. full: its name in the tree of nets. */
 SSLH_I_FN int sslh_i_eight_wanted(const sslh_i_entry *e, const char *full, const sslh_quantize_desc *d) {
     const int least = d->min_count ? SSLH_I_MAX(d->min_count, 0) : 256;
     if (!e->product || !e->is_param || e->t.count < (size_t)least) return 0;
@@ -29439,21 +29654,21 @@ SSLH_I_FN int sslh_i_eight_weights(const sslh_real *w, int O, size_t K, uint8_t 
     return 1;
 }
 
-/* Makes the weights of a fresh clone's place small that are marked in wanted (net->entries): a net with the same
-   entries under the same numbers, and the scales behind them. Values are not filled in. */
+/* A net with the entries of `net` under the same numbers, in which the weights that are marked in wanted (net->entries)
+   are of 8 bits, and with their scales behind these entries. Values are not filled in. */
 SSLH_I_FN sslh_net *sslh_i_eight_shell(sslh_ctx *c, const sslh_net *net, const char *wanted) {
     sslh_net *made = sslh_i_net_like(c, net);
     int i, scales = net->entries;
     if (!made || !sslh_i_numbers_like(made, net, NULL)) return NULL;
     for (i = 0; i < net->entries; i++) {
         const sslh_i_entry *from = net->entry[i];
-        const int small = wanted[i];
-        sslh_i_entry *e = sslh_i_entry_like(made, "sslh_quantize", from, from->name, small ? SSLH_U8 : from->t.type,
-                                            sslh_shape_of(&from->t));
+        const int packed = wanted[i];
+        sslh_i_entry *e = sslh_i_entry_like(made, "sslh_quantize", from, from->name,
+                                            packed ? SSLH_U8 : from->t.type, sslh_shape_of(&from->t));
         if (!e) return NULL;
-        e->is_param = from->is_param && !small;
-        if (small) e->transposed = 0;
-        e->scales = small ? scales++ : 0;
+        e->is_param = from->is_param && !packed;
+        if (packed) e->transposed = 0;
+        e->scales = packed ? scales++ : 0;
         e->t.flags = (e->is_param ? (unsigned)SSLH_I_PARAM : (unsigned)SSLH_I_STATE) | SSLH_I_PERSISTENT;
     }
     for (i = 0; i < net->entries; i++) {
@@ -29467,7 +29682,8 @@ SSLH_I_FN sslh_net *sslh_i_eight_shell(sslh_ctx *c, const sslh_net *net, const c
     return made;
 }
 
-/* Number at of the tree, or that net with its batch norms folded, without its links. */
+/* The copy with 8-bit weights of `net`, which is net number `at` of the tree, perhaps with its batch norms folded; not
+   yet linked to its children. *found counts weights. */
 SSLH_I_FN sslh_net *sslh_i_quantize_one(const sslh_i_tree *t, int at, sslh_net *net, const sslh_quantize_desc *d,
                                         int *found) {
     sslh_net *made;
@@ -29496,6 +29712,20 @@ SSLH_I_FN sslh_net *sslh_i_quantize_one(const sslh_i_tree *t, int at, sslh_net *
     return SSLH_I_BAD(c) ? NULL : made;
 }
 
+/* The same for net number `at` itself, which loses its batch norms first. */
+SSLH_I_FN sslh_net *sslh_i_fold_and_quantize(const sslh_i_tree *t, int at, const sslh_quantize_desc *d, int *found) {
+    sslh_net *net = t->net[at], *folded, *made;
+    int norms = 0;
+    if (!sslh_i_all_float("sslh_quantize", net, "give the float net")) return NULL;
+    folded = sslh_i_fold_one(net, 0, 0, &norms);
+    made = folded ? sslh_i_quantize_one(t, at, folded, d, found) : NULL;
+    if (folded && folded != net) { /* of the net in between only the values are large */
+        sslh_i_free(net->ctx, folded->values);
+        folded->values = NULL;
+    }
+    return made;
+}
+
 SSLH_DEF sslh_net *sslh_quantize(sslh_net *net, sslh_quantize_desc d) {
     sslh_ctx *c = sslh_net_ctx(net);
     sslh_i_tree t;
@@ -29505,13 +29735,7 @@ SSLH_DEF sslh_net *sslh_quantize(sslh_net *net, sslh_quantize_desc d) {
         !sslh_i_option_ok(c, "sslh_quantize", "min_count", d.min_count, 0, INT_MAX) || !sslh_i_tree_ready(&t, net))
         return sslh_i_dummy_net(c);
     for (i = 0; i < t.n; i++) {
-        int norms = 0;
-        sslh_net *folded = sslh_i_float_ok("sslh_quantize", t.net[i]) ? sslh_i_fold_one(t.net[i], 0, 0, &norms) : NULL;
-        copy[i] = folded ? sslh_i_quantize_one(&t, i, folded, &d, &found) : NULL;
-        if (norms && folded) { /* only its values are large */
-            sslh_i_free(c, folded->values);
-            folded->values = NULL;
-        }
+        SSLH_I_FP(copy[i] = sslh_i_fold_and_quantize(&t, i, &d, &found));
         if (!copy[i]) return sslh_i_dummy_net(c);
     }
     if (!found)
@@ -29523,6 +29747,7 @@ SSLH_DEF sslh_net *sslh_quantize(sslh_net *net, sslh_quantize_desc d) {
 
 /* --- pruning by magnitude --- */
 
+/* For qsort; numbers only, since NaN has no place in an order. */
 SSLH_I_FN int sslh_i_real_order(const void *a, const void *b) {
     sslh_real x, y;
     memcpy(&x, a, sizeof x);
@@ -29531,7 +29756,8 @@ SSLH_I_FN int sslh_i_real_order(const void *a, const void *b) {
 }
 SSLH_I_FN sslh_real sslh_i_magnitude(sslh_real v) { return v < 0 ? -v : v; }
 
-/* The next entry of the tree whose weight is that of a product in float, from *net and *at on; NULL: none is left. */
+/* The next float weight of a linear layer or convolution of the tree, from entry *at of net *net on; NULL: none is
+   left. */
 SSLH_I_FN sslh_tensor *sslh_i_next_product(const sslh_i_tree *t, int *net, int *at) {
     for (; *net < t->n; (*net)++, *at = 0)
         while (*at < t->net[*net]->entries) {
@@ -29541,7 +29767,7 @@ SSLH_I_FN sslh_tensor *sslh_i_next_product(const sslh_i_tree *t, int *net, int *
     return NULL;
 }
 
-SSLH_DEF int64_t sslh_prune_magnitude(sslh_net *net, float share) {
+SSLH_I_FN int64_t sslh_i_prune_magnitude(sslh_net *net, float share) {
     sslh_ctx *c = sslh_net_ctx(net);
     sslh_i_tree t;
     sslh_tensor *w;
@@ -29551,7 +29777,10 @@ SSLH_DEF int64_t sslh_prune_magnitude(sslh_net *net, float share) {
     if (!sslh_i_net_ok(c, "sslh_prune_magnitude", net) || !sslh_i_tree_ready(&t, net)) return 0;
     if (!(share > 0.0f && share < 1.0f))
         sslh_i_out_of_range(c, "sslh_prune_magnitude", "share", (double)share, 1, "above 0, below 1");
-    for (k = at = 0; (w = sslh_i_next_product(&t, &k, &at)) != NULL;) count += w->count;
+    for (k = at = 0; (w = sslh_i_next_product(&t, &k, &at)) != NULL; count += w->count)
+        if (!sslh_i_finite(w->data, w->count))
+            sslh_fail(c, SSLH_E_NAN, "sslh_prune_magnitude: the weight '%s' of the net '%s' holds NaN or Inf: prune a "
+                      "net whose training has gone well", t.net[k]->entry[at - 1]->name, t.net[k]->name);
     if (!count)
         sslh_fail(c, SSLH_E_USAGE, "sslh_prune_magnitude: the net '%s' has no float weight of a linear layer or a "
                   "convolution", net->name);
@@ -29572,6 +29801,11 @@ SSLH_DEF int64_t sslh_prune_magnitude(sslh_net *net, float share) {
             if (v < most || (!(v > most) && used && used--)) w->data[i] = 0;
         }
     return (int64_t)gone;
+}
+SSLH_DEF int64_t sslh_prune_magnitude(sslh_net *net, float share) {
+    int64_t gone;
+    SSLH_I_FP(gone = sslh_i_prune_magnitude(net, share));
+    return gone;
 }
 
 SSLH_DEF int64_t sslh_net_bytes(sslh_net *net) {
@@ -33659,12 +33893,6 @@ SSLH_I_FN sslh_real sslh_i_sum_squares(sslh_ctx *c, const sslh_real *x, size_t n
     return sslh_i_sum_squares2(c, x, NULL, n, 1, 0, NULL);
 }
 
-/* 1 when no value is NaN or Inf, because then every 0 x is 0, and so is the sum of their squares. This is cheaper than
-   a test of each value and uses a kernel that exists already. */
-SSLH_I_FN int sslh_i_all_finite(sslh_ctx *c, const sslh_real *x, size_t n) {
-    return sslh_i_sum_squares2(c, x, NULL, n, 0, 0, NULL) == 0;
-}
-
 /* --- operations of one argument ----------------------------------------------------------------------------------- */
 
 /* The gradient of in, written over that of out when out's is no longer needed: dx is the same array as dy, *fresh = 1.
@@ -37379,8 +37607,12 @@ SSLH_I_FN void sslh_i_eight_task(void *arg, int task, int worker) {
 }
 
 /* What both operations check before they look at shapes; q must be there, and no gradient wanted. */
-SSLH_I_FN int sslh_i_eight_begin(sslh_ctx *c, const char *op, sslh_tensor **in, int nin, const sslh_tensor *q) {
+SSLH_I_FN int sslh_i_eight_begin(sslh_ctx *c, const char *op, sslh_tensor *x, const sslh_tensor *q,
+                                 sslh_tensor *scales, sslh_tensor *bias) {
+    sslh_tensor *in[3];
+    const int nin = bias ? 3 : 2;
     int i;
+    in[0] = x, in[1] = scales, in[2] = bias;
     if (!sslh_i_begin(c, op, in, nin, 1)) return 0;
     for (i = 0; i < nin && !c->no_grad; i++)
         if (sslh_i_needs_grad(c, in[i])) {
@@ -37390,7 +37622,19 @@ SSLH_I_FN int sslh_i_eight_begin(sslh_ctx *c, const char *op, sslh_tensor **in, 
         }
     return q && q->bytes != NULL;
 }
+/* What sslh_i_end does, and a trace sees the weight as input 1, as in float: sslh_summary counts by its shape. */
+SSLH_I_FN sslh_tensor *sslh_i_eight_end(sslh_ctx *c, const char *op, sslh_tensor *x, sslh_tensor *q, sslh_tensor *bias,
+                                        sslh_tensor *out) {
+    sslh_tensor *in[3];
+    in[0] = x, in[1] = q, in[2] = bias;
+    return sslh_i_end(c, op, in, bias ? 3 : 2, out);
+}
 
+/* n times `each` bytes; NULL and an error when there is no memory, or none could be as large. */
+SSLH_I_FN void *sslh_i_eight_scratch(sslh_ctx *c, size_t n, size_t each) {
+    size_t bytes = 0;
+    return sslh_i_scratch(c, sslh_i_mul(n, each, &bytes) ? bytes : (size_t)-1);
+}
 /* Sizes in bytes, and the segments: rows of the filter, or its taps where dilation puts gaps between them. */
 SSLH_I_FN void sslh_i_eight_plan(sslh_ctx *c, sslh_i_eight *j) {
     const sslh_i_conv *s = &j->s;
@@ -37398,14 +37642,15 @@ SSLH_I_FN void sslh_i_eight_plan(sslh_ctx *c, sslh_i_eight *j) {
     const int runs = s->dw == 1 || s->kw == 1;
     int a;
     j->pixel = (I + group - 1) / group * 4;
-    j->line = ((size_t)s->w + 2 * (size_t)s->pw) * j->pixel;
-    j->image = ((size_t)s->h + 2 * (size_t)s->ph) * j->line;
+    /* a pad may be so large that no memory would do */
+    if (!sslh_i_mul((size_t)s->w + 2 * (size_t)s->pw, j->pixel, &j->line) ||
+        !sslh_i_mul((size_t)s->h + 2 * (size_t)s->ph, j->line, &j->image)) j->image = (size_t)-1;
     j->each = j->images * (size_t)s->oh * (size_t)s->ow < 8 * SSLH_I_EIGHT_TASK ? 2 * SSLH_I_EIGHT_ROWS
                                                                                   : SSLH_I_EIGHT_TASK;
     j->segs = runs ? s->kh : s->kh * s->kw;
     j->length = runs ? (size_t)s->kw * j->pixel : j->pixel;
     j->step = (size_t)s->kh * (size_t)s->kw * j->pixel * (size_t)j->k->lanes;
-    j->at = (ptrdiff_t *)sslh_i_scratch(c, (size_t)j->segs * sizeof *j->at);
+    j->at = (ptrdiff_t *)sslh_i_eight_scratch(c, (size_t)j->segs, sizeof *j->at);
     for (a = 0; j->at && a < j->segs; a++)
         j->at[a] = runs ? (ptrdiff_t)((size_t)a * (size_t)s->dh * j->line)
                         : (ptrdiff_t)((size_t)(a / s->kw) * (size_t)s->dh * j->line +
@@ -37418,12 +37663,12 @@ SSLH_I_FN void sslh_i_eight_run(sslh_ctx *c, sslh_i_eight *j) {
     j->k = sslh_i_eight_choose(c);
     sslh_i_eight_plan(c, j);
     panels = ((size_t)j->s.co + (size_t)j->k->lanes - 1) / (size_t)j->k->lanes, whole = panels * (size_t)j->k->lanes;
-    j->panels = (uint8_t *)sslh_i_scratch(c, panels * j->step);
-    j->start = (int32_t *)sslh_i_scratch(c, whole * sizeof *j->start);
-    j->whole_scales = (sslh_real *)sslh_i_scratch(c, whole * sizeof *j->whole_scales);
-    j->whole_bias = (sslh_real *)sslh_i_scratch(c, whole * sizeof *j->whole_bias);
-    j->p = (uint8_t *)sslh_i_scratch(c, j->image * (j->linear ? SSLH_I_EIGHT_TASK * (size_t)c->threads : j->images));
-    j->t = j->linear ? NULL : (sslh_real *)sslh_i_scratch(c, j->images * sizeof *j->t);
+    j->panels = (uint8_t *)sslh_i_eight_scratch(c, panels, j->step);
+    j->start = (int32_t *)sslh_i_eight_scratch(c, whole, sizeof *j->start);
+    j->whole_scales = (sslh_real *)sslh_i_eight_scratch(c, whole, sizeof *j->whole_scales);
+    j->whole_bias = (sslh_real *)sslh_i_eight_scratch(c, whole, sizeof *j->whole_bias);
+    j->p = (uint8_t *)sslh_i_eight_scratch(c, j->linear ? SSLH_I_EIGHT_TASK * (size_t)c->threads : j->images, j->image);
+    j->t = j->linear ? NULL : (sslh_real *)sslh_i_eight_scratch(c, j->images, sizeof *j->t);
     if (!SSLH_I_BAD(c)) {
         sslh_i_parallel(c, (int)panels, sslh_i_eight_panel_task, j);
         if (!j->linear) sslh_i_parallel(c, j->s.n, sslh_i_eight_image_task, j);
@@ -37442,16 +37687,20 @@ SSLH_I_FN void sslh_i_eight_run(sslh_ctx *c, sslh_i_eight *j) {
 SSLH_I_FN sslh_tensor *sslh_i_linear_eight(sslh_ctx *c, sslh_tensor *x, sslh_tensor *q, sslh_tensor *scales,
                                            sslh_tensor *bias, sslh_activation activation) {
     const char *const op = "sslh_linear";
-    sslh_tensor *in[3], *out;
+    sslh_tensor *out;
     sslh_i_eight j;
     sslh_shape shape;
     char sx[96], sw[96];
-    const int nin = bias ? 3 : 2;
-    in[0] = x, in[1] = scales, in[2] = bias;
-    if (!sslh_i_eight_begin(c, op, in, nin, q)) return sslh_i_dummy(c);
+    if (!sslh_i_eight_begin(c, op, x, q, scales, bias)) return sslh_i_dummy(c);
     if (q->ndim != 2 || x->ndim < 1 || x->shape[x->ndim - 1] != q->shape[1]) {
         sslh_fail(c, SSLH_E_SHAPE, "%s: x %s, weight %s: the weight must be (O,I) with I the last size of x", op,
                   sslh_i_str(sx, sizeof sx, sslh_shape_of(x)), sslh_i_str(sw, sizeof sw, sslh_shape_of(q)));
+        return sslh_i_dummy(c);
+    }
+    if (bias && (bias->ndim != 1 || bias->shape[0] != q->shape[0])) {
+        sslh_fail(c, SSLH_E_SHAPE, "%s: weight %s, bias %s: the bias must be (%d)", op,
+                  sslh_i_str(sw, sizeof sw, sslh_shape_of(q)), sslh_i_str(sx, sizeof sx, sslh_shape_of(bias)),
+                  q->shape[0]);
         return sslh_i_dummy(c);
     }
     shape = sslh_shape_of(x);
@@ -37465,7 +37714,7 @@ SSLH_I_FN sslh_tensor *sslh_i_linear_eight(sslh_ctx *c, sslh_tensor *x, sslh_ten
     j.linear = 1, j.images = x->count / (size_t)q->shape[1];
     j.relu = activation == SSLH_RELU;
     sslh_i_eight_run(c, &j);
-    out = sslh_i_end(c, op, in, nin, out);
+    out = sslh_i_eight_end(c, op, x, q, bias, out);
     return activation == SSLH_LINEAR || j.relu ? out : sslh_activate(c, out, activation);
 }
 
@@ -37473,12 +37722,11 @@ SSLH_I_FN sslh_tensor *sslh_i_linear_eight(sslh_ctx *c, sslh_tensor *x, sslh_ten
 SSLH_I_FN sslh_tensor *sslh_i_conv_eight(sslh_ctx *c, sslh_tensor *x, sslh_tensor *q, sslh_tensor *scales,
                                          sslh_tensor *bias, sslh_conv_desc desc) {
     const char *const op = "sslh_conv2d";
-    sslh_tensor *in[3], *out;
+    sslh_tensor *out;
     sslh_i_eight j;
-    const int nin = bias ? 3 : 2;
-    in[0] = x, in[1] = scales, in[2] = bias;
     memset(&j, 0, sizeof j);
-    if (!sslh_i_eight_begin(c, op, in, nin, q) || !sslh_i_conv_check(c, op, x, q, bias, desc, 2, 0, &j.s))
+    if (!sslh_i_eight_begin(c, op, x, q, scales, bias) ||
+        !sslh_i_conv_check(c, op, x, q, bias, desc, 2, 0, &j.s))
         return sslh_i_dummy(c);
     if (j.s.groups != 1) {
         sslh_fail(c, SSLH_E_USAGE, "%s: .groups is %d, and a weight of 8 bits has none: keep this layer in float by "
@@ -37491,7 +37739,7 @@ SSLH_I_FN sslh_tensor *sslh_i_conv_eight(sslh_ctx *c, sslh_tensor *x, sslh_tenso
     j.images = (size_t)j.s.n;
     j.relu = desc.activation == SSLH_RELU;
     sslh_i_eight_run(c, &j);
-    out = sslh_i_end(c, op, in, nin, out);
+    out = sslh_i_eight_end(c, op, x, q, bias, out);
     return desc.activation == SSLH_LINEAR || j.relu ? out : sslh_activate(c, out, desc.activation);
 }
 #endif /* SSLH_WITH_QUANTIZE */
@@ -40650,6 +40898,7 @@ SSLH_I_FN void sslh_i_pairs_down(const float *x, const float *z, size_t n, float
      5. tests/bits.sh: a line, with an emulator, so that any machine compares its bits with those of the others;
      6. tests/bench/bench.h: the loop that measures the machine's peak, with which speeds are compared;
      7. its name where users read which sets there are: README.md, docs/performance.md.
+   A processor with fused multiply-add but without such a set has portable C twice, once fused (SSLH_I_FUSED, "cfma").
    Kernels test what a block defines, never which set it is; dispatch, messages, sslh_cpu_name and tests read the rows.
 
    A pass defines SSLH_I_PASS_name, which selects the block, SSLH_I_SUFFIX, which is appended to every name (see
@@ -40678,8 +40927,16 @@ SSLH_I_FN void sslh_i_pairs_down(const float *x, const float *z, size_t n, float
 #define SSLH_FILE "ssl.h" /* this file's name, should it have been renamed */
 #endif
 
-#if SSLH_I_SIMD
+#if SSLH_I_SIMD || SSLH_I_FUSED
 #define SSLH_I_INNER 1
+#endif
+#if SSLH_I_FUSED
+
+#define SSLH_I_PASS_CFMA
+#define SSLH_I_SUFFIX cfma
+#include SSLH_FILE
+#undef SSLH_I_PASS_CFMA
+
 #endif
 #if SSLH_I_X86
 
@@ -40733,7 +40990,7 @@ SSLH_I_FN void sslh_i_pairs_down(const float *x, const float *z, size_t n, float
 #undef SSLH_I_PASS_WASM
 
 #endif
-#if SSLH_I_SIMD
+#if SSLH_I_SIMD || SSLH_I_FUSED
 #undef SSLH_I_INNER
 #ifndef SSLH_I_MARK
 #error "ssl.h includes itself, and another ssl.h was found: put this one first, set SSLH_FILE, or SSLH_WITH_SIMD 0"
@@ -40757,7 +41014,7 @@ SSLH_I_PRAGMA(GCC target(SSLH_I_TARGET))
    of 10 to 20 %. */
 #if defined(__GNUC__) && !defined(__clang__) && !defined(__TINYC__) && !defined(SSLH_I_KEEP_CALLS)
 #pragma GCC push_options
-#ifdef SSLH_I_INNER
+#if defined(SSLH_I_INNER) && !defined(SSLH_I_PASS_CFMA)
 #pragma GCC optimize("O2", "fp-contract=off", "no-fast-math")
 #else
 #pragma GCC optimize("O2", "no-tree-sra", "fp-contract=off", "no-fast-math")
@@ -41061,7 +41318,17 @@ SSLH_I_INLINE SSLH_I_NI sslh_i_nimul(SSLH_I_NI a, SSLH_I_NI b, SSLH_I_NI *high) 
 #else /* portable C: one number is the register, V is an array of 16 */
 
 #define SSLH_I_W 1
+#ifdef SSLH_I_PASS_CFMA /* the same, but with the bits of AVX2, AVX-512 and NEON */
+#define SSLH_I_FMA 1
+#if defined(__GNUC__)
+#define SSLH_I_NFMA(a, b, c) __builtin_fmaf(a, b, c)
+#else
+#define SSLH_I_NFMA(a, b, c) fmaf(a, b, c)
+#endif
+#else
 #define SSLH_I_FMA 0
+#define SSLH_I_NFMA(a, b, c) sslh_i_muladd(a, b, c)
+#endif
 #define SSLH_I_MR 4
 #define SSLH_I_N sslh_real
 #define SSLH_I_NM int
@@ -41074,7 +41341,6 @@ SSLH_I_INLINE SSLH_I_NI sslh_i_nimul(SSLH_I_NI a, SSLH_I_NI b, SSLH_I_NI *high) 
 #define sslh_i_c_sub_ps(a, b) ((a) - (b))
 #define sslh_i_c_mul_ps(a, b) ((a) * (b))
 #define sslh_i_c_div_ps(a, b) ((a) / (b))
-#define SSLH_I_NFMA(a, b, c) sslh_i_muladd(a, b, c)
 #define sslh_i_c_max_ps(a, b) ((a) > (b) ? (a) : (b))
 #define sslh_i_c_min_ps(a, b) ((a) < (b) ? (a) : (b))
 #define sslh_i_c_sqrt_ps sslh_i_sqrt
@@ -41550,10 +41816,7 @@ SSLH_I_FN void SSLH_I_P(sslh_i_runs_)(const sslh_i_tile *t, const float *a, cons
 SSLH_I_INLINE int SSLH_I_P(sslh_i_core_)(int n, int spare) { return spare || n >= 4 ? 4 : 1; }
 SSLH_I_INLINE void SSLH_I_P(sslh_i_madd_)(sslh_real *SSLH_I_RESTRICT y, const sslh_real *SSLH_I_RESTRICT b,
                                           sslh_real x) {
-    for (int j = 0; j < SSLH_I_NR; j++) {
-        sslh_real t = x * b[j];
-        y[j] = y[j] + t;
-    }
+    for (int j = 0; j < SSLH_I_NR; j++) y[j] = SSLH_I_NFMA(x, b[j], y[j]);
 }
 SSLH_I_FN void SSLH_I_P(sslh_i_rows_)(const sslh_i_tile *t, int row, int n, sslh_real *y, ptrdiff_t ystep, int more) {
     (void)more; /* never set here, see sslh_i_no_epilogue_ */
@@ -43813,7 +44076,7 @@ SSLH_I_FN void SSLH_I_P(sslh_i_eight_tile4_)(const sslh_i_eight_tile *t) {
 #endif
 
 /* --- the table of this pass --- */
-#if SSLH_I_W > 1 || SSLH_I_PORTABLE
+#if SSLH_I_W > 1 || SSLH_I_PORTABLE || defined(SSLH_I_PASS_CFMA)
 #define SSLH_I_ENTRY(result, name, arguments) SSLH_I_P(sslh_i_##name##_),
 static const struct sslh_i_kernels SSLH_I_P(sslh_i_table_) = {
     SSLH_I_TEXT(SSLH_I_SUFFIX),
@@ -43961,6 +44224,9 @@ SSLH_I_FN int sslh_i_isas(sslh_i_isa set[SSLH_I_MOST_SETS]) {
     set[n].table = &sslh_i_table_##name, set[n].present = has, set[n].bfloat16 = gain, n++;
 #if SSLH_I_PORTABLE
     SSLH_I_SET(c, 1, 0)
+#endif
+#if SSLH_I_FUSED
+    SSLH_I_SET(cfma, 1, 0)
 #endif
 #if SSLH_I_X86
 #if !defined(_MSC_VER)
@@ -49577,6 +49843,18 @@ SSLH_I_FN int sslh_i_open_to_write(const char *path, const char *like, int direc
 }
 #endif
 
+#if SSLH_I_POSIX
+/* Returns when all that was written to an open file is on the disk: 0, or -1 with errno set. On macOS fsync leaves it
+   in the drive's own memory, which a loss of power empties; F_FULLFSYNC waits for the drive, where the file system
+   can. */
+SSLH_I_FN int sslh_i_flush(int f) {
+#if defined(F_FULLFSYNC)
+    if (fcntl(f, F_FULLFSYNC) != -1) return 0;
+#endif
+    return fsync(f);
+}
+#endif
+
 /* Writes bytes to a file and returns when they are on the disk; like and direct are as above. Returns 0 on success, and
    1, except on Windows with errno set, on failure. */
 SSLH_I_FN int sslh_i_write_plain(const char *path, const char *like, int direct, const uint8_t *p, size_t size) {
@@ -49610,7 +49888,7 @@ SSLH_I_FN int sslh_i_write_plain(const char *path, const char *like, int direct,
         if (n == 0) errno = EIO; /* no progress and no reason: do not spin */
         if (n > 0) p += n, size -= (size_t)n;
     }
-    while (!bad && fsync(f)) {
+    while (!bad && sslh_i_flush(f)) {
         if (errno == EINTR) continue;
         if (errno == EINVAL || errno == ENOTSUP) break; /* pipes and devices cannot be flushed */
         bad = 1;
@@ -49643,7 +49921,7 @@ SSLH_I_FN int sslh_i_replace(const char *from, const char *to, char *folder) {
     do f = open(folder, O_RDONLY);
     while (f < 0 && errno == EINTR);
     if (f >= 0) {
-        while (fsync(f) && errno == EINTR) {}
+        while (sslh_i_flush(f) && errno == EINTR) {}
         close(f);
     }
 #else
@@ -52281,11 +52559,21 @@ SSLH_DEF void sslh_save_wav(sslh_ctx *c, const char *path, const float *samples,
 /*  >>arrays        NumPy arrays (.npy) and archives of them (.npz)                                                   */
 /* ================================================================================================================== */
 
-/* The writer comes first, then the reader, whose two functions the table of >>readers names. */
+/* An .npy file is one array of NumPy:
 
-/* Writes the header byte for byte as NumPy does, because small parsers rely on it: the text is padded so that the data
-   begin at a multiple of 64. descr: the type of the values, "<f4"; its last digit is their bytes. Returns the size of a
-   file of `count` values; with out NULL that is all it does. */
+     bytes   0 to 5    "\x93NUMPY"
+             6, 7      version of the format: 1, 2 or 3, and 0
+             8, 9      length of the header, 16 bits (version 1); 8 to 11, 32 bits (versions 2 and 3)
+             then      the header, a Python dictionary as text, and the values:
+                       {'descr': '<f4', 'fortran_order': False, 'shape': (3, 5), }
+
+   descr is the type: byte order (< little-endian, > big-endian, | does not matter), kind (f float, i signed, u unsigned
+   integer, b truth value) and bytes of a value. With fortran_order the first index varies fastest, otherwise the last.
+   The writer comes first, then the reader, whose two functions the table of >>readers names. */
+
+/* Writes the header byte for byte as NumPy does, because small parsers rely on it: the text is padded so that the
+   values begin at a multiple of 64. descr: the type of the values, "<f4"; its last digit is the bytes of each. Returns
+   the size of a file of `count` values; with out NULL that is all it does. */
 SSLH_I_FN size_t sslh_i_npy_header(const char *descr, sslh_shape shape, size_t count, uint8_t *out) {
     char text[192];
     int n = snprintf(text, sizeof text, "{'descr': '%s', 'fortran_order': False, 'shape': (", descr);
@@ -52513,8 +52801,17 @@ SSLH_I_FN int sslh_i_npy_read(sslh_i_source *s, sslh_i_loaded *out) {
 
 /* --- archives of arrays: .npz ------------------------------------------------------------------------------------- */
 
-/* A zip file whose members are .npy files, stored or deflated. It is read from its end, where the list of its members
-   (the central directory) is: 46 bytes for each member and then three texts, the first of which is its name. */
+/* An .npz file is a zip archive whose members are .npy files, stored as they are or deflated. It has three parts: the
+   members, each behind a local head of 30 bytes, a name and extra data; the list of members (the central directory);
+   and the archive's end. It is read from its end. Numbers are little-endian:
+
+     the end             0 "PK\5\6"   10 number of members (16 bits)   16 where the list begins (32)   22 a comment
+     entry of the list   0 "PK\1\2"   8 flags (bit 0: encrypted)   10 method (0 stored, 8 deflated)   16 CRC-32
+                         20 packed size   24 size   28, 30, 32 lengths of name, extra data, comment (16 each)
+                         42 where the local head begins   46 the name, the extra data, the comment
+     local head          0 "PK\3\4"   26, 28 lengths of name and extra data (16 each)   30 both, then the member's bytes
+
+   sslh_i_zip reads the list of any archive, for >>weights too: PyTorch's files are archives as well. */
 typedef struct sslh_i_zip {
     const sslh_i_source *s;
     size_t at, end; /* the rest of the list, from `at` to `end` */
@@ -52525,17 +52822,18 @@ typedef struct sslh_i_zip {
 typedef struct sslh_i_member {
     char           name[300]; /* without .npy */
     int            array;     /* the name ended with .npy */
-    const uint8_t *p;         /* (packed); packed and size: bytes before and after unpacking */
-    size_t         packed, size;
+    const uint8_t *p;         /* (packed) its bytes in the file */
+    size_t         packed, size; /* how many bytes it has in the file, and once it is unpacked */
     uint32_t       crc;
     int            method;    /* 0 stored, 8 deflated */
 } sslh_i_member;
 
 SSLH_I_FN int sslh_i_is_npz(const sslh_i_source *s) { return s->size >= 22 && !memcmp(s->p, "PK\3\4", 4); }
 
-/* Finds the list of members; 0 and an error when there is none. Where a number of the archive's end is the largest of
-   its width, the true one stands in a second end (zip64), of 56 bytes with numbers of 64 bits, to which a pointer of
-   20 bytes right before the first end leads. */
+/* Finds the list of members; 0 and an error when there is none. Archives that are too large for the numbers of their
+   end are zip64: the number there is the largest of its width (2^16 - 1 or 2^32 - 1), and the true one is in a second
+   end of 56 bytes, "PK\6\6", which has 64-bit numbers (32: how many members, 48: where the list begins). A pointer of
+   20 bytes right before the first end, "PK\6\7", says at its byte 8 where the second end is. */
 SSLH_I_FN int sslh_i_zip_open(sslh_i_zip *z, const sslh_i_source *s) {
     size_t at = s->size - 22, least = at > 65535 ? at - 65535 : 0; /* a long comment may follow */
     uint64_t list, left, end;
@@ -52561,8 +52859,10 @@ SSLH_I_FN int sslh_i_zip_open(sslh_i_zip *z, const sslh_i_source *s) {
     return 1;
 }
 
-/* Sizes and places that do not fit into an entry's 32 bits are 2^32 - 1 there, and stand in its extra data, n bytes,
-   under the number 1: those of number[] that are, one behind the other. 0 and an error when they are missing. */
+/* Sizes and places that do not fit into an entry's 32 bits are 2^32 - 1 there. The true ones are in the extra data of
+   the entry, n bytes, which are a chain of parts: number of the part and its length, 16 bits each, and its bytes. Part
+   1 has, one behind the other, the 64-bit values of those number[] that are 2^32 - 1. 0 and an error when they are
+   missing. */
 SSLH_I_FN int sslh_i_zip_wide(const sslh_i_zip *z, const uint8_t *extra, size_t n, uint64_t number[3]) {
     const uint8_t *p = extra;
     size_t left = 0;
@@ -52583,8 +52883,9 @@ SSLH_I_FN int sslh_i_zip_wide(const sslh_i_zip *z, const uint8_t *extra, size_t 
     return 1;
 }
 
-/* Reads the next member. Returns 0 at the end of the list, or with an error. If members shared their bytes, a small
-   file could unpack to a very large one; in honest archives all of them together fit into the file. */
+/* Reads the next entry of the list into m. Returns 0 at the end of the list, or with an error. If members shared their
+   bytes, a small file could unpack to a very large one; in an honest archive all packed members together fit into the
+   file, and this is checked. */
 SSLH_I_FN int sslh_i_zip_next(sslh_i_zip *z, sslh_i_member *m) {
     const sslh_i_source *s = z->s;
     const uint8_t *e = s->p + z->at;
@@ -52653,7 +52954,7 @@ SSLH_I_FN sslh_i_source sslh_i_zip_unpack(const sslh_i_zip *z, const sslh_i_memb
     return out;
 }
 
-/* Is it the pickle of a file of PyTorch? */
+/* Is this member the pickle of a file of PyTorch (>>pickles)? */
 SSLH_I_FN int sslh_i_is_pickle(const sslh_i_member *m) {
     return !m->array && (!strcmp(m->name, "data.pkl") || sslh_i_has_suffix(m->name, "/data.pkl"));
 }
@@ -52664,7 +52965,8 @@ SSLH_I_FN int sslh_i_no_array(const sslh_i_zip *z, const sslh_i_member *m) {
     return sslh_i_bad(z->s, 0, "a zip archive with '%.100s' in it, which is no NumPy array; unpack it", m->name);
 }
 
-/* Reads the array named s->part, or the only one. */
+/* Reads the array that is named s->part, which comes from a path such as "x.npz:NAME"; without a part the archive must
+   have one array only. */
 SSLH_I_FN int sslh_i_npz_read(sslh_i_source *s, sslh_i_loaded *out) {
     sslh_i_zip z;
     sslh_i_member m, taken;
@@ -56210,16 +56512,22 @@ SSLH_DEF sslh_data sslh_data_moving(sslh_data images, sslh_moving_desc d) {
    (the memo), of which every instruction is one byte with its operands behind it. Python's own machine may call any
    function that the program names, so that there a file from a stranger can do anything. This machine builds values and
    calls nothing: the few names in sslh_i_py_classes stand for kinds of values, and every other name, like every other
-   instruction, is refused with a message that says which it was.
+   instruction, is refused with a message that says which it was. All values are in one array, .value of sslh_i_pickle,
+   and are known by their numbers in it:
 
-     machine                  here
-     stack                    .stack, numbers of values; SSLH_I_PY_MARK where a list of operands begins
-     memo                     .memo, numbers of values + 1; 0: nothing was put there
-     tuple, list, dict        a chain of .cell; in a dict keys and values by turns
+     Python's machine         here
+     stack                    .stack: numbers of values, or SSLH_I_PY_MARK where a list of operands begins
+     memo                     .memo: number of the value + 1 for each place; 0: nothing was put there
+     tuple, list, dict        a chain of .cell, each the number of a value; in a dict keys and values by turns
+
+   A dictionary of weights, for example, makes the machine push the dict and a mark, then for each weight its name as a
+   text, the class _rebuild_tensor_v2, and the arguments (a storage, the offset in it, sizes, strides) as a tuple.
+   Instruction R replaces this class and tuple by a tensor; at the end u moves all that lies above the mark into the
+   dict.
 
    The time and the memory that a pickle takes are proportional to its length: an instruction makes at most one value,
-   and only what lies on the stack goes into a cell. A value may lie in several places, even in itself, so whoever walks
-   through values has to mark where he was. */
+   and only what lies on the stack goes into a cell. A value may be in several places, even inside itself, so a function
+   that walks through values has to mark those that it has seen (.seen). */
 
 enum { SSLH_I_PY_MARK = -1 };
 /* Kinds of values, and the fields of sslh_i_py that they use. */
@@ -56272,13 +56580,13 @@ static const sslh_i_py_class sslh_i_py_classes[] = {
 
 /* --- values, the stack, chains of cells --- */
 
-/* Pushes a value that is there. */
+/* Pushes the number of a value that exists, or a mark. */
 SSLH_I_FN int sslh_i_py_push_value(sslh_i_pickle *p, int value) {
     if (!sslh_i_make_room(p->s->c, (void **)(void *)&p->stack, &p->stack_cap, p->depth + 1, sizeof *p->stack)) return 0;
     p->stack[p->depth++] = value;
     return 1;
 }
-/* Values and cells are counted in int; 0 and an error when there are too many. */
+/* Numbers of values and cells are of type int; 0 and an error when there are too many. */
 SSLH_I_FN int sslh_i_py_few(const sslh_i_pickle *p, size_t n) {
     return n <= INT_MAX / 2 || sslh_i_bad(p->s, p->at, "a pickle of more than a thousand million values");
 }
@@ -56306,7 +56614,7 @@ SSLH_I_FN int sslh_i_py_has(const sslh_i_pickle *p, size_t n) {
 }
 /* Takes a value off the stack; -1 and an error when none is there. */
 SSLH_I_FN int sslh_i_py_pop(sslh_i_pickle *p) { return sslh_i_py_has(p, 1) ? p->stack[--p->depth] : -1; }
-/* The kind of a value; that of number -1 is none. */
+/* Is the value of this number of this kind? The number -1 stands for no value, which is of none. */
 SSLH_I_FN int sslh_i_py_is(const sslh_i_pickle *p, int value, int kind) {
     return value >= 0 && p->value[value].kind == kind;
 }
@@ -56332,7 +56640,8 @@ SSLH_I_FN size_t sslh_i_py_marked(sslh_i_pickle *p) {
     if (!from) sslh_i_bad(p->s, p->at, "the pickle has no mark on its stack");
     return from;
 }
-/* A tuple or list of what lies on the stack from place `from` on, in its place. down: how many marks are below it. */
+/* Replaces what lies on the stack from place `from` on by one tuple or list of it. down: 1 when a mark below it goes
+   too, otherwise 0. */
 SSLH_I_FN int sslh_i_py_gather(sslh_i_pickle *p, int kind, size_t from, size_t down) {
     const size_t end = p->depth;
     int owner = sslh_i_py_push(p, kind), ok = owner >= 0;
@@ -56343,8 +56652,8 @@ SSLH_I_FN int sslh_i_py_gather(sslh_i_pickle *p, int kind, size_t from, size_t d
     p->depth = from - down;
     return ok && sslh_i_py_push_value(p, owner);
 }
-/* Moves what lies on the stack from place `from` on into the list or dict below it; what is passed over takes
-   nothing. */
+/* Moves what lies on the stack from place `from` on into the list or dict below it (below the mark if down is 1). A
+   value of kind SSLH_I_PY_OTHER there, of which nothing is kept, takes nothing. */
 SSLH_I_FN int sslh_i_py_extend(sslh_i_pickle *p, size_t from, size_t down, int kind) {
     const size_t end = p->depth;
     int owner, ok = 1;
@@ -56517,7 +56826,12 @@ SSLH_I_FN int sslh_i_py_recall(sslh_i_pickle *p, uint64_t index) {
         return sslh_i_bad(p->s, p->at, "the pickle recalls what it did not remember");
     return sslh_i_py_push_value(p, p->memo[index] - 1);
 }
-/* The instructions that push a number or a text; -1: op is another one. */
+/* The instructions that push a number or a text; -1: op is another one.
+
+     N               None                               U C 0x8c     text or bytes, their length in 1 byte
+     0x88 0x89       True, False                        X T B        the same, length in 4 bytes
+     K M J 0x8a      integer of 1, 2, 4, n bytes        0x8d 0x8e    the same, length in 8 bytes
+     G               double */
 SSLH_I_FN int sslh_i_py_constant(sslh_i_pickle *p, uint8_t op) {
     uint64_t v;
     switch (op) {
@@ -56534,7 +56848,15 @@ SSLH_I_FN int sslh_i_py_constant(sslh_i_pickle *p, uint8_t op) {
     default: return -1;
     }
 }
-/* Executes one instruction other than those; its operands are at p->at. */
+/* Executes one instruction other than those; its operands are at p->at.
+
+     (               pushes a mark                      q r 0x94     puts the top of the stack into the memo
+     0 1             takes one value; all to the mark   h j          pushes a value of the memo
+     } ] ) 0x8f      empty dict, list, tuple, set       c 0x93       class by its name
+     t l             tuple, list of all to the mark     R 0x81       calls a class with a tuple of arguments
+     0x85 .. 0x87    tuple of 1, 2, 3 values            b            sets the attributes of an object
+     s u             one entry, several, into a dict    Q            value that is not in the pickle, by its name:
+     a e 0x90        one, several into a list; a set                 in PyTorch's files a storage */
 SSLH_I_FN int sslh_i_py_instruction(sslh_i_pickle *p, uint8_t op) {
     size_t from, at[2], n[2];
     uint64_t v;
@@ -56646,6 +56968,7 @@ typedef struct sslh_i_st_item {
     int          part, net; /* optimiser state: which of sslh_i_st_parts, from 1, and the index of its net .. */
     size_t       offset;  /* .. and the element of that net's values at which it begins */
     int          permute, dtype; /* permute: 1 a convolution's weight, 2 a transposed matrix */
+    int          scaled;  /* 1: a weight of which integers in a file mean nothing without their scales */
     size_t       begin, end; /* byte range in the data of the file */
     int          found;   /* reading: index of the file's tensor; -1 none; -2 - index: one that does not fit */
 } sslh_i_st_item;
@@ -56669,6 +56992,7 @@ SSLH_I_FN sslh_i_st_item *sslh_i_st_add(sslh_i_st_list *l, const sslh_i_tree *tr
     it->permute = e->transposed ? 2 : e->is_param && e->t.ndim >= 3 && sslh_i_has_suffix(e->name, "weight");
     it->dtype = e->t.type == SSLH_U8 ? SSLH_I_ST_U8 : e->t.type == SSLH_F32 ? (SSLH_I_DOUBLE ? SSLH_I_ST_F64
             : SSLH_I_ST_F32) : sslh_i_has_suffix(e->name, "num_batches_tracked") ? SSLH_I_ST_I64 : SSLH_I_ST_I32;
+    it->scaled = e->product && e->t.type == SSLH_F32;
     it->found = -1;
     return it;
 }
@@ -57241,15 +57565,16 @@ SSLH_I_FN int sslh_i_st_add_array(sslh_i_st *s, const sslh_i_zip *z, const sslh_
 
 /* --- files of PyTorch --------------------------------------------------------------------------------------------- */
 
-/* torch.save has written two formats. Since 1.6 (2020) it is a zip archive, every member stored as it is:
+/* torch.save has written two formats. Since PyTorch 1.6 (2020) the file is a zip archive, every member stored as it is:
    FOLDER/data.pkl is the pickle, FOLDER/data/KEY the bytes of one storage each. Before, and with
    _use_new_zipfile_serialization=False, it is five pickles (a magic number, a version, the sizes of types, the object,
    the list of the storages' keys) and then, in the order of that list, each storage as its number of elements, 8
-   bytes, and its bytes.
+   bytes, and its bytes. The object is what was saved: a dictionary of tensors, in both formats.
 
-   A tensor is a view of a storage: offset, sizes and strides, all in elements, and several tensors may share one.
-   Nothing is copied here: the list of tensors says where in the file each of them lies. So a small file cannot
-   demand much memory, however large the tensors are that it describes. */
+   A storage is a flat array of numbers. A tensor is a view of it: element (i, j ..) of the tensor is element offset +
+   i stride_0 + j stride_1 .. of the storage, and several tensors may share one storage. Nothing is copied here: the
+   list of tensors says where in the file each of them lies. So a small file cannot demand much memory, however large
+   the tensors are that it describes. */
 
 /* The bytes of one storage. */
 typedef struct sslh_i_pt_storage {
@@ -57298,8 +57623,8 @@ SSLH_I_FN int sslh_i_pt_number(const sslh_i_pickle *p, int value, size_t *out) {
     *out = (size_t)p->value[value].number;
     return 1;
 }
-/* Where tensor f lies, from the arguments of _rebuild_tensor(_v2): storage, offset, sizes, strides, and what is no
-   matter here. Its last element must lie in the storage. */
+/* Where tensor f lies, from the arguments of _rebuild_tensor(_v2): storage, offset, sizes, strides, and others that do
+   not matter here. Its last element must lie in the storage. */
 SSLH_I_FN int sslh_i_pt_place(sslh_i_pt *pt, const sslh_i_py *tensor, sslh_i_st_tensor *f) {
     const sslh_i_pickle *p = &pt->object;
     const int storage = sslh_i_py_at(p, tensor, 0), offset = sslh_i_py_at(p, tensor, 1),
@@ -57381,9 +57706,9 @@ SSLH_I_FN int sslh_i_pt_walk(sslh_i_pt *pt, int dict, const char *prefix, int de
     }
     return 1;
 }
-/* Both passes begin here. A file of a whole run is a dictionary with the weights in one of its entries, which has
-   one of the usual names: their names begin inside it, and tensors beside it (the best accuracy) are none of the
-   weights. */
+/* Both passes begin here. A file of a whole run is a dictionary with the weights in one of its entries, which has one
+   of the usual names. The name of that entry is not put in front of the names of the weights, and tensors beside it
+   (the best accuracy) are not weights. */
 SSLH_I_FN int sslh_i_pt_walk_all(sslh_i_pt *pt) {
     static const char *const usual[] = {"state_dict", "model", "model_state_dict", "net"};
     const sslh_i_pickle *p = &pt->object;
@@ -57401,7 +57726,7 @@ SSLH_I_FN int sslh_i_pt_walk_all(sslh_i_pt *pt) {
     pt->wrapped = found >= 0;
     return (found < 0 || sslh_i_pt_walk(pt, found, "", 1)) && sslh_i_pt_walk(pt, pt->root, "", 0);
 }
-/* Lists the tensors of the object in s, which has been read together with its storages. */
+/* Lists the tensors of pt->object in pt->st, once the object and its storages have been read. */
 SSLH_I_FN int sslh_i_pt_list(sslh_i_pt *pt) {
     sslh_i_st *s = pt->st;
     if (!sslh_i_py_is(&pt->object, pt->root, SSLH_I_PY_DICT))
@@ -57415,8 +57740,8 @@ SSLH_I_FN int sslh_i_pt_list(sslh_i_pt *pt) {
     return s->text && s->tensor && sslh_i_pt_walk_all(pt) && sslh_i_st_names(s);
 }
 
-/* PyTorch packs no member. A packed pickle could take a thousand times the memory that its bytes in the file justify.
-   1, or 0 and an error. */
+/* PyTorch compresses no member. A compressed pickle could take a thousand times the memory that its bytes in the file
+   justify, so it is refused. Returns 1, or 0 and an error. */
 SSLH_I_FN int sslh_i_pt_stored(const sslh_i_pt *pt, const sslh_i_member *m) {
     const size_t at = (size_t)(m->p - pt->file.p);
     if (m->method) return sslh_i_bad(&pt->file, at, "'%.100s' is packed, which PyTorch does not do; unpack the archive "
@@ -57708,7 +58033,8 @@ SSLH_I_FN const char *sslh_i_st_misfit(const sslh_i_st_item *it, const sslh_i_st
         for (i = 0; i < f->ndim; i++) if (f->shape[i] != 1) return "shape";
         return NULL;
     }
-    if (it->t->type == SSLH_F32 ? !sslh_i_st_real(f->dtype) && !sslh_i_st_int(f->dtype) : !sslh_i_st_int(f->dtype))
+    if (it->t->type == SSLH_F32 ? !sslh_i_st_real(f->dtype) && (it->scaled || !sslh_i_st_int(f->dtype))
+                                : !sslh_i_st_int(f->dtype))
         return "dtype";
     if (f->ndim != it->t->ndim) return "shape";
     for (i = 0; i < f->ndim; i++) if (f->shape[i] != (uint64_t)sslh_i_st_size(it, i)) return "shape";
@@ -57789,7 +58115,8 @@ SSLH_I_FN int sslh_i_st_report(const sslh_i_st *s, const sslh_i_st_list *l, cons
                     sslh_i_append(text, sizeof text, &k, "), net (");
                     for (j = 0; j < it->t->ndim; j++)
                         sslh_i_append(text, sizeof text, &k, j ? ",%d" : "%d", sslh_i_st_size(it, j));
-                    sslh_i_append(text, sizeof text, &k, "))");
+                    sslh_i_append(text, sizeof text, &k, it->scaled && sslh_i_st_int(f->dtype)
+                                  ? "); integers fit a net of sslh_quantize)" : "))");
                 }
             }
             if (!pass) count++;
@@ -58006,8 +58333,8 @@ SSLH_I_FN sslh_shape sslh_i_npz_shape(const sslh_i_st_item *it) {
     for (int i = 0; i < shape.ndim; i++) shape.size[i] = sslh_i_st_size(it, i);
     return shape;
 }
-/* The part of a member's entry that stands before it and in the list of members: 26 bytes. The date is 1 January 1980,
-   so that the same weights give the same file. */
+/* The 26 bytes that the local head of a member and its entry in the list have in common (bytes 4 to 29 and 6 to 31; the
+   table is in >>arrays). The date is 1 January 1980, so that the same weights give the same file. */
 SSLH_I_FN void sslh_i_npz_entry(uint8_t *p, const sslh_i_st_item *it, uint32_t crc) {
     const uint32_t size = (uint32_t)(it->end - it->begin), name = (uint32_t)strlen(it->name) + 4;
     memset(p, 0, 26);
@@ -58019,8 +58346,9 @@ SSLH_I_FN void sslh_i_npz_entry(uint8_t *p, const sslh_i_st_item *it, uint32_t c
     sslh_i_put_le32(p + 18, size);
     sslh_i_put_le32(p + 22, name); /* the upper half, the length of extra data, is 0 */
 }
-/* Writes the items, each with its head of 30 bytes and its name, then the list of members, 46 bytes and a name each,
-   and its end of 22 bytes. Item k has its bytes at begin .. end - 1 of the file. */
+/* Writes the items, each behind its local head of 30 bytes and its name, then, from byte `list` on, the list of
+   members, 46 bytes and a name each, and the archive's end of 22 bytes. Each item has its bytes at begin .. end - 1 of
+   the file. */
 SSLH_I_FN void sslh_i_npz_fill(uint8_t *file, const sslh_i_st_list *l, size_t list) {
     size_t at = list;
     int i;
@@ -58179,7 +58507,7 @@ SSLH_I_FN sslh_net *sslh_i_folded_of_file(const sslh_i_st *s, sslh_net *net) {
         sslh_fail(s->c, SSLH_E_FORMAT, "%s: %s has a net '%s' with folded batch norms, but such a net has none", s->fn,
                   s->file, net->name);
     made = SSLH_I_BAD(s->c) ? NULL : sslh_i_fold_shell(s->c, net, change, at);
-    sslh_i_scratch_end(s->c, change);
+    sslh_i_free(s->c, change);
     return made;
 }
 /* What becomes of net number i of the tree by the file: a weight with a first factor there has two. Returns how many
@@ -58204,7 +58532,7 @@ SSLH_I_FN int sslh_i_low_in_file(const sslh_i_st *s, const char *prefix, const s
     }
     return found;
 }
-/* Whether the file holds scales of entry number at of net number i of the tree. */
+/* Whether the file holds scales of entry number at of net number i of the tree; names begin with prefix there. */
 SSLH_I_FN int sslh_i_eight_in_file(const sslh_i_st *s, const char *prefix, const sslh_i_tree *t, int i, int at) {
     char full[272], scale[280];
     sslh_quantize_desc d;
@@ -58214,7 +58542,9 @@ SSLH_I_FN int sslh_i_eight_in_file(const sslh_i_st *s, const char *prefix, const
     snprintf(scale, sizeof scale, "%s_scale", full);
     return sslh_i_st_find(s, prefix, scale) >= 0 && sslh_i_eight_wanted(t->net[i]->entry[at], full, &d);
 }
-/* The nets of a tree as the file has them, factors first, then 8 bits; NULL after an error. */
+/* The net as the file has it: two factors (eight 0) or 8 bits (eight 1) for each weight of which the file holds the
+   first factor or the scales. The net has not been used yet; after an error NULL. Only nets of the library get here,
+   and the same text describes their children. */
 SSLH_I_FN sslh_net *sslh_i_small_of_file(const sslh_i_st *s, const char *prefix, sslh_net *net, int eight) {
     sslh_i_tree t;
     sslh_net *copy[SSLH_I_MAX_NETS];
@@ -58223,7 +58553,7 @@ SSLH_I_FN sslh_net *sslh_i_small_of_file(const sslh_i_st *s, const char *prefix,
     for (i = 0; i < t.n; i++) {
         int *at;
         sslh_i_change *change = sslh_i_changes_of(t.net[i], &at);
-        char *wanted = change ? (char *)sslh_i_scratch(s->c, (size_t)t.net[i]->entries + 1) : NULL;
+        char *wanted = change ? (char *)sslh_i_alloc(s->c, (size_t)t.net[i]->entries + 1) : NULL;
         if (!wanted) return NULL;
         for (j = 0; j < t.net[i]->entries; j++) {
             wanted[j] = (char)(eight && sslh_i_eight_in_file(s, prefix, &t, i, j));
@@ -58231,8 +58561,8 @@ SSLH_I_FN sslh_net *sslh_i_small_of_file(const sslh_i_st *s, const char *prefix,
         }
         if (!eight) found += sslh_i_low_in_file(s, prefix, &t, i, change);
         copy[i] = eight ? sslh_i_eight_shell(s->c, t.net[i], wanted) : sslh_i_changed_shell(s->c, t.net[i], change, at);
-        sslh_i_scratch_end(s->c, wanted);
-        sslh_i_scratch_end(s->c, change);
+        sslh_i_free(s->c, wanted);
+        sslh_i_free(s->c, change);
         if (!copy[i]) return NULL;
     }
     if (!found) return net; /* the copies of descriptions are given back with what else the load has made */
@@ -58240,16 +58570,15 @@ SSLH_I_FN sslh_net *sslh_i_small_of_file(const sslh_i_st *s, const char *prefix,
     return SSLH_I_BAD(s->c) ? NULL : copy[0];
 }
 #endif
-/* The net that a file's "sslh.arch" describes, as the file has it: without batch norms where the text says that they
-   are folded; two factors or 8 bits where the file holds them. Names in the file begin with prefix. It has no values
-   yet. NULL: the text names none of the library's nets, or an error. Only nets of the library get here, and the same
-   text describes their children. */
+/* The net of the architecture arch as the file has it, still without values: without batch norms where the text says
+   that they are folded, with two factors or 8 bits where the file holds them. NULL: there is none, or an error. prefix:
+   what the names of its tensors begin with in the file. */
 SSLH_I_FN sslh_net *sslh_i_net_of_file(const sslh_i_st *s, const char *prefix, const char *arch) {
     sslh_net *net = arch ? sslh_i_net_from_arch(s->c, arch) : NULL;
     if (!net || sslh_i_net_bad(net)) return NULL;
 #if SSLH_WITH_QUANTIZE
     if (sslh_i_text_int(arch, "folded")) net = sslh_i_folded_of_file(s, net);
-    if (net) net = sslh_i_small_of_file(s, prefix, net, 0);
+    if (net) net = sslh_i_small_of_file(s, prefix, net, 0); /* factors first: each of them can have 8 bits */
     if (net) net = sslh_i_small_of_file(s, prefix, net, 1);
 #else
     (void)prefix;
@@ -59332,9 +59661,17 @@ SSLH_DEF void sslh_embed(sslh_net *net, const uint8_t *pixels, int n, int height
    operation asks for the one that it computes in, and a Transpose is written only where the order changes, in a ResNet
    nowhere. The graph's own input and output have the channels second, as those of other programs do.
 
-   The file is a message of Protocol Buffers: fields of (number << 3 | kind), kind 0 a varint, 2 a length and bytes
-   (a text, an array, a message inside), 5 four bytes. The field numbers are those of onnx.proto3, IR version 8,
-   opset 17. */
+   The file is a message of Protocol Buffers, which is a row of fields. Each begins with the integer (number << 3 |
+   kind); then follows, for kind 0, an integer of as many bytes as it needs (a varint), for kind 2 a length and that
+   many bytes (a text, an array, or a message inside), for kind 5 four bytes. onnx.proto3 says what the numbers mean (IR
+   version 8, opset 17). Those that are written here:
+
+     ModelProto       1 IR version   2, 3 name and version of the producer   7 graph   8 opset   14 metadata
+     GraphProto       1 node   2 name   5 constant (initializer)   11 input   12 output
+     NodeProto        1 input   2 output   3 name   4 operation   5 attribute
+     AttributeProto   1 name   2 float   3 integer   8 integers   20 type
+     TensorProto      1 size   2 type   8 name   9 values as bytes
+     ValueInfoProto   1 name   2 type: 1 tensor: 1 element type, 2 shape: 1 axis: 1 size or 2 name of the size */
 
 /* Bytes that grow. */
 typedef struct sslh_i_bytes { sslh_ctx *c; uint8_t *p; size_t n, cap; } sslh_i_bytes;
@@ -59349,7 +59686,7 @@ SSLH_I_FN void sslh_i_bytes_add(sslh_i_bytes *b, const void *p, size_t n) {
     if (n) memcpy(b->p + b->n, p, n);
     b->n += n;
 }
-/* 7 bits in each byte, the lowest first; the top bit says that more follow. */
+/* A varint: 7 bits in each byte, the lowest first; the top bit says that more bytes follow. */
 SSLH_I_FN void sslh_i_pb_varint(sslh_i_bytes *b, uint64_t v) {
     uint8_t bytes[10];
     size_t n = 0;
@@ -59375,7 +59712,7 @@ SSLH_I_FN void sslh_i_pb_float(sslh_i_bytes *b, int field, float v) {
     sslh_i_pb_varint(b, (uint64_t)field << 3 | 5);
     sslh_i_bytes_add(b, bytes, 4);
 }
-/* A message inside: what m holds, which is then empty again. */
+/* A message inside another one: the bytes of m become a field of b; m is empty then. */
 SSLH_I_FN void sslh_i_pb_message(sslh_i_bytes *b, int field, sslh_i_bytes *m) {
     sslh_i_pb_bytes(b, field, m->p, m->n);
     m->n = 0;
@@ -59435,7 +59772,8 @@ SSLH_I_FN char *sslh_i_ox_new(sslh_i_ox *e, char out[SSLH_I_OX_NAME]) {
     snprintf(out, SSLH_I_OX_NAME, "x:%d", ++e->names);
     return out;
 }
-/* Writes a node of the kind op with the attributes given before. Inputs a, b, c and d end with the first NULL. */
+/* Writes a node of the operation op, with the attributes given before. Its inputs are a, b, c, d and x up to the first
+   NULL, out is its result. */
 SSLH_I_FN void sslh_i_ox_node(sslh_i_ox *e, const char *op, const char *a, const char *b, const char *c, const char *d,
                               const char *x, const char *out) {
     const char *in[5];
@@ -59448,7 +59786,7 @@ SSLH_I_FN void sslh_i_ox_node(sslh_i_ox *e, const char *op, const char *a, const
     e->attributes.n = 0;
     sslh_i_pb_message(&e->graph, 1, &e->node);
 }
-/* The same with one or two inputs and a new name for the result, which goes to `name`; that may hold an input's. */
+/* The same with one or two inputs and a new name for the result, which is written to `name`; a or b may be `name`. */
 SSLH_I_FN void sslh_i_ox_step(sslh_i_ox *e, const char *op, const char *a, const char *b, char name[SSLH_I_OX_NAME]) {
     char out[SSLH_I_OX_NAME];
     sslh_i_ox_node(e, op, a, b, NULL, NULL, NULL, sslh_i_ox_new(e, out));
@@ -59467,7 +59805,7 @@ SSLH_I_FN void sslh_i_ox_constant(sslh_i_ox *e, const char *name, int type, cons
     sslh_i_pb_int(&e->node, 2, type);
     sslh_i_pb_text(&e->node, 8, name);
 }
-/* Real numbers or, with an array of integers, 64-bit integers. */
+/* Writes a constant without a name of its own, v of these sizes, and puts its new name into `name`. */
 SSLH_I_FN const char *sslh_i_ox_reals(sslh_i_ox *e, const int *size, int ndim, const float *v,
                                       char name[SSLH_I_OX_NAME]) {
     size_t n = 1, i;
@@ -59486,6 +59824,7 @@ SSLH_I_FN const char *sslh_i_ox_reals(sslh_i_ox *e, const int *size, int ndim, c
 SSLH_I_FN const char *sslh_i_ox_real(sslh_i_ox *e, float v, char name[SSLH_I_OX_NAME]) {
     return sslh_i_ox_reals(e, NULL, 0, &v, name);
 }
+/* The same for n numbers v, which the graph holds as 64-bit integers. */
 SSLH_I_FN const char *sslh_i_ox_numbers(sslh_i_ox *e, const int *v, int n, char name[SSLH_I_OX_NAME]) {
     snprintf(name, SSLH_I_OX_NAME, "c:%d", ++e->names);
     sslh_i_ox_constant(e, name, SSLH_I_OX_INT64, &n, 1);
@@ -59499,7 +59838,7 @@ SSLH_I_FN const char *sslh_i_ox_numbers(sslh_i_ox *e, const int *v, int n, char 
     return name;
 }
 
-/* The value of a tensor, or NULL. The latest are asked for most. */
+/* The value of a tensor, or NULL. Searched from the end, because the latest are asked for most. */
 SSLH_I_FN sslh_i_ox_value *sslh_i_ox_find(const sslh_i_ox *e, const sslh_tensor *t) {
     size_t i;
     for (i = e->values; i-- > 0;) if (e->value[i]->t == t) return e->value[i];
@@ -59592,7 +59931,8 @@ SSLH_I_FN const char *sslh_i_ox_constant_of(sslh_i_ox *e, const sslh_tensor *t, 
     return v->name[form];
 }
 
-/* Input j of node k, which must not depend on the input of the net and be the same in both runs. */
+/* The name, in some form, of input j of node k, which must not depend on the input of the net and must be the same in
+   both runs. */
 SSLH_I_FN const char *sslh_i_ox_fixed(sslh_i_ox *e, size_t k, int j, int form) {
     const sslh_tensor *a = e->a[k]->in[j], *b = e->b[k]->in[j];
     if (sslh_i_ox_depends(e, a)) {
@@ -59607,7 +59947,7 @@ SSLH_I_FN const char *sslh_i_ox_fixed(sslh_i_ox *e, size_t k, int j, int form) {
     }
     return sslh_i_ox_constant_of(e, a, form);
 }
-/* From one order of n axes to the other. */
+/* The permutation of n axes that brings a value from the other order to the order `to`. */
 SSLH_I_FN void sslh_i_ox_order(int to, int n, int *order) {
     int i;
     order[0] = 0;
@@ -59631,7 +59971,7 @@ SSLH_I_FN int sslh_i_ox_order_of(const sslh_i_ox *e, const sslh_tensor *t) {
     const sslh_i_ox_value *v = sslh_i_ox_find(e, t);
     return v && !v->constant && !v->name[SSLH_I_OX_LAST][0] ? SSLH_I_OX_FIRST : SSLH_I_OX_LAST;
 }
-/* Says that the result of node k is there under this name in some order. */
+/* Notes that the graph has the result of node k in this order under this name. */
 SSLH_I_FN int sslh_i_ox_result(sslh_i_ox *e, size_t k, int order, const char *name) {
     sslh_i_ox_value *v = sslh_i_ox_add(e, e->a[k]->out);
     if (v) snprintf(v->name[order], SSLH_I_OX_NAME, "%s", name);
@@ -59640,7 +59980,7 @@ SSLH_I_FN int sslh_i_ox_result(sslh_i_ox *e, size_t k, int order, const char *na
 
 /* --- operations, each from its node on the tape --- */
 
-/* Follows a result by ReLU, if `on`, and declares it. */
+/* Puts ReLU behind a result, if `on`, and notes it as the result of node k. */
 SSLH_I_FN int sslh_i_ox_relu(sslh_i_ox *e, size_t k, int order, char name[SSLH_I_OX_NAME], int on) {
     if (on) sslh_i_ox_step(e, "Relu", name, NULL, name);
     return sslh_i_ox_result(e, k, order, name);
@@ -59700,7 +60040,8 @@ SSLH_I_FN int sslh_i_ox_global(sslh_i_ox *e, size_t k, const char *op) {
     sslh_i_ox_step(e, op, sslh_i_ox_in(e, k, 0, order), NULL, name);
     return sslh_i_ox_result(e, k, SSLH_I_OX_LAST, name);
 }
-/* A vector is one product with its bias; of rows inside further axes MatMul takes the weight transposed. */
+/* x (N,I) is one Gemm, which adds the bias too. With further axes, x (N,..,I), it is MatMul, which needs the weight
+   transposed to (I,O), and Add. */
 SSLH_I_FN int sslh_i_ox_linear(sslh_i_ox *e, size_t k) {
     const sslh_i_node *n = e->a[k];
     const int vector = n->out->ndim == 2;
@@ -59727,7 +60068,8 @@ SSLH_I_FN const char *sslh_i_ox_channels(sslh_i_ox *e, const sslh_tensor *t, flo
     sslh_i_free(e->c, v);
     return name;
 }
-/* Batch norm by its running statistics: node->p, eps: node->f[0]; the sum with a residual; ReLU. */
+/* Batch norm by its running statistics (the node has mean and variance in p[0] and p[1], eps in f[0]), then the sum
+   with a residual if there is one (in[3]), then ReLU. */
 SSLH_I_FN int sslh_i_ox_batch_norm(sslh_i_ox *e, size_t k) {
     const sslh_i_node *n = e->a[k];
     const int order = n->out->ndim > 2 ? SSLH_I_OX_FIRST : SSLH_I_OX_LAST, C = n->i[2];
@@ -59744,7 +60086,8 @@ SSLH_I_FN int sslh_i_ox_batch_norm(sslh_i_ox *e, size_t k) {
     if (n->in[3]) sslh_i_ox_step(e, "Add", name, sslh_i_ox_in(e, k, 3, order), name);
     return sslh_i_ox_relu(e, k, order, name, n->i[5]);
 }
-/* Opset 17 has no group norm: the groups are the channels of an instance norm. */
+/* Opset 17 has no group norm. The values are reshaped to (N,groups,the rest), so that an instance norm, which
+   normalises each channel of each sample, normalises the groups. */
 SSLH_I_FN int sslh_i_ox_group_norm(sslh_i_ox *e, size_t k) {
     const sslh_i_node *n = e->a[k];
     const int ndim = n->out->ndim, C = n->i[2], groups = C / n->i[3];
@@ -60012,7 +60355,8 @@ SSLH_I_FN void sslh_i_ox_heads(sslh_i_ox *e, const char *x, int T, int heads, in
     sslh_i_ox_step(e, "Reshape", x, sslh_i_ox_numbers(e, size, 4, to), name);
     sslh_i_ox_transpose(e, name, orders[keys], 4, name);
 }
-/* softmax(q k' scale + bias + mask) v. in[0] is q, or q, k and v side by side when in[1] is NULL. */
+/* softmax(q k' scale + bias + mask) v, of each head; q (N,Tq,D), k (N,Tk,D), v (N,Tk,Dv), ' transposes. in[0] is q, or
+   q, k and v side by side when in[1] is NULL. */
 SSLH_I_FN int sslh_i_ox_attention(sslh_i_ox *e, size_t k) {
     static const int heads_inside[4] = {0, 2, 1, 3};
     const sslh_i_node *n = e->a[k];
@@ -60234,6 +60578,9 @@ SSLH_DEF void sslh_export_onnx(sslh_net *net, const char *path, sslh_onnx_desc d
     e.net = net;
     e.head = desc.head;
     if (!sslh_i_tree_ready(&t[0], net) || (desc.head && !sslh_i_tree_ready(&t[1], desc.head))) return;
+    for (k = 0; k < (desc.head ? 2 : 1); k++)
+        for (i = 0; i < t[k].n; i++)
+            if (!sslh_i_all_float("sslh_export_onnx", t[k].net[i], "export the float net")) return;
     mark = sslh_mark(c);
     for (k = 0; k < (desc.head ? 2 : 1); k++)
         for (i = 0; i < t[k].n; i++) {

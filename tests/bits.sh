@@ -1,7 +1,7 @@
 #!/bin/sh
 # The same-bits matrix: one small training, many builds. Set 1 (fused multiply-add): gcc and clang at all levels, C and
 # C++, AVX2, AVX-512, NEON. Set 2 (portable_bits): also SSE2, plain C, tcc, musl, 32 bits, big-endian s390x.
-# SSLH_TEST_LONG=1 adds the builds that take long.
+# SSLH_TEST_LONG=1 adds the builds that take long, among them those for other processors (docs/compatibility.md).
 cd "$(dirname "$0")/.." || exit 1
 tally=build/bits.tally; mkdir -p build/bits; : > $tally
 . tests/lib.sh
@@ -18,6 +18,12 @@ variant() {
     if ! have "$tool"; then skip "bits $name" "$tool is not installed"; return; fi
     echo "$name|$*" >> $list
 }
+# cross NAME PACKAGES COMPILER-AND-FLAGS..: a build for another processor; skipped when the compiler cannot link one
+cross() {
+    name=$1; packages=$2; shift 2
+    if compiles "$*" ""; then variant "$name" "$1" "$@"
+    else skip "bits $name" "$1 makes no program for it ($packages)"; fi
+}
 # run NAME SET PREFIX THREADS CPU PORTABLE: one line "name set hash" later
 runs=build/bits/runs; : > $runs
 add_run() { echo "$1|$2|$3|$4|$5|$6" >> $runs; }
@@ -27,6 +33,8 @@ variant ref "$CC" "$CC -O2"
 add_run ref fma "" 1 best 0; add_run ref fma "" 3 best 0; add_run ref fma "" 2 avx2 0; add_run ref fma "" 1 avx512 0
 add_run ref portable "" 1 best 1; add_run ref portable "" 3 best 1
 add_run ref portable "" 2 sse2 1
+# threads with the stack that macOS gives them
+add_run ref fma "prlimit --stack=524288" 3 best 0
 # gcc and clang from -O0 to -O3; most levels and C++ only in the long run, as every build takes a while
 gcc_levels="-O0"; clang_levels="-O2"
 [ "$long" = 1 ] && gcc_levels="-O0 -O1 -O2 -O3 -Os" && clang_levels="-O0 -O1 -O2 -O3"
@@ -63,6 +71,31 @@ if [ "$long" = 1 ]; then
     add_run m32-sse portable "$m32" 1 best 1; [ -n "$m32" ] || add_run m32-sse fma "" 1 avx2 0
     variant no-simd gcc "gcc -O2 -DSSLH_WITH_SIMD=0"; add_run no-simd portable "" 2 best 1
     variant no-threads gcc "gcc -O2 -DSSLH_WITH_THREADS=0"; add_run no-threads fma "" 1 best 0
+    # portable C in the bits of set 1, by instructions and by the function of the C library
+    fused="-DSSLH_WITH_SIMD=0 -DSSLH_I_FUSED=1"
+    variant cfma gcc "gcc -O2 -mavx2 -mfma $fused"; add_run cfma fma "" 2 cfma 0; add_run cfma portable "" 1 c 1
+    variant tcc-cfma tcc "tcc $fused"; add_run tcc-cfma fma "" 1 cfma 0
+    # processors without kernels of their own: 32 bits; 64 bits of both byte orders
+    cross armhf "gcc-arm-linux-gnueabihf libc6-dev-armhf-cross" arm-linux-gnueabihf-gcc -O2 -static
+    add_run armhf portable qemu-arm 2 best 1
+    add_run s390x fma qemu-s390x 2 best 0
+    cross riscv64 "gcc-riscv64-linux-gnu libc6-dev-riscv64-cross" riscv64-linux-gnu-gcc -O2 -static
+    add_run riscv64 fma qemu-riscv64 2 best 0; add_run riscv64 portable qemu-riscv64 1 best 1
+    cross ppc64le "gcc-powerpc64le-linux-gnu libc6-dev-ppc64el-cross" powerpc64le-linux-gnu-gcc -O2 -static
+    add_run ppc64le fma qemu-ppc64le 2 best 0; add_run ppc64le portable qemu-ppc64le 1 best 1
+    cross ppc64 "gcc-powerpc64-linux-gnu libc6-dev-ppc64-cross" powerpc64-linux-gnu-gcc -O2 -static
+    add_run ppc64 fma qemu-ppc64 2 best 0; add_run ppc64 portable qemu-ppc64 1 best 1
+    # vectors whose length the program does not know: what the compiler makes of portable C, at three lengths
+    cross sve "clang-19 gcc-aarch64-linux-gnu libc6-dev-arm64-cross" clang-19 --target=aarch64-linux-gnu \
+        -march=armv8.2-a+sve -O3 -static "$fused"
+    cross rvv "clang-19 gcc-riscv64-linux-gnu libc6-dev-riscv64-cross" clang-19 --target=riscv64-linux-gnu \
+        -march=rv64gcv -O3 -static
+    for bits in 128 256 512; do
+        add_run sve fma "qemu-aarch64 -cpu max,sve-default-vector-length=$((bits / 8))" 1 cfma 0
+        add_run rvv fma "qemu-riscv64 -cpu rv64,v=true,vext_spec=v1.0,vlen=$bits" 1 best 0
+    done
+    add_run sve portable "qemu-aarch64 -cpu max" 2 c 1
+    add_run rvv portable "qemu-riscv64 -cpu rv64,v=true,vext_spec=v1.0,vlen=256" 2 best 1
 fi
 
 # build all, $jobs at a time
@@ -82,6 +115,16 @@ while IFS='|' read -r name command; do
     [ $((n % jobs)) = 0 ] && wait
 done < $list
 wait
+# vectors NAME DISASSEMBLER PATTERN: the compiler has made vectors, or the run would show nothing
+vectors() {
+    [ -f "build/bits/$1" ] && [ ! -f "build/bits/$1.failed" ] || return 0
+    if ! have "$2"; then skip "bits $1: instructions" "$2 is not installed"; return; fi
+    check "bits $1: vectors of the instruction set" sh -c "[ \$($2 -d build/bits/$1 | grep -c -E '$3') -gt 1000 ]"
+}
+if [ "$long" = 1 ]; then
+    vectors sve aarch64-linux-gnu-objdump '[[:space:]]z[0-9]+\.s'
+    vectors rvv riscv64-linux-gnu-objdump '[[:space:]]vf[a-z]+\.v[vf][[:space:]]'
+fi
 ref_fma=; ref_portable=
 while IFS='|' read -r name set emulator threads cpu portable; do
     grep -q "^$name|" $list || continue

@@ -456,27 +456,45 @@ static void a_saved_net_comes_back(void) {
     }
 }
 
-/* The encoder of a classifier's file may be a small one. */
-static void a_classifier_keeps_its_small_encoder(void) {
-#if SSLH_WITH_CLASSIFIERS
-    static const int32_t kinds[5] = {0, 1, 0, 1, 1};
-    sslh_ctx *c = context(1), *other = context(1);
-    const char *path = test_temporary("k.safetensors");
-    sslh_tensor *x;
-    NONE(sslh_svm_desc, d);
-    NONE(sslh_quantize_desc, q);
-    sslh_net *small = sslh_quantize(some_net(c, 0, &x), q);
-    sslh_classifier *k;
-    sslh_save_classifier(sslh_svm(c, run(small, x), kinds, 2, d), small, NULL, path);
+/* Integers are no float weights, in whatever way they are loaded; the values of the float net stay as they were. */
+static void eight_bits_do_not_become_floats(void) {
+    sslh_ctx *c = context(1);
+    const char *path = test_temporary("eight.safetensors");
+    NONE(sslh_load_desc, load);
+    sslh_net *net = linear(c, 40, 30);
+    const uint64_t before = sslh_hash(net);
+    sslh_save_net(eight(net), path);
+    load.partial = 1;
+    sslh_load_weights(net, path, load);
+    CHECK_ERROR(c, "fc1.weight (file U8 (30,40), net (30,40); integers fit a net of sslh_quantize)");
+    CHECK(sslh_hash(net) == before, "the float net has changed");
+    sslh_load_weights(eight(net), path, load);
     CHECK(!sslh_error(c), "%s", sslh_error(c));
-    k = sslh_load_classifier(other, path);
-    CHECK(!sslh_error(other), "%s", sslh_error(other));
-    if (!sslh_error(other))
-        CHECK(sslh_hash(sslh_classifier_query(k).encoder) == sslh_hash(small), "another encoder");
+    remove(path);
+    sslh_destroy(c);
+}
+#if SSLH_WITH_CLASSIFIERS
+/* A small encoder in the file of a classifier. */
+static void a_classifier_keeps_its_small_encoder(void) {
+    sslh_ctx *c = context(1), *other = context(1);
+    const char *path = test_temporary("classifier.safetensors");
+    sslh_tensor *x, *z;
+    sslh_net *small, *again;
+    static const int32_t labels[5] = {0, 1, 0, 1, 1};
+    NONE(sslh_quantize_desc, d);
+    NONE(sslh_logistic_desc, logistic);
+    small = sslh_quantize(some_net(c, 0, &x), d);
+    z = run(small, x);
+    sslh_save_classifier(sslh_logistic(c, z, labels, 2, logistic), small, NULL, path);
+    CHECK(!sslh_error(c), "%s", sslh_error(c));
+    again = sslh_classifier_query(sslh_load_classifier(other, path)).encoder;
+    CHECK(!sslh_error(other) && sslh_hash(again) == sslh_hash(small), "%s", sslh_error(other));
+    remove(path);
     sslh_destroy(c);
     sslh_destroy(other);
-#endif
 }
+#endif
+
 /* NaN in an input is not hidden by the rounding, and stays in its row. */
 static void nan_stays_in_its_row(void) {
     sslh_ctx *c = context(1);
@@ -684,7 +702,7 @@ static void what_cannot_be_folded_is_said(void) {
     d.norm = 0;
     net = sslh_convnet(c, d);
     sslh_fold_batch_norm(eight(net), NULL);
-    CHECK_ERROR(c, "has 8 bits already");
+    CHECK_ERROR(c, "have 8 bits (sslh_quantize): give the float net");
     sslh_fold_batch_norm(sslh_fold_batch_norm(net, NULL), NULL);
     CHECK_ERROR(c, "has no batch norm: use it as it is");
 #if SSLH_WITH_TRANSFER
@@ -792,7 +810,7 @@ static void what_has_no_low_rank_is_said(void) {
     low(net, 18, 0);
     CHECK_ERROR(c, "gets smaller: lower .rank or .energy");
     low(eight(net), 4, 0);
-    CHECK_ERROR(c, "has 8 bits already");
+    CHECK_ERROR(c, "have 8 bits (sslh_quantize): give the float net");
     { volatile float zero = 0; sslh_param(net, 0)->data[7] = zero / zero; }
     low(net, 4, 0);
     CHECK_ERROR(c, "holds NaN or Inf");
@@ -826,6 +844,19 @@ static void the_smallest_weights_go(void) {
     CHECK_ERROR(c, "sslh_prune_magnitude: .share is 1 (above 0, below 1)");
     sslh_destroy(c);
 }
+/* NaN has no place in the order of values; nothing changes. */
+static void nan_is_not_pruned(void) {
+    sslh_ctx *c = context(1);
+    sslh_net *net = mlp(c, 20, 30, 10);
+    volatile float zero = 0;
+    uint64_t before;
+    sslh_param(net, 2)->data[7] = zero / zero;
+    before = sslh_hash(net);
+    CHECK(sslh_prune_magnitude(net, 0.5f) == 0, "something is gone");
+    CHECK_ERROR(c, "sslh_prune_magnitude: the weight 'fc2.weight' of the net 'mlp' holds NaN or Inf");
+    CHECK(sslh_hash(net) == before, "the net has changed");
+    sslh_destroy(c);
+}
 /* Equal values: as many as were asked for. */
 static void of_equal_weights_the_first_go(void) {
     sslh_ctx *c = context(1);
@@ -839,6 +870,65 @@ static void of_equal_weights_the_first_go(void) {
     sslh_destroy(c);
 }
 
+static sslh_tensor *huge_pad(sslh_net *net, sslh_tensor *x, const void *self) {
+    NONE(sslh_conv_desc, d);
+    (void)self;
+    d.pad = (1 << 27) - 1, d.stride = 1 << 28; /* 2^28 x 2^28 places of 256 values: 2^64 or more bytes */
+    return sslh_layer_conv(net, 0, x, 1, d);
+}
+/* first_layer takes the entry behind the weight for the bias, whatever that is. */
+static void shapes_that_do_not_fit_are_said(void) {
+    sslh_ctx *c = context(1);
+    NONE(sslh_net_desc, d);
+    sslh_net *net;
+    d.forward = first_layer, d.kind = SSLH_TOKENS, d.width = 64;
+    net = sslh_net_new(c, d);
+    sslh_layer_linear_new(net, "fc", 16, 64, 1);
+    sslh_param_new(net, "gain", sslh_dim1(1), SSLH_INIT_ONE, 0);
+    run(eight(net), sslh_zeros(c, sslh_dim2(2, 16)));
+    CHECK_ERROR(c, "sslh_linear: weight (64,16), bias (1): the bias must be (64)");
+    d.forward = huge_pad, d.kind = SSLH_MAP, d.width = 2;
+    net = sslh_net_new(c, d);
+    sslh_layer_conv_new(net, "conv", 256, 2, 1, 0, 1);
+    run(eight(net), sslh_zeros(c, sslh_dim4(1, 2, 2, 256)));
+    CHECK_ERROR(c, "out of memory");
+    sslh_destroy(c);
+}
+/* sslh_summary counts the multiply-adds of both nets alike; ONNX has the float net only. */
+static void other_tools_know_small_nets(void) {
+    sslh_ctx *c = context(1);
+    sslh_tensor *x;
+    sslh_net *net = some_net(c, 0, &x), *small;
+    char a[4000], b[4000], *ends[2];
+    NONE(sslh_quantize_desc, d);
+    NONE(sslh_onnx_desc, onnx);
+    small = sslh_quantize(net, d);
+    sslh_summary(net, sslh_shape_of(x), a, sizeof a);
+    sslh_summary(small, sslh_shape_of(x), b, sizeof b);
+    CHECK(!sslh_error(c), "%s", sslh_error(c));
+    ends[0] = strrchr(a, ' '), ends[1] = strrchr(b, ' ');
+    CHECK(ends[0] && ends[1] && strcmp(ends[0], ends[1]) == 0, "million MAC%s, in float%s", ends[1], ends[0]);
+    sslh_export_onnx(small, test_temporary("small.onnx"), onnx);
+    CHECK_ERROR(c, "sslh_export_onnx: the weights of the net \"convnet\" have 8 bits (sslh_quantize): export the");
+    sslh_destroy(c);
+}
+/* A caller's rounding mode and flushing of subnormal numbers change no weight. */
+#if (defined(__x86_64__) || defined(_M_X64)) && !defined(__TINYC__)
+#include <xmmintrin.h>
+static void the_callers_rounding_changes_nothing(void) {
+    sslh_ctx *c = context(1);
+    sslh_net *net = mlp(c, 200, 30, 10), *one = eight(net), *other;
+    const unsigned before = _mm_getcsr();
+    _mm_setcsr(before | 0xe040u);
+    other = eight(net);
+    _mm_setcsr(before);
+    CHECK(!sslh_error(c) && sslh_hash(one) == sslh_hash(other), "other weights");
+    sslh_destroy(c);
+}
+#else
+static void the_callers_rounding_changes_nothing(void) {}
+#endif
+
 static void wrong_use_is_said(void) {
     sslh_ctx *c = context(1);
     sslh_net *net = linear(c, 40, 30), *small;
@@ -846,7 +936,7 @@ static void wrong_use_is_said(void) {
     small = sslh_quantize(net, d);
     CHECK(!sslh_error(c), "%s", sslh_error(c));
     sslh_quantize(small, d);
-    CHECK_ERROR(c, "sslh_quantize: the weight 'fc1.weight' has 8 bits already");
+    CHECK_ERROR(c, "sslh_quantize: the weights of the net \"mlp\" have 8 bits (sslh_quantize): give the float net");
     d.min_count = -2;
     sslh_quantize(net, d);
     CHECK_ERROR(c, "sslh_quantize: .min_count is -2");
@@ -879,7 +969,6 @@ TESTS_BEGIN
     TEST(batch_and_threads_change_no_bit)
     TEST(every_set_has_the_bits_of_plain_loops)
     TEST(a_saved_net_comes_back)
-    TEST(a_classifier_keeps_its_small_encoder)
     TEST(nan_stays_in_its_row)
     TEST(folded_nets_compute_the_same)
     TEST(a_folded_net_can_be_trained)
@@ -890,5 +979,13 @@ TESTS_BEGIN
     TEST(what_has_no_low_rank_is_said)
     TEST(the_smallest_weights_go)
     TEST(of_equal_weights_the_first_go)
+    TEST(nan_is_not_pruned)
+    TEST(eight_bits_do_not_become_floats)
+#if SSLH_WITH_CLASSIFIERS
+    TEST(a_classifier_keeps_its_small_encoder)
+#endif
+    TEST(shapes_that_do_not_fit_are_said)
+    TEST(other_tools_know_small_nets)
+    TEST(the_callers_rounding_changes_nothing)
     TEST(wrong_use_is_said)
 TESTS_END

@@ -47,6 +47,7 @@ typedef struct meeting {
     pthread_mutex_t lock;
     pthread_cond_t  all_here;
     int ranks, here;
+    int left;       /* ranks that have ended: who waits for them gets an error, as mpirun would end it */
     long round;
     const void *mine[MOST];
     long calls;     /* of rank 0 */
@@ -57,8 +58,9 @@ typedef struct meeting {
 typedef struct seat { meeting *m; int rank; long calls; } seat;
 
 #ifndef RANKS_MPI
-static void wait_for_all(meeting *m) {
+static int wait_for_all(meeting *m) { /* 1: a rank that is waited for has ended */
     long round;
+    int missing;
     pthread_mutex_lock(&m->lock);
     round = m->round;
     if (++m->here == m->ranks) {
@@ -66,7 +68,15 @@ static void wait_for_all(meeting *m) {
         m->round++;
         pthread_cond_broadcast(&m->all_here);
     }
-    while (m->round == round) pthread_cond_wait(&m->all_here, &m->lock);
+    while (m->round == round && !m->left) pthread_cond_wait(&m->all_here, &m->lock);
+    missing = m->round == round;
+    pthread_mutex_unlock(&m->lock);
+    return missing;
+}
+static void leave(meeting *m) {
+    pthread_mutex_lock(&m->lock);
+    m->left++;
+    pthread_cond_broadcast(&m->all_here);
     pthread_mutex_unlock(&m->lock);
 }
 
@@ -87,7 +97,10 @@ static int all_reduce(void *user, void *values, size_t count, size_t size) {
         return 7;
     }
     m->mine[s->rank] = values;
-    wait_for_all(m);
+    if (wait_for_all(m)) {
+        free(sum);
+        return 7;
+    }
     for (i = 0; i < count; i++) {
         double d = 0;
         float f = 0;
@@ -110,7 +123,7 @@ static int all_gather(void *user, const void *mine, size_t bytes, void *all) {
     int r;
     if (fails(s, (double)bytes)) return 7;
     m->mine[s->rank] = mine;
-    wait_for_all(m);
+    if (wait_for_all(m)) return 7;
     for (r = 0; r < m->ranks; r++) memcpy((char *)all + (size_t)r * bytes, m->mine[r], bytes);
     wait_for_all(m);
     return 0;
@@ -121,7 +134,7 @@ static int broadcast(void *user, void *data, size_t bytes, int root) {
     meeting *m = s->m;
     if (fails(s, (double)bytes)) return 7;
     m->mine[s->rank] = data;
-    wait_for_all(m);
+    if (wait_for_all(m)) return 7;
     if (s->rank != root) memcpy(data, m->mine[root], bytes);
     wait_for_all(m);
     return 0;
@@ -145,8 +158,10 @@ typedef struct run {
     int stop_at; /* the callback of the last rank stops the run at this step; 0: never */
     int die_at;  /* the process of the last rank is killed at this step; 0: never */
     int mute;    /* 1: without a callback */
+    int trained; /* 1: sslh_train has ended without an error */
     int steps;   /* of the run; 0: STEPS */
     int threads;
+    long fail_alloc, allocs; /* the allocation that fails, and those so far; 0: none fails */
     double exact[STEPS]; /* the losses of this rank, not rounded to float; their mean over the ranks is that of the
                             batch */
     int taken;
@@ -156,6 +171,14 @@ static pthread_key_t running; /* the run of this thread */
 
 static void say_nothing(void *user, const char *text) { (void)user, (void)text; }
 
+static void *counted_alloc(void *user, size_t bytes) {
+    run *r = (run *)user;
+    return ++r->allocs == r->fail_alloc ? NULL : malloc(bytes);
+}
+static void counted_release(void *user, void *p) {
+    (void)user;
+    free(p);
+}
 static void *start(void *arg) {
     run *r = (run *)arg;
     sslh_desc d;
@@ -165,6 +188,7 @@ static void *start(void *arg) {
     d.seed = r->seed;
     d.threads = r->threads;
     d.warn = say_nothing;
+    if (r->fail_alloc) d.alloc = counted_alloc, d.release = counted_release, d.user = r;
     if (r->ranks > 1) {
         d.comm.rank = r->rank;
         d.comm.ranks = r->ranks;
@@ -178,10 +202,14 @@ static void *start(void *arg) {
     snprintf(r->error, sizeof r->error, "%s", sslh_error(c) ? sslh_error(c) : "");
     sslh_destroy(c);
     free(r->pixels);
+#ifndef RANKS_MPI
+    leave(r->here.m);
+#endif
     return NULL;
 }
 
-static int threads = 1; /* of each rank */
+static int threads = 1;         /* of each rank */
+static long fail_alloc_of_last; /* of the last rank of the next run, see run; 0: none */
 
 /* Runs program in R ranks; out[R] */
 static meeting run_ranks(run *out, int R, void (*program)(run *, sslh_ctx *), int variant, long fail_at) {
@@ -203,6 +231,7 @@ static meeting run_ranks(run *out, int R, void (*program)(run *, sslh_ctx *), in
         out[r].variant = variant;
         out[r].seed = 5;
         out[r].threads = threads;
+        out[r].fail_alloc = r == R - 1 ? fail_alloc_of_last : 0;
     }
 #ifdef RANKS_MPI
     (void)thread;
@@ -280,6 +309,7 @@ static void train(run *r, sslh_ctx *c, sslh_method m, sslh_data data, int batch)
     t.checkpoint = r->path;
     t.resume = 1;
     sslh_train(c, m, data, t);
+    r->trained = !sslh_error(c);
     if (!sslh_error(c)) note_features(r, c, m.encoder, data);
 }
 
@@ -574,6 +604,35 @@ static void only_one(void) {
         CHECK(!all[r].error[0] && all[r].taken == STEPS, "rank %d: %d steps, %s", r, all[r].taken, all[r].error);
     CHECK(remove(path) == 0, "rank 0 has written no checkpoint");
 }
+/* An allocation fails in one rank, each of one epoch in turn. When that is within a step, the other rank waits until
+   the run is ended from outside; otherwise both have an error, because all ask each other before and after the
+   steps. */
+static void one_epoch(run *r, sslh_ctx *c) {
+    r->mute = 1, r->steps = 2, r->path = checkpoint_path;
+    simclr(r, c);
+}
+static void memory_of_one(void) {
+    static run all[MOST];
+    char path[400];
+    long n;
+    int asked = 0, in_step = 0;
+    snprintf(path, sizeof path, "%s", test_temporary("ranks.safetensors"));
+    checkpoint_path = path;
+    for (n = 2; n < 2000; n++) { /* 1 is the context, without which a rank says nothing */
+        remove(path);
+        fail_alloc_of_last = n;
+        run_ranks(all, 2, one_epoch, 0, 0);
+        fail_alloc_of_last = 0;
+        if (all[1].trained) break;
+        if (strstr(all[1].error, "step ")) in_step++;
+        else asked += strstr(all[0].error, "another of the 2 ranks has failed") != NULL;
+        CHECK(all[0].error[0] && (strstr(all[1].error, "step ") || strstr(all[0].error, "another of the 2 ranks")),
+              "allocation %ld of %ld calls: \"%s\", the other rank \"%s\"", n, all[1].here.calls, all[1].error,
+              all[0].error);
+    }
+    CHECK(n > 20 && n < 2000 && asked > 10 && in_step > 10, "%ld allocations, %d, %d", n, asked, in_step);
+    remove(path);
+}
 /* The number of threads of a rank changes no bit. */
 static void any_number_of_threads(void) {
     static run one[MOST], three[MOST];
@@ -650,6 +709,7 @@ TESTS_BEGIN
     TEST(no_callbacks)
     TEST(refusals)
     TEST(only_one)
+    TEST(memory_of_one)
     TEST(any_number_of_threads)
 #endif
 #endif

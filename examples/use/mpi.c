@@ -92,6 +92,12 @@ int main(int argc, char **argv) {
     sslh_method m;
     float loss;
     int failed;
+    t.epochs = argc > 2 ? atoi(argv[2]) : 5;
+    t.batch = argc > 3 ? atoi(argv[3]) : 256; /* a multiple of the number of ranks */
+    if (t.epochs < 1 || t.batch < 1) {
+        fprintf(stderr, "usage: mpi [method [epochs [batch of all ranks [data [test data [checkpoint]]]]]]\n");
+        return 1;
+    }
     d.seed = 1; /* of all ranks: the initial weights and the order of the samples must be the same */
 #ifdef USE_MPI
     traffic sent = {0, 0, 0};
@@ -112,8 +118,6 @@ int main(int argc, char **argv) {
         convnet.channels = train.channels;
         m = sslh_method_make(c, name, strcmp(name, "vae") ? sslh_convnet(c, convnet) : NULL, train, NULL);
     }
-    t.epochs = argc > 2 ? atoi(argv[2]) : 5;
-    t.batch = argc > 3 ? atoi(argv[3]) : 256; /* a multiple of the number of ranks */
     t.checkpoint = argc > 6 ? argv[6] : NULL; /* written by rank 0 and read by all: in a folder that all can reach */
     t.resume = 1;
     loss = sslh_train(c, m, train, t);
@@ -128,7 +132,7 @@ int main(int argc, char **argv) {
 #ifdef USE_MPI
     if (failed) MPI_Abort(MPI_COMM_WORLD, 1); /* the others would wait for this rank for ever */
     steps = (double)t.epochs * (double)(train.count / t.batch);
-    if (d.comm.rank == 0)
+    if (d.comm.rank == 0 && steps > 0)
         printf("each rank in each of %.0f steps: %.1f messages, %.0f bytes handed over, %.1f ms in them\n", steps,
                (double)sent.calls / steps, sent.bytes / steps, 1e3 * sent.seconds / steps);
     MPI_Finalize();

@@ -448,7 +448,7 @@ static void save_features(sslh_ctx *c, const settings *s, sslh_net *encoder, ssl
 static void save_predictions(sslh_ctx *c, const settings *s, sslh_net *encoder, sslh_data train, sslh_data test) {
     enum { VOTES = 20 };
     sslh_feature_desc d = {0};
-    sslh_tensor *known, *asked, *near;
+    sslh_tensor *known, *asked, *cosine;
     int64_t i, j, right = 0;
     int v, best, votes[VOTES], voters = (int)(train.count < VOTES ? train.count : VOTES);
     FILE *f;
@@ -462,11 +462,11 @@ static void save_predictions(sslh_ctx *c, const settings *s, sslh_net *encoder, 
     for (i = 0; i < test.count && !sslh_error(c); i++) {
         int top = 0;
         sslh_push(c);
-        near = sslh_matmul_ex(c, sslh_slice(c, asked, 0, (int)i, (int)i + 1), known, 0, 1); /* (1,count) */
+        cosine = sslh_matmul_ex(c, sslh_slice(c, asked, 0, (int)i, (int)i + 1), known, 0, 1); /* (1,count) */
         for (v = 0; v < voters && !sslh_error(c); v++) {
             for (best = 0, j = 1; j < train.count; j++)
-                if (near->data[j] > near->data[best]) best = (int)j;
-            near->data[best] = -2; /* taken */
+                if (cosine->data[j] > cosine->data[best]) best = (int)j;
+            cosine->data[best] = -2; /* taken */
             votes[v] = (int)train.labels[best];
         }
         sslh_pop(c);
