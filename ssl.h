@@ -26320,11 +26320,12 @@ SSLH_I_FN void sslh_i_entry_set(sslh_ctx *c, const char *op, sslh_i_entry *e, ss
 }
 
 SSLH_DEF void sslh_param_set(sslh_net *net, int index, sslh_param_opts opts) {
+    const int at = sslh_i_entry_of(net, index);
     if (sslh_i_net_bad(net)) return;
-    if (index < 0 || index >= net->entries || !net->entry[index]->is_param)
+    if (at < 0 || at >= net->entries || !net->entry[at]->is_param)
         sslh_fail(net->ctx, SSLH_E_USAGE, "sslh_param_set: the net '%s' has no parameter number %d", net->name, index);
     else
-        sslh_i_entry_set(net->ctx, "sslh_param_set", net->entry[index], opts);
+        sslh_i_entry_set(net->ctx, "sslh_param_set", net->entry[at], opts);
 }
 
 /* A pattern is a substring of full names, not a regular expression: "norm", "blocks.11.", "bias". */
@@ -27163,7 +27164,7 @@ SSLH_DEF int sslh_layer_batch_norm_new(sslh_net *net, const char *name, int widt
     sslh_i_sub_new(net, name, "running_var", 0, SSLH_F32, s, SSLH_INIT_ONE, 0);
     sslh_i_sub_new(net, name, "num_batches_tracked", 0, SSLH_I32, sslh_dim0(), SSLH_INIT_ZERO, 0);
     if (sslh_i_net_bad(net)) return -1;
-    net->entry[first]->norm = 1 + (no_affine == 1 || no_affine == 2 ? no_affine : 0);
+    net->entry[first]->norm = no_affine >= 0 && no_affine <= 2 ? 1 + no_affine : 0; /* other numbers mean nothing */
     return first;
 }
 
@@ -29325,6 +29326,12 @@ SSLH_I_FN int sslh_i_changed_copy(sslh_net *made, const sslh_net *net, const ssl
 
 /* Entries of a batch norm, from .norm of its first one. */
 SSLH_I_FN int sslh_i_norm_entries(int norm) { return norm == 1 ? 5 : norm == 2 ? 3 : 4; }
+/* Whether entry i is the bias (O) of the layer whose weight is the entry before it. */
+SSLH_I_FN int sslh_i_is_bias(const sslh_net *net, int i) {
+    const sslh_i_entry *bias = net->entry[i], *weight = net->entry[i - 1];
+    return weight->layer && bias->is_param && bias->t.ndim == 1 && bias->t.shape[0] == weight->t.shape[0] &&
+           sslh_i_has_suffix(bias->name, "bias");
+}
 /* Which layers take in which batch norms; returns how many there are, or -1 - i when the one from entry i on does not
    follow a layer. That the forward callback uses them so is not known here. */
 SSLH_I_FN int sslh_i_fold_plan(const sslh_net *net, sslh_i_change *change) {
@@ -29333,7 +29340,7 @@ SSLH_I_FN int sslh_i_fold_plan(const sslh_net *net, sslh_i_change *change) {
         const sslh_i_entry *norm = net->entry[i], *layer;
         int w = i - 1, bias = 1;
         if (!norm->norm) continue;
-        if (w >= 1 && net->entry[w]->is_param && net->entry[w]->t.ndim == 1 && net->entry[w - 1]->layer) w--, bias = 2;
+        if (w >= 1 && sslh_i_is_bias(net, w)) w--, bias = 2;
         layer = w >= 0 ? net->entry[w] : NULL;
         if (!layer || !layer->layer || !layer->is_param || layer->folded || !sslh_i_has_suffix(layer->name, "weight") ||
             layer->t.shape[0] != norm->t.shape[0]) return -1 - i;
@@ -29357,8 +29364,8 @@ SSLH_I_FN sslh_net *sslh_i_fold_shell(sslh_ctx *c, const sslh_net *net, const ss
     return SSLH_I_BAD(c) ? NULL : made;
 }
 /* (4) for the batch norm from entry i on, into the weight of made that takes it in. */
-SSLH_I_FN void sslh_i_fold_values(sslh_net *made, const sslh_net *net, const sslh_i_change *change, const int *at,
-                                  int i) {
+SSLH_I_FN void sslh_i_fold_values(const char *op, sslh_net *made, const sslh_net *net, const sslh_i_change *change,
+                                  const int *at, int i) {
     sslh_i_entry *const *from = net->entry + i;
     const int norm = from[0]->norm, states = sslh_i_norm_entries(norm) - 3, w = change[i].into - 1;
     const sslh_real *gain = norm == 2 ? NULL : from[0]->t.data, *shift = norm == 1 ? from[1]->t.data : NULL;
@@ -29380,18 +29387,20 @@ SSLH_I_FN void sslh_i_fold_values(sslh_net *made, const sslh_net *net, const ssl
         bad += (double)bias[o] * 0;
     }
     if (!(bad == 0))
-        sslh_fail(net->ctx, SSLH_E_NAN, "sslh_fold_batch_norm: '%s' or the batch norm behind it gives NaN or Inf: fold "
-                  "a net whose training has gone well", e->name);
+        sslh_fail(net->ctx, SSLH_E_NAN, "%s: '%s' or the batch norm behind it gives NaN or Inf: give a net whose "
+                  "training has gone well", op, e->name);
 }
 /* One net of a tree without its links; net itself when it has no batch norm, or (strict 0) none that can be folded;
    NULL after an error. sampled: the copy is going to be compared with the net. */
 SSLH_I_FN sslh_net *sslh_i_fold_one(sslh_net *net, int strict, int sampled, int *found) {
+    const char *const op = strict ? "sslh_fold_batch_norm" : "sslh_quantize";
     sslh_ctx *c = net->ctx;
     sslh_net *made = NULL;
     int *at, i, n;
     sslh_i_change *change = sslh_i_changes_of(net, &at);
     if (!change) return NULL;
     n = sslh_i_fold_plan(net, change);
+    if (!strict && strlen(net->arch) + strlen(SSLH_I_FOLDED) >= sizeof net->arch) n = 0; /* no room to say so */
     if (n < 0 && strict)
         sslh_fail(c, SSLH_E_USAGE, "sslh_fold_batch_norm: the batch norm of '%s' in the net '%s' is not declared right "
                   "behind a linear layer or convolution of its width: use the net as it is", net->entry[-1 - n]->name,
@@ -29404,7 +29413,7 @@ SSLH_I_FN sslh_net *sslh_i_fold_one(sslh_net *net, int strict, int sampled, int 
         made = sslh_i_fold_shell(c, net, change, at);
         if (!sslh_i_changed_copy(made, net, change, at)) made = NULL;
         for (i = 0; made && i < net->entries; i++)
-            if (net->entry[i]->norm) sslh_i_fold_values(made, net, change, at, i);
+            if (net->entry[i]->norm) sslh_i_fold_values(op, made, net, change, at, i);
         *found += n;
     }
     sslh_i_free(c, change);
@@ -29415,19 +29424,24 @@ SSLH_I_FN void sslh_i_fold_check(sslh_net *net, sslh_net *folded, sslh_tensor *s
     sslh_ctx *c = net->ctx;
     sslh_i_modes modes;
     sslh_tensor *a, *b;
-    double most = 0, apart = 0;
+    double most = 0, apart = 0, bad = 0; /* bad stays 0 while all is finite */
     size_t i;
     sslh_i_modes_evaluate(net, &modes);
     sslh_push(c);
     sslh_no_grad(c, 1);
     a = sslh_forward(net, sample);
     b = sslh_forward(folded, sample);
-    for (i = 0; !SSLH_I_BAD(c) && a->type == SSLH_F32 && i < a->count; i++) {
+    if (!SSLH_I_BAD(c) && (a->type != SSLH_F32 || b->type != SSLH_F32 || a->count != b->count)) apart = HUGE_VAL;
+    for (i = 0; !SSLH_I_BAD(c) && apart < HUGE_VAL && i < a->count; i++) {
         const double x = (double)a->data[i], d = fabs(x - (double)b->data[i]);
-        if (fabs(x) > most) most = fabs(x);
-        if (!(d <= apart)) apart = d;
+        most = SSLH_I_MAX(most, fabs(x));
+        apart = SSLH_I_MAX(apart, d);
+        bad += d * 0;
     }
-    if (!SSLH_I_BAD(c) && !(apart <= 1e-3 * most))
+    if (!SSLH_I_BAD(c) && !(bad == 0))
+        sslh_fail(c, SSLH_E_NAN, "sslh_fold_batch_norm: for the sample the net '%s' gives NaN or Inf, which cannot be "
+                  "compared: give another sample", net->name);
+    else if (!SSLH_I_BAD(c) && !(apart <= 1e-3 * most))
         sslh_fail(c, SSLH_E_USAGE, "sslh_fold_batch_norm: without its batch norms the net '%s' computes something else "
                   "(up to %g apart): the result of a layer is read beside the batch norm behind it; use the net as it "
                   "was", net->name, apart);
@@ -29436,23 +29450,36 @@ SSLH_I_FN void sslh_i_fold_check(sslh_net *net, sslh_net *folded, sslh_tensor *s
     sslh_i_modes_back(net, &modes);
 }
 
+/* The copy without batch norms of net number `at` of the tree, not yet linked to its children; NULL after an error. */
+SSLH_I_FN sslh_net *sslh_i_fold_copy(const sslh_i_tree *t, int at, int sampled, int *found) {
+    sslh_net *net = t->net[at], *copy;
+    if (!sslh_i_all_float("sslh_fold_batch_norm", net, "give the float net")) return NULL;
+    copy = sslh_i_fold_one(net, 1, sampled, found);
+    if (copy == net) copy = sslh_i_clone_one(net->ctx, net);
+    if (copy) copy->training = 0;
+    return copy;
+}
+/* What functions return that have failed to make a copy of a net: all that they have made since mark is freed. */
+SSLH_I_FN sslh_net *sslh_i_no_copy(sslh_ctx *c, int64_t mark) {
+    sslh_i_undo(c, mark);
+    return sslh_i_dummy_net(c);
+}
 SSLH_DEF sslh_net *sslh_fold_batch_norm(sslh_net *net, sslh_tensor *sample) {
     static const char op[] = "sslh_fold_batch_norm";
     sslh_ctx *c = sslh_net_ctx(net);
     sslh_i_tree t;
     sslh_net *copy[SSLH_I_MAX_NETS];
+    const int64_t mark = sslh_mark(c);
     int i, found = 0;
     if (!sslh_i_net_ok(c, op, net) || !sslh_i_tree_ready(&t, net)) return sslh_i_dummy_net(c);
     for (i = 0; i < t.n; i++) {
-        if (!sslh_i_all_float(op, t.net[i], "give the float net")) return sslh_i_dummy_net(c);
-        copy[i] = sslh_i_fold_one(t.net[i], 1, sample != NULL, &found);
-        if (copy[i] == t.net[i]) copy[i] = sslh_i_clone_one(c, t.net[i]);
-        if (!copy[i]) return sslh_i_dummy_net(c);
-        copy[i]->training = 0;
+        SSLH_I_FP(copy[i] = sslh_i_fold_copy(&t, i, sample != NULL, &found));
+        if (!copy[i]) return sslh_i_no_copy(c, mark);
     }
     if (!found) sslh_fail(c, SSLH_E_USAGE, "%s: the net '%s' has no batch norm: use it as it is", op, net->name);
     sslh_i_link_copies(&t, copy);
-    if (sample && !SSLH_I_BAD(c)) sslh_i_fold_check(net, copy[0], sample);
+    if (SSLH_I_BAD(c)) return sslh_i_no_copy(c, mark);
+    if (sample) sslh_i_fold_check(net, copy[0], sample); /* after an error the copies stay: the callback has run */
     return SSLH_I_BAD(c) ? sslh_i_dummy_net(c) : copy[0];
 }
 
@@ -29462,6 +29489,7 @@ SSLH_DEF sslh_net *sslh_fold_batch_norm(sslh_net *net, sslh_tensor *sample) {
 SSLH_I_FN int sslh_i_low_possible(const sslh_i_entry *e) {
     const sslh_tensor *t = &e->t;
     if (!e->product || !e->is_param || e->low || !sslh_i_has_suffix(e->name, "weight")) return 0;
+    if (strlen(e->name) + strlen("low.") >= sizeof e->name) return 0; /* no room for the name of the first factor */
     if (sslh_i_has_suffix(e->name, ".low.weight") || strcmp(e->name, "low.weight") == 0) return 0; /* a factor */
     return t->ndim == 2 || (t->ndim == 4 && t->shape[1] == 1 && t->shape[2] == 1);
 }
@@ -29574,8 +29602,7 @@ SSLH_I_FN sslh_net *sslh_i_low_one(const sslh_i_tree *t, int net_at, const sslh_
     double *rows = change ? sslh_i_svd_room(net, &most) : NULL;
     sslh_i_singular *value = rows ? (sslh_i_singular *)(void *)(rows + most) : NULL;
     char full[272];
-    if (!rows) return NULL;
-    for (i = 0; i < net->entries && !SSLH_I_BAD(c); i++) {
+    for (i = 0; rows && i < net->entries && !SSLH_I_BAD(c); i++) {
         const sslh_i_entry *e = net->entry[i];
         sslh_i_full_name(t, net_at, e->name, full, sizeof full);
         if (!sslh_i_low_possible(e) || (d->keep && strstr(full, d->keep))) continue;
@@ -29602,6 +29629,7 @@ SSLH_DEF sslh_net *sslh_net_low_rank(sslh_net *net, sslh_low_rank_desc d) {
     sslh_ctx *c = sslh_net_ctx(net);
     sslh_i_tree t;
     sslh_net *copy[SSLH_I_MAX_NETS];
+    const int64_t mark = sslh_mark(c);
     int i, found = 0;
     if (!sslh_i_net_ok(c, op, net) || !sslh_i_tree_ready(&t, net)) return sslh_i_dummy_net(c);
     if ((d.rank != 0) == (d.energy != 0.0f))
@@ -29611,15 +29639,16 @@ SSLH_DEF sslh_net *sslh_net_low_rank(sslh_net *net, sslh_low_rank_desc d) {
     else if (!(d.energy > 0.0f && d.energy < 1.0f))
         sslh_i_out_of_range(c, op, "energy", (double)d.energy, 1, "above 0, below 1");
     for (i = 0; i < t.n; i++) {
-        if (SSLH_I_BAD(c) || !sslh_i_all_float(op, t.net[i], "give the float net")) return sslh_i_dummy_net(c);
-        copy[i] = sslh_i_low_one(&t, i, &d, &found);
-        if (!copy[i]) return sslh_i_dummy_net(c);
+        copy[i] = NULL;
+        if (!SSLH_I_BAD(c) && sslh_i_all_float(op, t.net[i], "give the float net"))
+            SSLH_I_FP(copy[i] = sslh_i_low_one(&t, i, &d, &found));
+        if (!copy[i]) return sslh_i_no_copy(c, mark);
     }
     if (!found)
         sslh_fail(c, SSLH_E_USAGE, "%s: no linear layer or convolution of one pixel of the net '%s' gets smaller: "
                   "lower .rank or .energy, or see .keep", op, net->name);
     sslh_i_link_copies(&t, copy);
-    return SSLH_I_BAD(c) ? sslh_i_dummy_net(c) : copy[0];
+    return SSLH_I_BAD(c) ? sslh_i_no_copy(c, mark) : copy[0];
 }
 
 /* --- weights of 8 bits --- */
@@ -29730,19 +29759,20 @@ SSLH_DEF sslh_net *sslh_quantize(sslh_net *net, sslh_quantize_desc d) {
     sslh_ctx *c = sslh_net_ctx(net);
     sslh_i_tree t;
     sslh_net *copy[SSLH_I_MAX_NETS];
+    const int64_t mark = sslh_mark(c);
     int i, found = 0;
     if (!sslh_i_net_ok(c, "sslh_quantize", net) ||
         !sslh_i_option_ok(c, "sslh_quantize", "min_count", d.min_count, 0, INT_MAX) || !sslh_i_tree_ready(&t, net))
         return sslh_i_dummy_net(c);
     for (i = 0; i < t.n; i++) {
         SSLH_I_FP(copy[i] = sslh_i_fold_and_quantize(&t, i, &d, &found));
-        if (!copy[i]) return sslh_i_dummy_net(c);
+        if (!copy[i]) return sslh_i_no_copy(c, mark);
     }
     if (!found)
         sslh_fail(c, SSLH_E_USAGE, "sslh_quantize: the net '%s' has no weight of a linear layer or a convolution that "
                   "can be made small: see .min_count (%d) and .keep", net->name, d.min_count ? d.min_count : 256);
     sslh_i_link_copies(&t, copy);
-    return SSLH_I_BAD(c) ? sslh_i_dummy_net(c) : copy[0];
+    return SSLH_I_BAD(c) ? sslh_i_no_copy(c, mark) : copy[0];
 }
 
 /* --- pruning by magnitude --- */

@@ -583,6 +583,12 @@ static const char *const normed_names[] = {"convnet", "dcgan", "resnet18", "resn
                                            "mlp, last norm", "mlp, last gain", "mlp, last bare"};
 enum { NORMED = 10 };
 
+static sslh_net *low(sslh_net *net, int rank, float energy) {
+    NONE(sslh_low_rank_desc, d);
+    d.rank = rank, d.energy = energy;
+    return sslh_net_low_rank(net, d);
+}
+
 static void folded_nets_compute_the_same(void) {
     int kind, exact;
     for (kind = 0; kind < NORMED; kind++) for (exact = 0; exact < 2; exact++) {
@@ -712,17 +718,108 @@ static void what_cannot_be_folded_is_said(void) {
 #endif
     sslh_find(net, "bn2.running_var")->data[3] = -1;
     sslh_fold_batch_norm(net, NULL);
-    CHECK_ERROR(c, "'conv2.weight' or the batch norm behind it gives NaN or Inf");
+    CHECK_ERROR(c, "sslh_fold_batch_norm: 'conv2.weight' or the batch norm behind it gives NaN or Inf");
+    eight(net);
+    CHECK_ERROR(c, "sslh_quantize: 'conv2.weight' or the batch norm behind it gives NaN or Inf");
+    { volatile float zero = 0; x->data[0] = zero / zero; }
+    sslh_fold_batch_norm(own(c, 0), x);
+    CHECK_ERROR(c, "for the sample the net 'own' gives NaN or Inf");
     sslh_destroy(c);
+}
+static sslh_tensor *normed_forward(sslh_net *net, sslh_tensor *x, const void *self) {
+    const int no_affine = *(const int *)self;
+    return sslh_layer_batch_norm(net, no_affine ? 1 : 2, sslh_layer_linear(net, 0, x, 1, SSLH_LINEAR), NULL, no_affine,
+                                 SSLH_LINEAR);
+}
+/* A vector between a layer and its norm is the layer's bias only with the name and the size of one; what
+   sslh_layer_batch_norm_new makes of a number that means nothing is no norm. */
+static void only_what_belongs_together_is_folded(void) {
+    static const char *const names[2] = {"fc.bias", "fc.gain"};
+    sslh_ctx *c = context(1);
+    int way, no_affine;
+    for (way = 0; way < 4; way++) {
+        NONE(sslh_net_desc, d);
+        sslh_net *net;
+        no_affine = way == 2 ? 5 : 0;
+        d.forward = normed_forward, d.self = &no_affine, d.self_size = sizeof no_affine;
+        d.kind = SSLH_VECTOR, d.width = 64;
+        net = sslh_net_new(c, d);
+        sslh_layer_linear_new(net, "fc", 16, 64, 1);
+        if (way != 2) sslh_param_new(net, names[way == 1], sslh_dim1(way ? 64 : 1), SSLH_INIT_ONE, 0);
+        sslh_layer_batch_norm_new(net, "bn", 64, no_affine);
+        sslh_fold_batch_norm(net, sslh_zeros(c, sslh_dim2(2, 16)));
+        if (way == 2) CHECK_ERROR(c, "has no batch norm");
+        else if (way < 2) CHECK_ERROR(c, "the batch norm of 'bn.weight' in the net 'net' is not declared right behind");
+        else CHECK_ERROR(c, "computes something else"); /* the layer does not use its bias */
+    }
+    sslh_destroy(c);
+}
+/* Options of a parameter go by the numbers of the net that was changed, and are those of its copy. */
+static void rates_of_a_changed_net(void) {
+    sslh_ctx *c = context(1);
+    sslh_tensor *x;
+    sslh_net *net = normed_net(c, 0, &x), *folded, *both;
+    NONE(sslh_param_opts, o);
+    NONE(sslh_low_rank_desc, low_rank);
+    o.lr_scale = 0.5f, o.group = 3;
+    sslh_param_set_matching(net, "conv2", o);
+    folded = sslh_fold_batch_norm(net, NULL);
+    CHECK(!sslh_error(c) && sslh_param(folded, 6) == &folded->entry[2]->t, "conv2.weight is number 6");
+    CHECK(!strcmp(folded->entry[3]->name, "conv2.bias") && folded->entry[3]->lr_scale == 0.5f &&
+          folded->entry[3]->decay_scale == 0 && folded->entry[3]->t.group == 8, "the bias has the rates of its weight");
+    o.lr_scale = (float)SSLH_OFF, o.group = 0;
+    sslh_param_set(folded, 6, o);
+    CHECK(!sslh_error(c) && folded->entry[2]->lr_scale == 0 && folded->entry[3]->lr_scale == 0.5f, "%s",
+          sslh_error(c) ? sslh_error(c) : "another parameter");
+    sslh_param_set(folded, 1, o);
+    CHECK_ERROR(c, "sslh_param_set: the net 'convnet' has no parameter number 1"); /* it was the norm's */
+    net = mlp(c, 40, 30, 20), o.lr_scale = 0.25f;
+    sslh_param_set(net, 2, o);
+    sslh_freeze(net, 1);
+    sslh_train_mode(net, 1);
+    low_rank.rank = 4;
+    both = sslh_net_low_rank(net, low_rank);
+    CHECK(!sslh_error(c) && both->entries == 6 && both->frozen && both->training && both->entry[3]->lr_scale == 0.25f &&
+          both->entry[4]->lr_scale == 0.25f && both->entry[3]->decay_scale == 1, "%s",
+          sslh_error(c) ? sslh_error(c) : "mode and rates");
+    sslh_destroy(c);
+}
+/* Where an allocation fails, nothing of the copy is left. */
+static void a_copy_that_fails_leaves_nothing(void) {
+    int kind;
+    long k;
+    for (kind = 0; kind < 3; kind++) {
+        int worked = 0;
+        for (k = 1; k < 400 && !worked; k++) {
+            test_memory m;
+            sslh_desc d;
+            sslh_ctx *c;
+            sslh_tensor *x;
+            sslh_net *net;
+            long live;
+            memset(&m, 0, sizeof m), memset(&d, 0, sizeof d);
+            d.alloc = test_alloc, d.release = test_release, d.user = &m, d.threads = 1;
+            c = sslh_create(d);
+            net = normed_net(c, 8, &x);
+            run(net, x);
+            live = m.live, m.fail_at = m.calls + k;
+            if (kind == 0) sslh_fold_batch_norm(net, NULL);
+            else if (kind == 1) low(net, 2, 0);
+            else eight(net);
+            worked = sslh_error(c) == NULL;
+            if (!worked) {
+                CHECK(sslh_error_code(c) == SSLH_E_MEMORY, "%s", sslh_error(c));
+                CHECK(m.live <= live + 1, "%d, %ld: %ld blocks, before %ld", kind, k, m.live, live); /* a new heap */
+            }
+            sslh_destroy(c);
+            CHECK(m.live == 0, "%ld blocks left", m.live);
+        }
+        CHECK(worked && k > 10, "%ld allocations", k);
+    }
 }
 
 /* --- two factors of low rank -------------------------------------------------------------------------------------- */
 
-static sslh_net *low(sslh_net *net, int rank, float energy) {
-    NONE(sslh_low_rank_desc, d);
-    d.rank = rank, d.energy = energy;
-    return sslh_net_low_rank(net, d);
-}
 /* |W - U V| and the singular values left out, by NumPy's svd of the same matrix and of its transpose. */
 static void factors_have_the_error_of_eckart_and_young(void) {
     static const int ranks[4] = {1, 3, 5, 7};
@@ -917,12 +1014,16 @@ static void other_tools_know_small_nets(void) {
 #include <xmmintrin.h>
 static void the_callers_rounding_changes_nothing(void) {
     sslh_ctx *c = context(1);
-    sslh_net *net = mlp(c, 200, 30, 10), *one = eight(net), *other;
+    sslh_tensor *x;
+    sslh_net *net = mlp(c, 200, 30, 10), *normed = normed_net(c, 6, &x), *one[3], *other[3];
     const unsigned before = _mm_getcsr();
+    int i;
+    fill_norms(normed, 0);
+    one[0] = eight(net), one[1] = low(net, 5, 0), one[2] = sslh_fold_batch_norm(normed, NULL);
     _mm_setcsr(before | 0xe040u);
-    other = eight(net);
+    other[0] = eight(net), other[1] = low(net, 5, 0), other[2] = sslh_fold_batch_norm(normed, NULL);
     _mm_setcsr(before);
-    CHECK(!sslh_error(c) && sslh_hash(one) == sslh_hash(other), "other weights");
+    for (i = 0; i < 3; i++) CHECK(!sslh_error(c) && sslh_hash(one[i]) == sslh_hash(other[i]), "%d: other weights", i);
     sslh_destroy(c);
 }
 #else
@@ -974,6 +1075,9 @@ TESTS_BEGIN
     TEST(a_folded_net_can_be_trained)
     TEST(quantize_folds_first)
     TEST(what_cannot_be_folded_is_said)
+    TEST(only_what_belongs_together_is_folded)
+    TEST(rates_of_a_changed_net)
+    TEST(a_copy_that_fails_leaves_nothing)
     TEST(factors_have_the_error_of_eckart_and_young)
     TEST(nets_of_low_rank_are_nets)
     TEST(what_has_no_low_rank_is_said)
