@@ -58555,7 +58555,7 @@ SSLH_I_FN int sslh_i_low_in_file(const sslh_i_st *s, const char *prefix, const s
         sslh_i_name_beside(first, sizeof first, full, "low.weight");
         at = sslh_i_st_find(s, prefix, first);
         if (at < 0 || s->tensor[at].ndim != e->t.ndim) continue;
-        rank = s->tensor[at].shape[e->transposed ? 1 : 0];
+        rank = s->tensor[at].shape[e->transposed && !sslh_i_st_int(s->tensor[at].dtype)]; /* integers stay (O,I) */
         if (rank < 1 || rank > (uint64_t)SSLH_I_MIN(e->t.shape[0], e->t.shape[e->t.ndim - 1])) continue;
         change[j].rank = (int)rank;
         found++;

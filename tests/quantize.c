@@ -866,15 +866,15 @@ static void nets_of_low_rank_are_nets(void) {
     CHECK(!sslh_error(c) && apart(a, b) < 1e-5 && !sslh_find(small, "fc2.low.weight"), "%s",
           sslh_error(c) ? sslh_error(c) : "apart");
     sslh_destroy(c);
-    for (kind = 0; kind < 2; kind++) {
+    for (kind = 0; kind < 3; kind++) { /* the files of the last have matrices as (I,O) while they are in float */
         c = context(1);
-        if (kind) {
+        if (kind == 1) {
             net = normed_net(c, 4, &x);
             fill_norms(net, 0);
-        } else net = some_net(c, 2, &x);
+        } else net = some_net(c, kind ? 3 : 2, &x);
         sslh_train_mode(net, 0);
-        small = kind ? low(net, 5, 0) : low(net, 0, 0.5f);
-        if (kind) small = sslh_fold_batch_norm(small, NULL);
+        small = kind == 1 ? low(net, 5, 0) : low(net, 0, 0.5f);
+        if (kind == 1) small = sslh_fold_batch_norm(small, NULL);
         twice = eight(small);
         a = run(small, x), b = run(twice, x);
         CHECK(!sslh_error(c) && apart(a, b) < 0.2 && apart(run(net, x), a) < 2, "%s, %g",
@@ -886,12 +886,43 @@ static void nets_of_low_rank_are_nets(void) {
             again = sslh_load_net(other, path);
             CHECK(!sslh_error(c) && !sslh_error(other) && sslh_net_bytes(again) == sslh_net_bytes(saved), "%s",
                   sslh_error(other) ? sslh_error(other) : "");
-            a = run(saved, x), b = run(again, sslh_from(other, sslh_shape_of(x), x->data));
+            a = run(saved, x);
+            b = run(again, kind == 2 ? sslh_from_ints(other, sslh_shape_of(x), x->ints)
+                                     : sslh_from(other, sslh_shape_of(x), x->data));
             CHECK(!sslh_error(other) && apart(a, b) == 0, "another net");
         }
         sslh_destroy(c);
     }
     sslh_destroy(other);
+}
+/* Files that say what no net of ours says: norms folded that are none, factors of ranks that do not fit. */
+static void wrong_files_of_changed_nets_are_said(void) {
+    static const int ranks[3][2] = {{3, 9}, {9, 3}, {17, 17}}; /* of V and of U; a weight (16,20) has at most 16 */
+    sslh_ctx *c = context(1);
+    const char *path = test_temporary("wrong.safetensors");
+    sslh_net *net = linear(c, 20, 16), *wrong;
+    const size_t used = strlen(net->arch);
+    int i;
+    snprintf(net->arch + used, sizeof net->arch - used, " folded=1");
+    sslh_save_net(net, path);
+    sslh_load_net(c, path);
+    CHECK_ERROR(c, "has a net 'mlp' with folded batch norms, but such a net has none");
+    net->arch[used] = 0;
+    for (i = 0; i < 3; i++) {
+        NONE(sslh_net_desc, d);
+        d.forward = first_layer, d.kind = SSLH_VECTOR, d.width = 16;
+        wrong = sslh_net_new(c, d);
+        memcpy(wrong->arch, net->arch, sizeof wrong->arch);
+        sslh_param_new(wrong, "fc1.low.weight", sslh_dim2(ranks[i][0], 20), SSLH_INIT_FAN_IN, 0);
+        sslh_param_new(wrong, "fc1.weight", sslh_dim2(16, ranks[i][1]), SSLH_INIT_FAN_IN, 0);
+        sslh_param_new(wrong, "fc1.bias", sslh_dim1(16), SSLH_INIT_ZERO, 0);
+        sslh_save_net(wrong, path);
+        CHECK(!sslh_error(c), "%s", sslh_error(c));
+        sslh_load_net(c, path);
+        CHECK_ERROR(c, "wrong.safetensors does not fit the net");
+    }
+    remove(path);
+    sslh_destroy(c);
 }
 static void what_has_no_low_rank_is_said(void) {
     sslh_ctx *c = context(1);
@@ -1080,6 +1111,7 @@ TESTS_BEGIN
     TEST(a_copy_that_fails_leaves_nothing)
     TEST(factors_have_the_error_of_eckart_and_young)
     TEST(nets_of_low_rank_are_nets)
+    TEST(wrong_files_of_changed_nets_are_said)
     TEST(what_has_no_low_rank_is_said)
     TEST(the_smallest_weights_go)
     TEST(of_equal_weights_the_first_go)
