@@ -4438,11 +4438,11 @@ SSLH_API sslh_net *sslh_net_prune_filters(sslh_net *net, sslh_prune_desc desc);
    it, whose weights and bias take over its gain and shift by the running statistics (Jacob et al. 2018, 3.2). The copy
    computes the same in evaluation mode, to rounding, whatever the mode of the net; it starts in evaluation mode. It can
    be trained further, as a net without batch norms: sslh_train_mode changes nothing where they were. "bn1.weight" and
-   what belongs to it are gone, and where the layer had no bias there is a "conv1.bias"; sslh_param keeps the old
-   numbers. Saved and loaded like any net. For nets of your own, sample is an input on which both are run and compared;
-   NULL for those of the library. Errors: a batch norm that is not declared right behind such a layer with outputs of
-   its width, a layer with an activation of its own or whose result is read by something else too, no batch norm at all,
-   weights of 8 bits, statistics that give NaN or Inf. */
+   what belongs to it are gone, and where the layer had no bias there is a "conv1.bias"; sslh_param, sslh_state and
+   sslh_param_set keep the old numbers. The copy is saved and loaded like any net. For nets of your own, sample is an
+   input on which both are run and compared; NULL for those of the library. Errors: a batch norm that is not declared
+   right behind such a layer with outputs of its width, a layer with an activation of its own or whose result is read by
+   something else too, no batch norm at all, weights of 8 bits, statistics or a sample that give NaN or Inf. */
 SSLH_API sslh_net *sslh_fold_batch_norm(sslh_net *net, sslh_tensor *sample);
 
 typedef struct sslh_low_rank_desc {
