@@ -20,6 +20,7 @@ help:
 	@echo "make results        the table of methods on CIFAR-10: all rows, or one with METHOD=moco (some minutes each);"
 	@echo "                    SEED=1 DATA=cifar10 BUDGET=1000000 (images through the encoder) OUT=out RESULTS=out/results.rows"
 	@echo "make examples       builds all examples into build/examples"
+	@echo "make web            build/web: trains in the browser (clang-19, lld-19, wasi-libc, libclang-rt-19-dev-wasm32)"
 	@echo "make shared         the library as build/libsslh.so, for other languages"
 	@echo "make bench          speed, beside OpenBLAS, oneDNN and PyTorch where they are installed (about 20 minutes)"
 	@echo "make bench-quick    speed, a few cases (2 minutes)"
@@ -27,6 +28,8 @@ help:
 	@echo "make docs           fills README and docs from ssl.h and from recorded outputs (docs/fill.sh)"
 	@echo "make record         runs a command and keeps its output for the pages: make record NAME=demo, first, sizes, bench-PROCESSOR"
 	@echo "make docs-pictures  draws the pictures of the pages anew"
+	@echo "make install        ssl.h, a file for pkg-config and the pages, below PREFIX=/usr/local (DESTDIR= for packagers)"
+	@echo "make release        checks that ssl.h tells one version everywhere, prints its size and digest"
 	@echo "make clean"
 
 # --- the library: ssl.h compiled once ------------------------------------------------------------------------------
@@ -49,6 +52,24 @@ $(B)/libsslh_double.a: $(B)/impl_double.o
 	@rm -f $@
 	$(AR) rcs $@ $(B)/impl_double.o
 
+# --- the browser: build/web is a folder of static files; `python3 -m http.server -d build/web` shows it ---------------
+WASMCC ?= clang-19 --target=wasm32-wasi
+WEB    := $(B)/web
+WEB_PAGE := $(wildcard docs/web/*.html docs/web/*.js)
+web: $(WEB)/web.wasm $(WEB)/data/files.txt $(WEB_PAGE)
+	cp $(WEB_PAGE) $(WEB)
+$(WEB)/web.wasm: docs/web/web.c ssl.h
+	@mkdir -p $(WEB)
+	$(WASMCC) -mexec-model=reactor -msimd128 -O2 -Wl,-z,stack-size=1048576 -I. docs/web/web.c -o $@ -lm
+$(WEB)/data/files.txt: examples/data/train/index.txt examples/data/test/index.txt
+	@mkdir -p $(WEB)/data
+	cp -r examples/data/train examples/data/test examples/data/LICENSE.txt $(WEB)/data
+	cd $(WEB)/data && find train test -type f | sort > files.txt
+# The same program for this machine, which the test compares with the browser.
+$(WEB)/native: docs/web/web.c ssl.h
+	@mkdir -p $(WEB)
+	$(CC) $(STD) $(CFLAGS) -DWEB_NATIVE -I. docs/web/web.c $(LDLIBS) -o $@
+
 # --- tests: tests/NAME.c becomes build/tests/NAME -------------------------------------------------------------------
 # The library is an archive: a program that carries its own implementation does not pull it in. Those that do so for functions
 # without instruction sets of their own are spared the SIMD passes, which take most of the compiler's time.
@@ -64,18 +85,28 @@ $(B)/tests/ops $(B)/tests/ops_double $(B)/tests/shapes $(B)/tests/shapes_double:
 $(B)/tests/audio: tests/golden/audio.h
 $(B)/tests/methods: tests/golden/methods.h
 $(B)/tests/optim: tests/golden/optim.h
+$(B)/tests/transfer: tests/golden/transfer.h
 $(B)/tests/classifiers: tests/golden/classifiers.h
+$(B)/tests/inside $(B)/tests/robust: tests/golden/inside.h
 $(B)/tests/tokenizers: tests/golden/tokenizers.h
 $(B)/tests/files $(B)/tests/fuzz_files: tests/samples.h
 $(B)/tests/paths $(B)/tests/faults: tests/faults.h
 $(B)/tests/%_double: tests/%.c tests/harness.h ssl.h $(B)/libsslh_double.a
 	@mkdir -p $(B)/tests
 	$(CC) $(STD) $(CFLAGS) -DSSLH_REAL=double -I. -Itests $< $(B)/libsslh_double.a $(LDLIBS) -o $@
+# Ranks that are processes: `mpirun -n 4 build/tests/ranks_mpi`.
+MPICC ?= mpicc
+$(B)/tests/ranks_mpi: tests/ranks.c tests/harness.h ssl.h $(B)/libsslh.a
+	@mkdir -p $(B)/tests
+	$(MPICC) $(STD) $(CFLAGS) -DRANKS_MPI -I. -Itests $< $(B)/libsslh.a $(LDLIBS) -o $@
+$(B)/tests/ranks_mpi_double: tests/ranks.c tests/harness.h ssl.h $(B)/libsslh_double.a
+	@mkdir -p $(B)/tests
+	$(MPICC) $(STD) $(CFLAGS) -DSSLH_REAL=double -DRANKS_MPI -I. -Itests $< $(B)/libsslh_double.a $(LDLIBS) -o $@
 # The portable C kernels, which a build for 64-bit x86 leaves out.
 $(B)/tests/kernels_c: tests/kernels.c tests/harness.h ssl.h
 	@mkdir -p $(B)/tests
 	$(CC) $(STD) $(CFLAGS) -DSSLH_WITH_SIMD=0 -I. -Itests $< $(LDLIBS) -o $@
-DOUBLES := ops_double shapes_double calls_double
+DOUBLES := ops_double shapes_double calls_double ranks_double
 programs: $(TESTS:%=$(B)/tests/%) $(DOUBLES:%=$(B)/tests/%) $(B)/tests/kernels_c
 test-names:
 	@echo $(TESTS) $(DOUBLES) kernels_c
@@ -90,11 +121,14 @@ test-long:
 # which saves minutes. One rule for each folder.
 ONCE := -DSSLH_I_IMPLEMENTED
 define example_folder
-$(B)/examples/%: $(1)%.c examples/common.h ssl.h $(B)/libsslh.a
+$(B)/examples/%: $(1)%.c examples/common.h $(wildcard $(1)*.h) ssl.h $(B)/libsslh.a
 	@mkdir -p $(B)/examples
 	$$(CC) $(STD) $$(CFLAGS) $(ONCE) -I. $$< $(B)/libsslh.a $$(LDLIBS) -o $$@
 endef
 $(foreach folder,$(sort $(dir $(EXAMPLES))),$(eval $(call example_folder,$(folder))))
+$(B)/examples/mpi_ranks: examples/use/mpi.c ssl.h $(B)/libsslh.a
+	@mkdir -p $(B)/examples
+	$(MPICC) $(STD) $(CFLAGS) $(ONCE) -DUSE_MPI -I. $< $(B)/libsslh.a $(LDLIBS) -o $@
 examples: $(patsubst %.c,$(B)/examples/%,$(notdir $(EXAMPLES)))
 # the encoder that examples/use/embed.c carries: trained briefly on examples/data, turned into a C array
 $(B)/examples/encoder_weights.h: $(B)/examples/pretrain $(B)/examples/bin2c
@@ -120,7 +154,7 @@ results: $(B)/examples/results_cifar
 $(B)/tools/%: tests/tools/%.c ssl.h $(B)/libsslh.a
 	@mkdir -p $(B)/tools
 	$(CC) $(STD) $(CFLAGS) $(ONCE) -I. $< $(B)/libsslh.a $(LDLIBS) -o $@
-tools: $(B)/tools/weights_tool $(B)/tools/export_views $(B)/tools/simclr_run $(B)/tools/method_run
+tools: $(B)/tools/weights_tool $(B)/tools/onnx_tool $(B)/tools/export_views $(B)/tools/simclr_run $(B)/tools/method_run
 
 # One program, tests/bench/bench.c, with an implementation of its own: it times private kernels.
 #   build/bench/bench [quick] [--threads N] [--cpu avx2] [conv/3x3_s1 ..]
@@ -142,8 +176,32 @@ record:
 docs-pictures: examples
 	@sh docs/pictures.sh $(B)/examples
 
+# --- installing: the header in a folder of its own, because other libraries have an ssl.h too (docs/installing.md) ----
+PREFIX     ?= /usr/local
+INCLUDEDIR ?= $(PREFIX)/include
+LIBDIR     ?= $(PREFIX)/lib
+DOCDIR     ?= $(PREFIX)/share/doc/sslh
+VERSION     = $(shell sed -n 's/^\#define SSLH_VERSION "\(.*\)"/\1/p' ssl.h)
+install:
+	install -d "$(DESTDIR)$(INCLUDEDIR)/sslh" "$(DESTDIR)$(LIBDIR)/pkgconfig" "$(DESTDIR)$(DOCDIR)/docs/img"
+	install -m 644 ssl.h "$(DESTDIR)$(INCLUDEDIR)/sslh/ssl.h"
+	printf '%s\n' 'Name: sslh' 'Description: self-supervised learning in one C header' 'Version: $(VERSION)' \
+		"Cflags: -I\"$(INCLUDEDIR)\"" 'Libs: -lm -lpthread' > "$(DESTDIR)$(LIBDIR)/pkgconfig/sslh.pc"
+	install -m 644 README.md LICENSE "$(DESTDIR)$(DOCDIR)"
+	install -m 644 docs/*.md "$(DESTDIR)$(DOCDIR)/docs"
+	install -m 644 docs/img/* "$(DESTDIR)$(DOCDIR)/docs/img"
+# Removes what `make install` wrote, and folders that are empty then: DOCDIR may hold files of others.
+uninstall:
+	rm -f "$(DESTDIR)$(INCLUDEDIR)/sslh/ssl.h" "$(DESTDIR)$(LIBDIR)/pkgconfig/sslh.pc"
+	for f in README.md LICENSE docs/*.md docs/img/*; do rm -f "$(DESTDIR)$(DOCDIR)/$$f"; done
+	for d in "$(INCLUDEDIR)/sslh" "$(DOCDIR)/docs/img" "$(DOCDIR)/docs" "$(DOCDIR)"; do \
+		rmdir "$(DESTDIR)$$d" 2> /dev/null || :; done
+release:
+	@sh tests/install.sh release
+
 clean:
 	rm -rf build
 
-.PHONY: help shared programs test-names test test-long examples demo results bench bench-quick sizes docs record docs-pictures clean
+.PHONY: help shared web programs test-names test test-long examples demo results bench bench-quick sizes docs record \
+	docs-pictures install uninstall release clean
 .SECONDARY:

@@ -10,6 +10,7 @@
 #     printed NAME [/FROM/ [/TO/]]  docs/printed/NAME.txt (from the first line that matches FROM to the next that
 #                                   matches TO), and below it the command, the commit and the machine
 #     source NAME                   the last line of these alone
+#     program FILE                  a program, whole
 #     section NAME                  the comment that opens section >>NAME of ssl.h
 #     methods PREFIX                the methods as a table, from sslh_methods (tests/tools/methods_table.c); PREFIX
 #                                   leads to docs, "here" for a page in docs
@@ -73,6 +74,9 @@ if [ "$1" = --block ]; then # one block, as the pages below ask for it
         printf '```\n\n'
         source_line "$name" ;;
     source) recorded "$name"; source_line "$name" ;;
+    program)
+        [ -f "$name" ] || die "$name is not there"
+        echo '```c'; cat "$name"; echo '```' ;;
     section)
         echo '```'
         section "$name" || die "ssl.h has no section >>$name that opens with a comment"
@@ -106,7 +110,7 @@ code=0
 mkdir -p build/docs
 for page in README.md docs/*.md; do
     awk '
-        /^<!-- (printed|source|section|methods|settings|copy|results) .*-->$/ ||
+        /^<!-- (printed|source|program|section|methods|settings|copy|results) .*-->$/ ||
         /^<!-- (steps|means|products|convolutions|memory|bfloat16) .*-->$/ {
             print
             what = $0; sub(/^<!-- /, "", what); sub(/ -->$/, "", what)

@@ -9,10 +9,19 @@ case $name in
 first) command='cc -I. examples/first.c -o first -lm && ./first' ;;
 demo) command='make demo' ;;
 classify) command='build/examples/classify --images 3000' ;;
+inside) command='build/examples/inside --images 1000 --epochs 1' ;;
+robust) command='build/examples/robust --images 1000 --epochs 3 --test-images 100 --steps 5' ;;
+tutorial-[1-6]) # program 6 takes the encoder of program 3
+    for f in examples/tutorial/"${name#tutorial-}"_*.c; do command=build/examples/$(basename "$f" .c); done ;;
 sizes) command='make sizes' ;;
+transfer-finetune) command='build/examples/transfer finetune --seeds 2 --steps 300' ;;
+transfer-*) command="build/examples/transfer ${name#transfer-}" ;;
 bench-quick-*) command='make bench-quick' ;;
 bench-*) command='make bench' ;;
-*) echo "usage: sh docs/record.sh first | demo | classify | sizes | bench-PROCESSOR | bench-quick-PROCESSOR"; exit 2 ;;
+*)
+    echo "usage: sh docs/record.sh first | demo | classify | inside | robust | tutorial-1 .. tutorial-6 | sizes |"
+    echo "       transfer-PART | bench-PROCESSOR | bench-quick-PROCESSOR"
+    exit 2 ;;
 esac
 
 # What is printed depends on these alone; a change that is in no commit has no name that a page could give.

@@ -25,6 +25,18 @@
 #define SOME_EXAMPLES
 #endif
 
+/* As windows.h has them: an example that gives something such a name fails to compile here too. */
+#undef near
+#undef far
+#undef NEAR
+#undef FAR
+#define near
+#define far
+#define NEAR near
+#define FAR far
+
+#define EXAMPLE_TEXT "examples/data/text/austen.txt" /* three novels that are part of this repository */
+
 typedef struct options {
     const char *data;  /* --data: a set (folder or file), or the name of one in SSLH_DATA */
     const char *test;  /* --test: its test images, when they are somewhere else */
@@ -36,6 +48,8 @@ typedef struct options {
     int smoke;         /* --smoke: a few seconds, to see that everything runs */
     int bfloat16;      /* --bfloat16: products and convolutions of operands rounded to bfloat16 */
     int plain;         /* --plain: the plain versions of operations, to step through with a debugger */
+    int stream;        /* images are read from their files while training; 2: what cannot be read is left out. Set by a
+                          program that has an option for it */
 } options;
 
 static const char *const options_help =
@@ -318,10 +332,16 @@ static int folder_exists(const char *path) {
 }
 
 /* Images at a path, of *size x *size pixels if that is not 0. Photographs are of several sizes: a line says what is
-   done with them, and *size is set so that the same is done with the test images. */
-static sslh_data load_at(sslh_ctx *c, const char *path, int *size) {
+   done with them, and *size is set so that the same is done with the test images. Those of a stream are read later. */
+static sslh_data load_at(sslh_ctx *c, const options *o, const char *path, int *size) {
     sslh_images_desc desc = {0, 0};
     sslh_data d;
+    if (o->stream) {
+        sslh_stream_desc s = {0};
+        s.size = *size;
+        s.skip_broken = o->stream > 1;
+        return sslh_stream_images(c, path, s);
+    }
     desc.size = *size;
     d = sslh_load_images_ex(c, path, desc);
     if (!*size && sslh_error_code(c) == SSLH_E_SHAPE) {
@@ -438,19 +458,19 @@ static SOME_EXAMPLES void options_load(sslh_ctx *c, const options *o, sslh_data 
     memset(test, 0, sizeof *test);
     snprintf(path, sizeof path, "%s/train", folder);
     if (folder_exists(path)) { /* sheets, or class folders */
-        *train = load_at(c, path, &size);
+        *train = load_at(c, o, path, &size);
         snprintf(path, sizeof path, "%s/test", folder);
-        if (folder_exists(path)) *test = load_at(c, path, &size);
+        if (folder_exists(path)) *test = load_at(c, o, path, &size);
     } else if (file_find(path, sizeof path, folder, "train-images-idx3-ubyte")) { /* MNIST and its relatives */
-        *train = load_at(c, path, &size);
-        if (file_find(path, sizeof path, folder, "t10k-images-idx3-ubyte")) *test = load_at(c, path, &size);
+        *train = load_at(c, o, path, &size);
+        if (file_find(path, sizeof path, folder, "t10k-images-idx3-ubyte")) *test = load_at(c, o, path, &size);
     } else { /* of CIFAR-10 the five training files; the test file may be a copy of its first half */
-        *train = load_at(c, folder, &size);
+        *train = load_at(c, o, folder, &size);
         if (file_find(path, sizeof path, folder, "test_batch.bin") ||
             file_find(path, sizeof path, folder, "test_5000.bin"))
-            *test = load_at(c, path, &size);
+            *test = load_at(c, o, path, &size);
     }
-    if (o->test) *test = load_at(c, o->test, &size);
+    if (o->test) *test = load_at(c, o, o->test, &size);
     if (!test->count && !sslh_error(c)) { /* none given */
         held_out = 1;
         split_tenth(c, o->seed, train, test);

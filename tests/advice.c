@@ -106,7 +106,7 @@ static void no_method_does(void) {
         sslh_method m;
         sslh_train_desc d = few(1);
         if (!strcmp(info->input, "sound") || !strcmp(info->input, "text") ||
-            !strcmp(info->input, "histories") || !info->make) {
+            !strcmp(info->input, "histories") || !strcmp(info->input, "captioned images") || !info->make) {
             sslh_destroy(c);
             continue;
         }

@@ -77,7 +77,7 @@ static unsigned long long train(sslh_ctx *c, sslh_method *m, sslh_data data, ssl
 }
 
 typedef struct part { const char *name; unsigned long long hash; } part;
-static part parts[32];
+static part parts[64];
 static int n_parts;
 static char error_text[512];
 static void note_part(const char *name, unsigned long long h) {
@@ -176,6 +176,30 @@ static unsigned long long run(int threads, const char *cpu, int portable) {
         md.decoder_width = 16, md.decoder_depth = 1, md.decoder_heads = 2;
         m = sslh_mae(c, sslh_vit(c, td), md);
         note_part("mae", train(c, &m, data, adam, 2, 8, 0));
+    }
+#endif
+#if SSLH_WITH_CLIP
+    {   /* captions that are drawn and lose words, both losses */
+        static int32_t captions[24 * 5];
+        sslh_field f[2];
+        sslh_vit_desc td;
+        sslh_clip_desc cd;
+        sslh_data pairs;
+        sslh_method m;
+        int i, loss;
+        for (i = 0; i < 24 * 5; i++) captions[i] = (int32_t)sslh_random_below(3, 5, (uint64_t)i, 9);
+        memset(f, 0, sizeof f), memset(&td, 0, sizeof td), memset(&cd, 0, sizeof cd);
+        f[0] = data.field[0];
+        f[1].kind = SSLH_FIELD_TOKENS, f[1].type = SSLH_I32, f[1].shape = sslh_dim1(5), f[1].values = captions;
+        pairs = sslh_data_from_fields(c, f, 2, 24);
+        td.image = SIDE, td.clip = 1, td.patch = 4, td.width = 24, td.depth = 2, td.heads = 3;
+        cd.vocabulary = 12, cd.length = 7, cd.text_width = 24, cd.text_depth = 1, cd.head_out = 10;
+        cd.drop_words = 0.2f, cd.dropout = 0.1f;
+        for (loss = 1; loss <= 2; loss++) {
+            cd.loss = loss;
+            m = sslh_clip(c, sslh_vit(c, td), NULL, cd);
+            note_part(loss == 1 ? "clip" : "siglip", train(c, &m, pairs, adam, 3, 8, 0));
+        }
     }
 #endif
 #if SSLH_WITH_GPT || SSLH_WITH_BERT
@@ -438,6 +462,65 @@ static unsigned long long run(int threads, const char *cpu, int portable) {
         if (!sslh_error(c)) hash = hash_tensor(sslh_from(c, sslh_dim1((int)x->count), (const float *)x->grad), hash);
         note_part("shapes", hash);
     }
+#if SSLH_WITH_ELECTRA && SSLH_WITH_BART && SSLH_WITH_SENTENCE_ORDER
+    {   /* texts: what is drawn, words drawn from a softmax, a decoder, dropout */
+        static int32_t text[24 * 12], ends[24];
+        sslh_transformer_desc td;
+        sslh_electra_desc ed;
+        sslh_bart_desc bd;
+        sslh_sentence_order_desc od;
+        sslh_field f;
+        sslh_data set;
+        sslh_method m;
+        int i;
+        for (i = 0; i < 24 * 12; i++)
+            text[i] = i % 4 == 3 ? 1 : 5 + (i / 12 + i % 12 * 3) % 40 + (int)sslh_random_below(3, 4, (uint64_t)i, 3);
+        for (i = 0; i < 24; i++) ends[i] = 5 + i % 8;
+        memset(&f, 0, sizeof f), memset(&td, 0, sizeof td);
+        memset(&ed, 0, sizeof ed), memset(&bd, 0, sizeof bd), memset(&od, 0, sizeof od);
+        f.kind = SSLH_FIELD_TOKENS, f.type = SSLH_I32, f.shape = sslh_dim1(12), f.values = text, f.lengths = ends;
+        set = sslh_data_from_fields(c, &f, 1, 24);
+        td.kind = SSLH_BERT, td.vocabulary = 50, td.length = 16, td.width = 24, td.depth = 2, td.heads = 2;
+        ed.cls_token = bd.cls_token = od.cls_token = 2, ed.sep_token = bd.sep_token = od.sep_token = 3;
+        ed.mask_token = bd.mask_token = 4, bd.sentence_end = od.sentence_end = 1, od.sentences = 3;
+        m = sslh_electra(c, sslh_transformer(c, td), ed);
+        note_part("electra", train(c, &m, set, adam, 3, 8, 0));
+        bd.deleted = 0.1f, bd.replaced = 0.1f;
+        m = sslh_bart(c, sslh_transformer(c, td), bd);
+        note_part("bart", train(c, &m, set, adam, 3, 8, 0));
+        m = sslh_sentence_order(c, sslh_transformer(c, td), od);
+        note_part("sentence order", train(c, &m, set, adam, 3, 8, 0));
+    }
+#endif
+#if SSLH_WITH_TRANSFER
+    {   /* a student, and nets of another shape */
+        sslh_convnet_desc nd;
+        sslh_distill_desc dd;
+        sslh_widen_desc wd;
+        sslh_deepen_desc deep;
+        sslh_prune_desc pd;
+        sslh_net *teacher, *student;
+        sslh_method m;
+        int kind;
+        memset(&nd, 0, sizeof nd), memset(&wd, 0, sizeof wd), memset(&deep, 0, sizeof deep);
+        memset(&pd, 0, sizeof pd);
+        nd.channels = data.channels, nd.widths[0] = 5, nd.widths[1] = 8;
+        teacher = sslh_convnet(c, nd);
+        wd.layer = deep.layer = 1, pd.share = 0.3f;
+        teacher = sslh_net_widen(teacher, wd);
+        note_part("wider", sslh_hash(teacher));
+        teacher = sslh_net_deepen(teacher, deep);
+        teacher = sslh_net_prune_filters(teacher, pd);
+        note_part("deeper, narrower", sslh_hash(teacher));
+        for (kind = 1; kind <= 5; kind++) {
+            memset(&dd, 0, sizeof dd);
+            dd.kind = kind, dd.queue = 16;
+            student = sslh_convnet(c, nd);
+            m = sslh_distill(c, student, teacher, dd);
+            note_part("distill", train(c, &m, data, adam, 3, 8, 0));
+        }
+    }
+#endif
 #if SSLH_WITH_SASREC || SSLH_WITH_BERT4REC
     {   /* histories: what is drawn, dropout of the weights of the attention, scores */
         static char lines[1600];
@@ -475,6 +558,131 @@ static unsigned long long run(int threads, const char *cpu, int portable) {
             note_part("bert4rec", train(c, &m, sslh_items_data(set, 9, 1), adam, 3, 8, 0));
         }
 #endif
+    }
+#endif
+#if SSLH_WITH_WORD2VEC
+    {   /* words: what is drawn, and sums of n-grams in the order of the text */
+        static const char text[] = "the sailor sails a ship\nthe painter paints a painting\nsailing ships are shipped\n"
+                                   "a painted ship sails\nthe sailors painted the paintings\n";
+        sslh_word2vec_desc wd;
+        memset(&wd, 0, sizeof wd);
+        wd.dim = 19, wd.min_count = 1, wd.batch = 16, wd.sample = (float)SSLH_OFF, wd.subwords = 1;
+        note_part("n-grams", hash_tensor(sslh_vectors_parts(sslh_word2vec(c, text, sizeof text - 1, wd)), 0));
+    }
+#endif
+#if SSLH_WITH_TOKENIZERS
+    {   /* vectors of texts in windows of several lengths */
+        static const char *const texts[3] = {"a text of several windows", "short", ""};
+        sslh_transformer_desc td;
+        sslh_tokenizer_desc kd;
+        sslh_embed_text_desc ed;
+        float rows[3 * 24];
+        memset(&td, 0, sizeof td), memset(&kd, 0, sizeof kd), memset(&ed, 0, sizeof ed);
+        td.vocabulary = 256, td.length = 11, td.width = 24, td.depth = 1, td.heads = 3;
+        ed.normalize = 1;
+        sslh_embed_texts(sslh_transformer(c, td), sslh_tokenizer_new(c, NULL, 0, kd), texts, 3, rows, ed);
+        note_part("texts", hash_tensor(sslh_from(c, sslh_dim1(3 * 24), rows), 0));
+    }
+#endif
+#if SSLH_WITH_FIXMATCH
+    {   /* guesses that are kept or not, and labelled images in turn */
+        static uint8_t few[24 * 12 * 12];
+        static int32_t which[24];
+        sslh_convnet_desc e;
+        sslh_fixmatch_desc fd;
+        sslh_method m;
+        sslh_data images;
+        int i;
+        memset(&e, 0, sizeof e), memset(&fd, 0, sizeof fd);
+        for (i = 0; i < (int)sizeof few; i++) few[i] = (uint8_t)sslh_random_below(3, 5, (uint64_t)i, 256);
+        for (i = 0; i < 24; i++) which[i] = i % 3;
+        images = sslh_data_from_images(c, few, 24, 12, 12, 1, which);
+        e.channels = 1, e.widths[0] = 6, e.widths[1] = 8;
+        fd.threshold = 0.36f, fd.labels = 3, fd.ratio = 3;
+        m = sslh_fixmatch(c, sslh_convnet(c, e), images, fd);
+        m.prepare(&m, images);
+        note_part("fixmatch", train(c, &m, images, adam, 3, 12, 0));
+    }
+#endif
+#if SSLH_WITH_QUANTIZE
+    {   /* weights of 8 bits in convolutions and linear layers; the smallest ones gone */
+        sslh_quantize_desc q;
+        sslh_vit_desc v;
+        sslh_tensor *x = sslh_uniform(c, sslh_dim4(5, SIDE, SIDE, 3), 0, 1);
+        sslh_net *net = small_convnet(c), *vit;
+        memset(&q, 0, sizeof q), memset(&v, 0, sizeof v);
+        q.min_count = SSLH_OFF;
+        v.image = SIDE, v.patch = 4, v.width = 36, v.heads = 2, v.depth = 2;
+        vit = sslh_vit(c, v);
+        sslh_prune_magnitude(net, 0.3f);
+        net = sslh_quantize(net, q), vit = sslh_quantize(vit, q);
+        sslh_no_grad(c, 1);
+        note_part("8 bits", hash_tensor(sslh_forward(net, x), hash_tensor(sslh_forward(vit, x), hash_net(net, 0))));
+        sslh_no_grad(c, 0);
+    }
+#endif
+#if SSLH_WITH_SEGMENT
+    {   /* images and maps that are bent, U-Net, Dice loss, blended tiles */
+        static uint8_t image[2 * 23 * 31], map[2 * 23 * 31];
+        sslh_convnet_desc e;
+        sslh_unet_desc u;
+        sslh_segment_desc sd;
+        sslh_map_recipe r;
+        sslh_tiles_desc td;
+        sslh_net *net;
+        sslh_data images;
+        sslh_method m;
+        int i;
+        memset(&e, 0, sizeof e), memset(&u, 0, sizeof u), memset(&sd, 0, sizeof sd), memset(&r, 0, sizeof r);
+        memset(&td, 0, sizeof td);
+        for (i = 0; i < (int)sizeof image; i++) {
+            image[i] = (uint8_t)sslh_random_below(3, 6, (uint64_t)i, 256);
+            map[i] = (uint8_t)(image[i] % 7 ? i / 31 % 3 : SSLH_UNKNOWN);
+        }
+        images = sslh_data_with_maps(sslh_data_from_images(c, image, 2, 23, 31, 1, NULL),
+                                     sslh_data_from_images(c, map, 2, 23, 31, 1, NULL), NULL, 3);
+        e.channels = 1, e.widths[0] = 6, e.widths[1] = 8;
+        u.classes = 3, u.width = 4;
+        r.tiles = 2, r.height = r.width = 18, r.flip = 0.5f, r.rotate90 = 1, r.elastic = 2, r.elastic_width = 3;
+        r.brightness = r.contrast = 0.3f;
+        sd.views = &r;
+        net = sslh_unet(c, sslh_convnet(c, e), u);
+        m = sslh_segment(c, net, sd);
+        m.prepare(&m, images);
+        note_part("segment", train(c, &m, images, adam, 3, 2, 0));
+        td.size = 16;
+        note_part("tiles", hash_tensor(sslh_segment_image(c, net, images, 1, td), 0));
+    }
+#endif
+#if SSLH_WITH_INSIDE
+    {   /* what a net looks at */
+        sslh_net *net = sslh_with_head(c, small_convnet(c), 3);
+        sslh_inside_desc d;
+        sslh_tensor *x = sslh_uniform(c, sslh_dim4(3, SIDE, SIDE, 3), 0, 1);
+        memset(&d, 0, sizeof d);
+        d.samples = 2;
+        note_part("inside", hash_tensor(sslh_smooth_grad(c, net, x, NULL, d),
+                                        hash_tensor(sslh_integrated_gradients(c, net, x, NULL, d),
+                                                    hash_tensor(sslh_grad_cam(c, net, x, NULL, d), 0))));
+    }
+#endif
+#if SSLH_WITH_ROBUST
+    {   /* corruptions; training with labels on attacked images */
+        sslh_supervised_desc s;
+        sslh_adversarial_desc a;
+        sslh_method m;
+        sslh_tensor *x = sslh_uniform(c, sslh_dim4(2, SIDE, SIDE, 3), 0, 1);
+        unsigned long long hash = 0;
+        int k;
+        memset(&s, 0, sizeof s), memset(&a, 0, sizeof a);
+        for (k = 0; k < SSLH_CORRUPTIONS; k++) hash = hash_tensor(sslh_corrupt(c, x, k, 1 + k % 5, 3), hash);
+        note_part("corruptions", hash);
+        a.attack.steps = 2, a.clean = 0.5f;
+        m = sslh_adversarial(c, sslh_supervised(c, sslh_with_head(c, small_convnet(c), 4), s), a);
+        note_part("adversarial", train(c, &m, data, adam, 3, 12, 0));
+        a.attack.l2 = 1;
+        m = sslh_adversarial(c, sslh_supervised(c, sslh_with_head(c, small_convnet(c), 4), s), a);
+        note_part("adversarial_l2", train(c, &m, data, adam, 3, 12, 0));
     }
 #endif
     if (sslh_error(c)) snprintf(error_text, sizeof error_text, "%s", sslh_error(c));

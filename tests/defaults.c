@@ -126,6 +126,11 @@ static void contrastive_numbers(sslh_ctx *c) {
     has_widths(&m, "head.fc1.weight", 8, 8);
     has_widths(&m, "head.fc2.weight", 128, 8);
     CHECK(sslh_find(m.net, "head.fc2.bias") && !sslh_find(m.net, "head.bn1.weight"), "its head");
+    m = sslh_method_make(c, "fixmatch", small(c, 3), data, "settings=paper");
+    CHECK(m.defaults.optimizer.kind == SSLH_SGD && m.defaults.optimizer.nesterov && !m.lr_scales &&
+          m.defaults.lr == 0.03f && m.defaults.optimizer.weight_decay == 5e-4f && m.defaults.batch == 448,
+          "FixMatch: 64 labelled images and 7 times as many others");
+    has_widths(&m, "head.fc1.weight", 3, 8);
     m = sslh_method_make(c, "nnclr", small(c, 3), data, "settings=paper");
     CHECK(m.defaults.optimizer.kind == SSLH_LARS && m.lr_scales && m.defaults.warmup == 10 && m.defaults.lr == 0.3f &&
           m.defaults.optimizer.weight_decay == 1e-6f, "NNCLR");
@@ -553,9 +558,12 @@ static sslh_net *one_block(sslh_ctx *c) {
 }
 static sslh_net *encoder_of(sslh_ctx *c, const char *name) {
     sslh_conv_gru_desc g;
-    memset(&g, 0, sizeof g);
+    sslh_transformer_desc t;
+    memset(&g, 0, sizeof g), memset(&t, 0, sizeof t);
     g.width = g.context = 8;
-    return strcmp(name, "vae") == 0 || strcmp(name, "autoencoder") == 0 ? NULL
+    t.kind = SSLH_BERT, t.vocabulary = 110, t.width = 8, t.depth = 1;
+    return strcmp(name, "electra") == 0 ? sslh_transformer(c, t)
+           : strcmp(name, "vae") == 0 || strcmp(name, "autoencoder") == 0 ? NULL
            : strcmp(name, "mae") == 0 || strcmp(name, "jepa") == 0 ? one_block(c)
            : strcmp(name, "cpc") == 0 ? sslh_conv_gru(c, g)
                                       : small(c, 3);

@@ -372,6 +372,29 @@ static void killed_while_saving(void) {
 
 /* --- memory ------------------------------------------------------------------------------------------------------- */
 
+/* Nets with weights of 8 bits, a convolutional one and one of linear layers: made, used, saved, loaded. */
+static void eight_bits(sslh_ctx *c) {
+#if SSLH_WITH_QUANTIZE
+    sslh_quantize_desc d;
+    sslh_load_desc none;
+    sslh_data data;
+    sslh_method m = make_method(c, &data);
+    sslh_net *net;
+    memset(&d, 0, sizeof d), memset(&none, 0, sizeof none);
+    d.min_count = SSLH_OFF;
+    sslh_prune_magnitude(m.encoder, 0.5f);
+    net = sslh_quantize(m.encoder, d);
+    sslh_no_grad(c, 1);
+    sslh_forward(net, sslh_uniform(c, sslh_dim4(2, 8, 8, 3), 0, 1));
+    sslh_forward(sslh_quantize(make_net(c, 1), d), sslh_uniform(c, sslh_dim2(7, 3), 0, 1));
+    sslh_no_grad(c, 0);
+    sslh_save_net(net, in_folder("eight"));
+    sslh_load_net(c, in_folder("eight"));
+    remove(in_folder("eight"));
+#else
+    (void)c;
+#endif
+}
 /* One epoch with a checkpoint, the second resumed by a new method, features judged.
    Returns the hash of what was trained, 0 after an error. */
 static uint64_t story(sslh_ctx *c) {
@@ -386,6 +409,7 @@ static uint64_t story(sslh_ctx *c) {
     sslh_method m = make_method(c, &data);
     float a = sslh_linear_probe(c, m.encoder, data, data, pd), b = sslh_knn(c, m.encoder, data, data, kd);
     sslh_load_net(c, in_folder("net"));
+    eight_bits(c);
     return sslh_error(c) || !(a + b >= 0) ? 0 : trained;
 }
 static void every_allocation_fails(void) {

@@ -133,6 +133,24 @@ static int read_weights(const uint8_t *p, size_t size) {
         stop("weights", "a part was read");
     return ok;
 }
+/* The same as a list of tensors with any names, each of whose values lies in the file. */
+static int read_tensors(const uint8_t *p, size_t size) {
+    sslh_i_st s;
+    double sum = 0;
+    int ok = sslh_i_st_open(&s, c, "fuzz", "memory", p, size);
+    for (int i = 0; ok && i < s.n; i++) {
+        const sslh_i_st_tensor *f = &s.tensor[i];
+        double count = 1;
+        for (int k = 0; k < f->ndim; k++) count *= (double)f->shape[k];
+        if (!memchr(f->name, 0, 320)) stop("tensors", "a name without an end");
+        if (sslh_i_st_types[f->dtype].bits < 8) continue;
+        for (double at = 0; at < count; at += count > 1000 ? count / 100 : 1) /* the last one, too */
+            sum += sslh_i_st_value(f->dtype, sslh_i_st_element(&s, f, (size_t)at));
+        if (count > 0) sum += sslh_i_st_value(f->dtype, sslh_i_st_element(&s, f, (size_t)count - 1));
+    }
+    sslh_i_st_close(&s);
+    return ok && (sum >= 0 || sum <= 0 || sum != sum);
+}
 /* A net by its architecture text. */
 static int read_net(const uint8_t *p, size_t size) {
     sslh_net *made = sslh_load_net_memory(c, p, size);
@@ -273,7 +291,8 @@ static int read_items(const uint8_t *p, size_t size) {
 typedef int (*reader)(const uint8_t *p, size_t size);
 static const struct target { const char *name; reader read; } targets[] = {
     {"image", read_image}, {"inflate", read_inflate}, {"deflate", read_deflate}, {"index", read_index},
-    {"labels", read_labels}, {"weights", read_weights}, {"net", read_net}, {"checkpoint", read_checkpoint},
+    {"labels", read_labels}, {"weights", read_weights}, {"tensors", read_tensors}, {"net", read_net},
+    {"checkpoint", read_checkpoint},
 #if SSLH_WITH_TOKENIZERS
     {"tokens", read_tokens},
 #endif
@@ -372,7 +391,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     return 0;
 }
 
-/* Makes the checksums right again: of the chunks of a PNG, of a whole file of weights. */
+/* Makes the checksums of an archive's members right, as far as its list can be read. */
+static void mend_zip(uint8_t *p, size_t size) {
+    for (size_t at = 0; at + 46 <= size; at++) {
+        if (memcmp(p + at, "PK\1\2", 4)) continue;
+        const size_t n = sslh_i_le32(p + at + 20), head = sslh_i_le32(p + at + 42);
+        if (head > size - 30 || sslh_i_le16(p + at + 10)) continue;
+        const size_t from = head + 30 + sslh_i_le16(p + head + 26) + sslh_i_le16(p + head + 28);
+        if (from <= size && n <= size - from) sslh_i_put_le32(p + at + 16, sslh_i_crc32(0, p + from, n));
+    }
+}
+/* Makes the checksums right again: of the chunks of a PNG, of a whole file of weights, of an archive. */
 static void mend(uint8_t *p, size_t size) {
     static const char key[] = "\"" SSLH_I_ST_CRC "\":\"";
     size_t n = sizeof key - 1;
@@ -385,6 +414,7 @@ static void mend(uint8_t *p, size_t size) {
         }
         return;
     }
+    if (size >= 22 && !memcmp(p, "PK\3\4", 4)) mend_zip(p, size);
     for (size_t at = 0; at + n + 8 <= size && at < 200; at++)
         if (!memcmp(p + at, key, n)) {
             char digits[12];
@@ -526,6 +556,25 @@ static void make_samples(void) {
     add_file("weights", test_temporary("net"));
     sslh_save_net(net, test_temporary("net"));
     add_file("net", test_temporary("net"));
+#if SSLH_WITH_QUANTIZE
+    sslh_quantize_desc eight;
+    memset(&eight, 0, sizeof eight);
+    eight.min_count = SSLH_OFF;
+    sslh_save_net(sslh_quantize(net, eight), test_temporary("net"));
+    add_file("net", test_temporary("net"));
+#endif
+    sslh_save_npz(net, test_temporary("net"));
+    add_file("tensors", test_temporary("net"));
+    for (int i = 0; i < 6; i++) {
+        static const char *const pt[6] = {"plain", "old", "protocol4", "run", "views", "types"};
+        char name[40];
+        size_t size;
+        snprintf(name, sizeof name, "../pt/%s.pt", pt[i]);
+        uint8_t *p = sslh_i_read_whole(c, "test", test_golden(name), &size);
+        if (!p) stop("tensors", "the sample is not there");
+        add_sample(target_of("tensors"), p, size);
+        sslh_i_free(c, p);
+    }
     sslh_save_checkpoint(&method, optimizer, 7, test_temporary("net"));
     add_file("checkpoint", test_temporary("net"));
     if (sslh_error(c)) stop("samples", "cannot be made");

@@ -38,8 +38,12 @@
 /* As windows.h has them: a test that gives a variable such a name fails to compile here too. */
 #undef near
 #undef far
+#undef NEAR
+#undef FAR
 #define near
 #define far
+#define NEAR near
+#define FAR far
 
 #if defined(__GNUC__) || defined(__clang__)
 #define TEST_UNUSED __attribute__((unused))

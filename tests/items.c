@@ -660,6 +660,9 @@ static void item2vec(void) {
     }
     CHECK(right > 110, "%d of 120 are of the group", right);
     CHECK_OK(c);
+    d.subwords = 1;
+    sslh_item2vec(set, 1, d);
+    CHECK_ERROR(c, "sslh_item2vec: .subwords is 1, but items have no spelling");
     sslh_destroy(c);
 }
 #endif

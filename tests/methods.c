@@ -106,6 +106,8 @@ static const method_case cases[] = {
     {"moco_3_vit", 0.001f, "version=3 queue=16 split=1 head_hidden=12 head_out=7 key_momentum=0.75"},
     {"supcon", 0.05f, "head_hidden=12 head_out=7"},
     {"supcon_3", 0.05f, "head_hidden=12 head_out=7 head_layers=3 temperature=0.5"},
+    {"clip", 0.01f, "head_out=7 vocabulary=11 length=12 text_width=8 text_depth=2"},
+    {"clip_sigmoid", 0.01f, "head_out=7 vocabulary=11 length=12 text_width=8 text_depth=2 loss=2 temperature=0.5"},
     {"nnclr", 0.05f, "queue=16 head_hidden=12 head_out=7 predictor_hidden=9"},
     {"nnclr_plain", 0.05f, "queue=16 head_hidden=12 head_out=7 predictor_hidden=9 head_layers=2 temperature=0.5 "
         "no_neighbours=1"},
@@ -129,7 +131,11 @@ static const method_case cases[] = {
     {"bert_next", 0.01f, "dropout=0 next=1"},
     {"sasrec", 0.01f, "dropout=0 negatives=2"},
     {"sasrec_all", 0.01f, "dropout=0 negatives=0"},
-    {"bert4rec", 0.01f, "dropout=0"}};
+    {"bert4rec", 0.01f, "dropout=0"},
+    {"electra", 0.01f, "dropout=0"},
+    {"bart", 0.01f, "dropout=0 decoder_depth=1 sentence_end=3 deleted=0.2 replaced=0.1 masked=0.1"},
+    {"sentence_order", 0.01f, "dropout=0 sentences=2 sentence_end=3"},
+    {"fixmatch", 0.05f, "threshold=0.3 weight=0.5 labels=3"}};
 #define CASES ((int)(sizeof cases / sizeof cases[0]))
 static const method_case *current;
 
@@ -151,6 +157,10 @@ static int two_views(const char *name) {
         if (strncmp(name, names[i], strlen(names[i])) == 0) return 1;
     return 0;
 }
+/* The methods of whole texts in both directions, apart from BERT. */
+static int text_task(const char *name) {
+    return strcmp(name, "electra") == 0 || strcmp(name, "bart") == 0 || strcmp(name, "sentence_order") == 0;
+}
 /* In place of a method's .views: tensors that PyTorch sees too. */
 static void given_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
     sslh_ctx *c = m->ctx;
@@ -167,6 +177,12 @@ static void given_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *
         if (strncmp(current->name, "supcon", 6) == 0)
             sslh_view_add(out, "labels", sslh_from_ints(c, sslh_dim1(4), label));
         if (strcmp(current->name, "moco") == 0) sslh_view_add(out, "order", sslh_from_ints(c, sslh_dim1(4), order));
+    } else if (strcmp(current->name, "fixmatch") == 0) {
+        static const int32_t label[3] = {0, 4, 2};
+        sslh_view_add(out, "labelled", image_input(c, "labelled", 3, 8, 8, 3));
+        sslh_view_add(out, "labels", sslh_from_ints(c, sslh_dim1(3), label));
+        sslh_view_add(out, "weak", image_input(c, "weak", 5, 8, 8, 3));
+        sslh_view_add(out, "strong", image_input(c, "strong", 5, 8, 8, 3));
     } else if (strcmp(current->name, "rotation") == 0) {
         int32_t label[8];
         uint32_t s = seed_of("labels ", current->name);
@@ -283,6 +299,40 @@ static void given_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *
         sslh_view_add(out, "lengths", sslh_from_ints(c, sslh_dim1(3), length));
         sslh_view_add(out, "places", sslh_from_ints(c, sslh_dim1(14), places));
         sslh_view_add(out, "items", sslh_from_ints(c, sslh_dim2(14, 3), items));
+    } else if (text_task(current->name)) { /* 3 texts of 7 tokens, the last of text 1 are padding */
+        static const int32_t places[6] = {1, 4, 8, 11, 15, 18}, ends[6] = {3, 6, 9, 11, 14, 20};
+        static const int32_t answers[6] = {1, 0, 0, 1, -1, -1};
+        int32_t tokens[21], targets[6], seen[19], inputs[18], written[18];
+        float chances[6];
+        uint8_t padding[21];
+        uint32_t s = seed_of("tokens ", current->name);
+        int i, n = 0;
+        for (i = 0; i < 21; i++) {
+            tokens[i] = (int32_t)(draw20(&s) % 110);
+            padding[i] = i == 12 || i == 13;
+            if (!padding[i]) seen[n++] = i;
+        }
+        for (i = 0; i < 6; i++) {
+            targets[i] = (int32_t)(draw20(&s) % 110);
+            chances[i] = (float)draw20(&s) / 1048576.0f;
+        }
+        for (i = 0; i < 18; i++) inputs[i] = (int32_t)(draw20(&s) % 110);
+        for (i = 0; i < 18; i++) written[i] = i == 10 || i == 11 ? -1 : (int32_t)(draw20(&s) % 110);
+        for (i = 0; i < 6 && strcmp(current->name, "electra") == 0; i++) tokens[places[i]] = 103;
+        sslh_view_add(out, "tokens", sslh_from_ints(c, sslh_dim2(3, 7), tokens));
+        sslh_view_add(out, "padding", sslh_from_bytes(c, sslh_dim2(3, 7), padding));
+        if (strcmp(current->name, "bart") == 0) {
+            sslh_view_add(out, "inputs", sslh_from_ints(c, sslh_dim2(3, 6), inputs));
+            sslh_view_add(out, "targets", sslh_from_ints(c, sslh_dim2(3, 6), written));
+        } else if (strcmp(current->name, "electra") == 0) {
+            sslh_view_add(out, "places", sslh_from_ints(c, sslh_dim1(6), places));
+            sslh_view_add(out, "targets", sslh_from_ints(c, sslh_dim1(6), targets));
+            sslh_view_add(out, "chances", sslh_from(c, sslh_dim1(6), chances));
+            sslh_view_add(out, "seen", sslh_from_ints(c, sslh_dim1(19), seen));
+        } else {
+            sslh_view_add(out, "places", sslh_from_ints(c, sslh_dim1(6), ends));
+            sslh_view_add(out, "answers", sslh_from_ints(c, sslh_dim1(6), answers));
+        }
     } else if (strncmp(current->name, "gpt", 3) == 0) { /* 3 texts of 7 tokens, one of which ends early */
         int32_t tokens[18], targets[18];
         uint32_t s = seed_of("tokens ", current->name);
@@ -294,6 +344,18 @@ static void given_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *
         }
         sslh_view_add(out, "tokens", sslh_from_ints(c, sslh_dim2(3, 6), tokens));
         sslh_view_add(out, "targets", sslh_from_ints(c, sslh_dim2(3, 6), targets));
+    } else if (strncmp(current->name, "clip", 4) == 0) { /* 5 images, texts of 7 tokens, 0 and 3 of one caption */
+        static const int32_t ends[5] = {6, 10, 20, 24, 33}, same[5] = {0, 1, 2, 0, 4};
+        static const uint8_t padding[35] = {0};
+        int32_t tokens[35];
+        uint32_t s = seed_of("tokens ", current->name);
+        int i;
+        for (i = 0; i < 35; i++) tokens[i] = (int32_t)(draw20(&s) % 11);
+        sslh_view_add(out, "images", image_input(c, "images", 5, 8, 8, 3));
+        sslh_view_add(out, "tokens", sslh_from_ints(c, sslh_dim2(5, 7), tokens));
+        sslh_view_add(out, "ends", sslh_from_ints(c, sslh_dim1(5), ends));
+        sslh_view_add(out, "padding", sslh_from_bytes(c, sslh_dim2(5, 7), padding)); /* causal: not looked at */
+        sslh_view_add(out, "same", sslh_from_ints(c, sslh_dim1(5), same));
     } else if (strncmp(current->name, "cpc2", 4) == 0) {
         /* 3 images of 4 x 4 patches, 9 draws, within images 9 for each */
         int rows = strcmp(current->name, "cpc2_same") == 0 ? 3 : 1, J = strcmp(current->name, "cpc2_all") ? 9 : 999, i;
@@ -427,15 +489,21 @@ static sslh_net *encoder_for(sslh_ctx *c, const char *name) {
     if (strcmp(name, "bert4rec") == 0) return items_net(c, SSLH_OFF);
     if (strncmp(name, "sasrec", 6) == 0) return items_net(c, 0);
     if (strncmp(name, "bert", 4) == 0) return text_net(c, SSLH_BERT, ends_with(name, "_next"));
+    if (text_task(name)) return text_net(c, SSLH_BERT, 0);
     if (strncmp(name, "gpt", 3) == 0) return text_net(c, ends_with(name, "_clip") ? SSLH_CLIP_TEXT : SSLH_GPT2, 0);
     if (strncmp(name, "cpc", 3) == 0)
         return conv_gru(c, strcmp(name, "cpc_same") == 0 ? 2 : strcmp(name, "cpc_other") == 0 ? SSLH_OFF : 0);
     return convnet(c, 6, 10);
 }
-/* PyTorch's steps are those of the papers' optimisers; of colorization and BERT (whose Adam PyTorch lacks) our own. */
+/* PyTorch's steps are those of the papers' optimisers; of colorization, BERT and ELECTRA (whose Adam PyTorch lacks) our
+   own. */
 static const char *settings_of(const char *name) {
-    return strncmp(name, "color", 5) == 0 || (strncmp(name, "bert", 4) == 0 && name[4] != '4') ? "short" : "paper";
+    return strncmp(name, "color", 5) == 0 || (strncmp(name, "bert", 4) == 0 && name[4] != '4') ||
+                   strcmp(name, "electra") == 0
+               ? "short"
+               : "paper";
 }
+static sslh_data data_for(sslh_ctx *c, const char *name);
 static sslh_method make_method(sslh_ctx *c, const char *name) {
     sslh_method none;
 #if SSLH_WITH_CPC2
@@ -474,12 +542,46 @@ static sslh_method make_method(sslh_ctx *c, const char *name) {
         return sslh_sasrec(c, encoder_for(c, name), d);
     }
 #endif
+#if SSLH_WITH_CLIP
+    if (strncmp(name, "clip", 4) == 0) {
+        sslh_clip_desc d;
+        memset(&d, 0, sizeof d), d.settings = settings_of(name);
+        d.head_out = 7, d.vocabulary = 11, d.length = 12, d.text_width = 8, d.text_depth = 2;
+        if (strcmp(name, "clip_sigmoid") == 0) d.loss = SSLH_CLIP_SIGMOID, d.temperature = 0.5f;
+        return sslh_clip(c, encoder_for(c, name), NULL, d);
+    }
+#endif
 #if SSLH_WITH_BERT4REC
     if (strcmp(name, "bert4rec") == 0) {
         sslh_bert4rec_desc d;
         memset(&d, 0, sizeof d), d.settings = settings_of(name);
         d.dropout = SSLH_OFF;
         return sslh_bert4rec(c, encoder_for(c, name), d);
+    }
+#endif
+#if SSLH_WITH_ELECTRA
+    if (strcmp(name, "electra") == 0) {
+        sslh_electra_desc d;
+        memset(&d, 0, sizeof d), d.settings = settings_of(name);
+        d.dropout = SSLH_OFF;
+        return sslh_electra(c, encoder_for(c, name), d);
+    }
+#endif
+#if SSLH_WITH_BART
+    if (strcmp(name, "bart") == 0) {
+        sslh_bart_desc d;
+        memset(&d, 0, sizeof d), d.settings = settings_of(name);
+        d.dropout = SSLH_OFF, d.decoder_depth = 1;
+        d.sentence_end = 3, d.deleted = 0.2f, d.replaced = 0.1f, d.masked = 0.1f;
+        return sslh_bart(c, encoder_for(c, name), d);
+    }
+#endif
+#if SSLH_WITH_SENTENCE_ORDER
+    if (strcmp(name, "sentence_order") == 0) {
+        sslh_sentence_order_desc d;
+        memset(&d, 0, sizeof d), d.settings = settings_of(name);
+        d.dropout = SSLH_OFF, d.sentences = 2, d.sentence_end = 3;
+        return sslh_sentence_order(c, encoder_for(c, name), d);
     }
 #endif
 #if SSLH_WITH_BERT
@@ -628,6 +730,14 @@ static sslh_method make_method(sslh_ctx *c, const char *name) {
         d.head_hidden = 12, d.head_out = 7;
         if (name[6]) d.head_layers = 3, d.temperature = 0.5f;
         return sslh_supcon(c, convnet(c, 6, 10), d);
+    }
+#endif
+#if SSLH_WITH_FIXMATCH
+    if (strcmp(name, "fixmatch") == 0) {
+        sslh_fixmatch_desc d;
+        memset(&d, 0, sizeof d), d.settings = settings_of(name);
+        d.threshold = 0.3f, d.weight = 0.5f, d.labels = 3;
+        return sslh_fixmatch(c, convnet(c, 6, 10), data_for(c, name), d);
     }
 #endif
 #if SSLH_WITH_NNCLR
@@ -1045,8 +1155,9 @@ static void wrong_use(void) {
 /* --- methods by name
  * -------------------------------------------------------------------------------------------------- */
 
-/* A method of the list with an encoder that it can use. */
+/* A method of the list with an encoder that it can use, and texts in which sentences end. */
 static sslh_method by_name(sslh_ctx *c, const sslh_method_info *info, sslh_data data, const char *settings) {
+    if (strcmp(info->name, "sentence_order") == 0) settings = "sentences=2 sentence_end=3";
     return sslh_method_make(c, info->name, encoder_for(c, info->name), data, settings);
 }
 static sslh_train_desc two_steps(void) {
@@ -1061,7 +1172,8 @@ static sslh_train_desc two_steps(void) {
 static void every_method(void) {
     static const char *const families[] = {
         "pretext task", "video", "generative", "contrastive", "self-distillation", "redundancy and clusters",
-        "masked", "words and sequences", "items"};
+        "masked", "words and sequences", "items", "transfer", "semi-supervised"};
+    const int n_families = (int)(sizeof families / sizeof families[0]);
     const sslh_method_info *m;
     int count = -1, rows = 0, family = 0;
     char path[512];
@@ -1074,8 +1186,8 @@ static void every_method(void) {
         uint64_t before, whole;
         char text[8192], function[64];
         double loss;
-        while (family < 9 && strcmp(families[family], m->family) != 0) family++;
-        CHECK(family < 9, "%s: family \"%s\" is unknown or out of order", m->name, m->family);
+        while (family < n_families && strcmp(families[family], m->family) != 0) family++;
+        CHECK(family < n_families, "%s: family \"%s\" is unknown or out of order", m->name, m->family);
         CHECK(m->title[0] && m->authors[0] && strlen(m->paper) > 10 && m->learns_by[0] && m->input[0] &&
                   m->numbers[0] && m->numbers[0][0],
               "%s: an empty column", m->name);
@@ -1434,7 +1546,7 @@ static void moco(void) {
     m = moco_of(c, 2, 20);
     sslh_train(c, m, data, two_steps());
     CHECK_ERROR(c, "sslh_moco: a queue of 20 keys is no multiple of the 8 keys that a batch of 8 images makes: "
-                   "take .queue 16");
+                   "set .queue to 16");
     memset(&d, 0, sizeof d);
     d.symmetric = 1, d.queue = 24;
     sslh_train(c, sslh_moco(c, convnet(c, 4, 4), d), data, two_steps());
@@ -1537,7 +1649,7 @@ static void moco_warning(void) {
             char want[256];
             snprintf(want, sizeof want,
                      "sslh_moco: a queue of %d keys is longer than the data set of 16 images: queries meet "
-                     "other keys of their own image as wrong answers; take a smaller .queue",
+                     "other keys of their own image as wrong answers; choose a smaller .queue",
                      row[i].queue);
             CHECK(!strcmp(all, want), "%s", all);
         } else CHECK(!all[0], "version %d, queue %d: %s", row[i].version, row[i].queue, all);
@@ -5109,8 +5221,7 @@ static void text_errors(void) {
     int i, n;
     refused(c, "simsalabim", "", "no method \"simsalabim\" in this build; there are: rotation, jigsaw, context, "
             "inpainting, colorization, next_frame, frame_order, autoencoder, vae, gan, simclr, moco, supcon, nnclr, "
-            "cpc, cpc2, byol, simsiam, "
-            "dino, barlow, vicreg, swav, mae, jepa");
+            "cpc, cpc2, clip, byol, simsiam, dino, barlow, vicreg, swav, mae, jepa");
     sslh_method_make(c, NULL, NULL, data_for(c, "any"), NULL);
     CHECK_ERROR(c, "the name is NULL");
     refused(c, "simclr", "heat=1",

@@ -938,6 +938,14 @@ typedef union any_desc {
     sslh_conv_desc conv; sslh_pool_desc pool; sslh_interpolate_desc interpolate; sslh_attention_desc attention;
     sslh_recurrent_desc recurrent; sslh_cross_entropy_desc cross_entropy; sslh_split_desc split;
     sslh_clips_desc clips; sslh_moving_desc moving; sslh_items_desc items; sslh_ranking_desc ranking;
+    sslh_text_recipe text;
+#if SSLH_WITH_INSIDE
+    sslh_inside_desc inside;
+#endif
+#if SSLH_WITH_ROBUST
+    sslh_attack_desc attack;
+#endif
+    sslh_stream_desc stream;
 #if SSLH_WITH_CLASSIFIERS
     sslh_forest_desc forest; sslh_svm_desc svm; sslh_logistic_desc logistic; sslh_kmeans_desc kmeans;
 #endif
@@ -946,8 +954,8 @@ static const char *const range_function[] = {"sslh_features", "sslh_linear_probe
     "sslh_loader_new", "sslh_optimizer_new", "sslh_train", "sslh_augment", "sslh_tsne", "sslh_gradcheck",
     "sslh_param_set", "sslh_batch_norm", "sslh_forward", "sslh_net_new", "sslh_set_preprocess", "sslh_load_images",
     "sslh_load_audio", "sslh_audio_augment", "sslh_mel_spectrogram", "sslh_mfcc", "sslh_data_split", "sslh_load_clips",
-    "sslh_data_moving", "sslh_items_from_text", "sslh_rank_items", "sslh_forest", "sslh_svm", "sslh_logistic",
-    "sslh_kmeans"};
+    "sslh_data_moving", "sslh_items_from_text", "sslh_rank_items", "sslh_text_views", "sslh_activation_map",
+    "sslh_attack", "sslh_stream_images", "sslh_forest", "sslh_svm", "sslh_logistic", "sslh_kmeans"};
 static sslh_tensor *range_sum(sslh_ctx *c, sslh_tensor **in, int n, void *user) {
     (void)n, (void)user;
     return sslh_sum(c, in[0], SSLH_ALL, 0);
@@ -979,6 +987,7 @@ static void range_call(sslh_ctx *c, int kind, sslh_method m, sslh_data data, con
     else if (kind == SSLH_I_D_SPLIT) sslh_data_split(data, d->split);
     else if (kind == SSLH_I_D_CLIPS) sslh_load_clips(c, "tests", d->clips);
     else if (kind == SSLH_I_D_MOVING) sslh_data_moving(data, d->moving);
+    else if (kind == SSLH_I_D_STREAM) sslh_stream_images(c, "tests", d->stream);
     else if (kind == SSLH_I_D_ITEMS) sslh_items_from_text(c, "1 2\n", 4, d->items);
     else if (kind == SSLH_I_D_RANKING) {
         sslh_items_desc none;
@@ -986,7 +995,19 @@ static void range_call(sslh_ctx *c, int kind, sslh_method m, sslh_data data, con
         memset(&none, 0, sizeof none);
         set = sslh_items_from_text(c, "1 2\n1 3\n1 4\n", 12, none);
         sslh_rank_items(sslh_item_popularity(set, 0), set, d->ranking);
+    } else if (kind == SSLH_I_D_TEXT_RECIPE) {
+        sslh_batch none;
+        memset(&none, 0, sizeof none);
+        none.data = data;
+        sslh_text_views(c, none, d->text, 0);
     }
+#if SSLH_WITH_INSIDE
+    else if (kind == SSLH_I_D_INSIDE) sslh_activation_map(c, m.encoder, x, d->inside);
+#endif
+#if SSLH_WITH_ROBUST
+    else if (kind == SSLH_I_D_ATTACK)
+        sslh_attack(c, m.encoder, x, sslh_from_ints(c, sslh_dim1(2), two), d->attack);
+#endif
 #if SSLH_WITH_CLASSIFIERS
     else if (kind == SSLH_I_D_FOREST) sslh_forest(c, sslh_zeros(c, sslh_dim2(2, 3)), two, 2, d->forest);
     else if (kind == SSLH_I_D_SVM) sslh_svm(c, sslh_zeros(c, sslh_dim2(2, 3)), two, 2, d->svm);
@@ -1229,7 +1250,7 @@ static void layer_decay(void) {
     memset(&d, 0, sizeof d);
     d.image = 8, d.width = 12, d.depth = 2;
     net = sslh_vit(c, d);
-    CHECK(sslh_i_layer_decay(net, 0.5f) == 1, "no transformer");
+    CHECK(sslh_i_block_rates(net, sslh_i_block_rates(net, 0, 1, 0), 0.5f, 0) == 3, "the embedding and two blocks");
     CHECK_OK(c);
     for (i = 0; i < net->entries; i++) {
         const sslh_i_entry *e = net->entry[i];

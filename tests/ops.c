@@ -207,6 +207,8 @@ OP(f_kl_div) BODY(sslh_kl_div(c, sslh_log_softmax(c, in[0], -1), in[1]))
 OP(f_nt_xent) BODY(sslh_nt_xent(c, in[0], in[1], p[0]))
 OP(f_info_nce) BODY(sslh_info_nce(c, in[0], in[1], in[2], p[0]))
 OP(f_supcon_loss) BODY(sslh_supcon_loss(c, in[0], in[1], p[0]))
+OP(f_clip_loss) BODY(sslh_clip_loss(c, in[0], in[1], in[2], in[3]))
+OP(f_siglip_loss) BODY(sslh_siglip_loss(c, in[0], in[1], in[2], in[3], in[4]))
 OP(f_accuracy) BODY(sslh_accuracy(c, in[0], in[1], I(0)))
 OP(f_negative_cosine) BODY(sslh_negative_cosine(c, in[0], in[1]))
 OP(f_barlow_loss) BODY(sslh_barlow_loss(c, in[0], in[1], p[0]))
@@ -516,6 +518,10 @@ static const op_case table[] = {
     E("info_nce_own_big", info_nce, "67x33 67x33 67x131x33", NO_CHECK, 0.2f),
     E("supcon_loss", supcon_loss, "7x5 7i3", 0, 0.5f), E("supcon_loss_alone", supcon_loss, "6x5 6i9", 0, 0.2f),
     E("supcon_loss_big", supcon_loss, "67x33l 67i10", NO_CHECK, 0.1f),
+    E("clip_loss", clip_loss, "5x7 5x7 0 -", 0, 0), E("clip_loss_equal", clip_loss, "7x5 7x5 0 7i3", 0, 0),
+    E("clip_loss_big", clip_loss, "67x33l 67x33 0 67i40", NO_CHECK, 0),
+    E("siglip_loss", siglip_loss, "5x7 5x7 0 0 -", 0, 0), E("siglip_loss_equal", siglip_loss, "7x5 7x5 0 0 7i3", 0, 0),
+    E("siglip_loss_big", siglip_loss, "67x33l 67x33 0 0 67i40", NO_CHECK, 0),
     E("accuracy", accuracy, "33x5n 33i5", NO_CHECK, 1), E("accuracy_3", accuracy, "3x11x7n 3x11i7", NO_CHECK, 3),
     E("accuracy_all", accuracy, "9x4n 9i4", NO_CHECK, 4),
     E("negative_cosine", negative_cosine, "5x7 5x7", 0, 0),
@@ -1115,6 +1121,14 @@ static void error_sentences(void) {
     BAD("sslh_supcon_loss", sslh_supcon_loss(bad, T(2, 3, 4, 0, 0), ints(1, 2, 0, 1), 0.5f));
     BAD("sslh_supcon_loss", sslh_supcon_loss(bad, T(2, 3, 4, 0, 0), T(1, 3, 0, 0, 0), 0.5f));
     BAD("sslh_supcon_loss", sslh_supcon_loss(bad, T(2, 3, 4, 0, 0), ints(1, 3, 0, 1), 0));
+    BAD("sslh_clip_loss", sslh_clip_loss(bad, T(2, 3, 4, 0, 0), T(2, 3, 5, 0, 0), T(0, 0, 0, 0, 0), NULL));
+    BAD("sslh_clip_loss", sslh_clip_loss(bad, T(2, 1, 4, 0, 0), T(2, 1, 4, 0, 0), T(0, 0, 0, 0, 0), NULL));
+    BAD("sslh_clip_loss", sslh_clip_loss(bad, T(2, 3, 4, 0, 0), T(2, 3, 4, 0, 0), T(1, 3, 0, 0, 0), NULL));
+    BAD("sslh_clip_loss", sslh_clip_loss(bad, T(2, 3, 4, 0, 0), T(2, 3, 4, 0, 0), NULL, NULL));
+    BAD("sslh_siglip_loss", sslh_siglip_loss(bad, T(2, 3, 4, 0, 0), T(2, 3, 4, 0, 0), T(0, 0, 0, 0, 0),
+                                             T(1, 3, 0, 0, 0), NULL));
+    BAD("sslh_siglip_loss", sslh_siglip_loss(bad, T(2, 3, 4, 0, 0), T(2, 3, 4, 0, 0), T(0, 0, 0, 0, 0), NULL,
+                                             ints(1, 2, 0, 1)));
     BAD("sslh_accuracy", sslh_accuracy(bad, T(2, 3, 4, 0, 0), ints(1, 3, 0, 4), 1));
     BAD("sslh_accuracy", sslh_accuracy(bad, T(2, 3, 4, 0, 0), ints(1, 2, 0, 3), 1));
     BAD("sslh_accuracy", sslh_accuracy(bad, T(2, 3, 4, 0, 0), ints(1, 3, 0, 3), 5));

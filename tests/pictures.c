@@ -176,17 +176,57 @@ static void scatter(void) {
     if (p) CHECK(count_colour(p, h, w, 0xff7f0e) > 50, "legend of class 1");
     labels[3] = -1;
     labels[4] = 1 << 30;
-    x->data[0] = (sslh_real)(1e38 * 1e38);
+    x->data[0] = (sslh_real)HUGE_VAL;
     x->data[3] = x->data[0] - x->data[0];
     x->data[6] = (sslh_real)3e38;
     x->data[8] = (sslh_real)-3e38;
     sslh_picture_scatter(c, FILE_NAME, x, labels, 0, NULL);
     p = back(c, &h, &w);
+    if (sizeof(sslh_real) == sizeof(double)) { /* too far apart for a difference, too close for a quotient */
+        static const char *const words[60] = {"one", "two", "three", "four", "five"};
+        static const double sizes[2] = {1e308, 1e-320};
+        sslh_plot_desc d;
+        memset(&d, 0, sizeof d);
+        d.words = words;
+        for (i = 0; i < 60; i++)
+            x->data[i] = (sslh_real)sizes[0] * (i % 2 ? -1 : 1), x->data[60 + i] = (sslh_real)(i < 30);
+        sslh_picture_scatter_ex(c, FILE_NAME, x, NULL, 0, d);
+        CHECK_OK(c);
+        for (i = 0; i < 120; i++) x->data[i] = (sslh_real)sizes[1] * (sslh_real)(i % 3);
+        sslh_picture_scatter_ex(c, FILE_NAME, x, NULL, 0, d);
+        CHECK_OK(c);
+    }
     sslh_picture_scatter(c, FILE_NAME, sslh_zeros(c, sslh_dim2(1, 2)), NULL, 0, NULL);
     p = back(c, &h, &w);
     CHECK(w == 768, "no labels, no legend");
     sslh_picture_scatter(c, FILE_NAME, sslh_zeros(c, sslh_dim2(4, 3)), NULL, 0, NULL);
     CHECK_ERROR(c, "(n,2)");
+    sslh_destroy(c);
+}
+
+/* Words beside points: of those on one place four find a side of their own, and the fifth is left out. Words that are
+   NULL or empty, and points that are not finite, have none. */
+static void scatter_words(void) {
+    sslh_ctx *c = context(1);
+    static const float at[14] = {0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 1};
+    const char *words[7] = {"mmm", NULL, NULL, NULL, NULL, NULL, ""};
+    sslh_plot_desc d;
+    sslh_tensor *x = sslh_from(c, sslh_dim2(7, 2), at);
+    int h = 0, w = 0, ink[7];
+    memset(&d, 0, sizeof d);
+    d.words = words;
+    for (int n = 0; n < 7; n++) {
+        if (n && n < 6) words[n] = "mmm";
+        if (n == 6) x->data[0] = (sslh_real)HUGE_VAL;
+        sslh_picture_scatter_ex(c, FILE_NAME, x, NULL, 0, d);
+        const uint8_t *p = back(c, &h, &w);
+        ink[n] = p ? (int)count_colour(p, h, w, 0x333333) : 0;
+    }
+    CHECK(h == 1248 && w == 1248, "%d x %d", w, h);
+    CHECK(ink[0] > 100 && ink[1] == 2 * ink[0] && ink[2] == 3 * ink[0] && ink[3] == 4 * ink[0] && ink[4] == 5 * ink[0],
+          "a word %d, then %d, %d, %d, %d", ink[0], ink[1], ink[2], ink[3], ink[4]);
+    CHECK(ink[5] == ink[4], "the fifth on one place is left out");
+    CHECK(ink[6] == 4 * ink[0], "no word where no point is");
     sslh_destroy(c);
 }
 
@@ -269,7 +309,7 @@ static void hostile(void) {
         sslh_tsne(c, t, d);
         CHECK_ERROR(c, "perplexity");
         t = sslh_zeros(c, sslh_dim2(4, 3));
-        t->data[5] = (sslh_real)(1e38 * 1e38);
+        t->data[5] = (sslh_real)HUGE_VAL;
         t->data[5] -= t->data[5];
         sslh_pca(c, t, 1);
         CHECK_ERROR(c, "NaN");
@@ -382,6 +422,84 @@ static void tsne_keeps_clusters(void) {
     }
 }
 
+enum { POINTS = 120, WIDE = 10 };
+/* p_ij of the definition, in double: the entropy of each row is log perplexity. */
+static void tsne_p(const sslh_tensor *x, double perplexity, double p[POINTS][POINTS]) {
+    static double q[POINTS][POINTS];
+    for (int i = 0; i < POINTS; i++) {
+        double beta = 1, low = 0, high = 0, sum = 0;
+        for (int attempt = 0; attempt < 200; attempt++) {
+            double entropy = 0;
+            sum = 0;
+            for (int j = 0; j < POINTS; j++) {
+                double d = 0;
+                for (int k = 0; k < WIDE; k++) {
+                    const double e = (double)x->data[i * WIDE + k] - (double)x->data[j * WIDE + k];
+                    d += e * e;
+                }
+                q[i][j] = j == i ? 0 : exp(-beta * d);
+                sum += q[i][j];
+                entropy += beta * d * q[i][j];
+            }
+            entropy = entropy / sum + log(sum) - log(perplexity);
+            if (entropy > 0) low = beta, beta = high > 0 ? (beta + high) / 2 : 2 * beta;
+            else high = beta, beta = (beta + low) / 2;
+        }
+        for (int j = 0; j < POINTS; j++) q[i][j] /= sum;
+    }
+    for (int i = 0; i < POINTS; i++)
+        for (int j = 0; j < POINTS; j++) p[i][j] = (q[i][j] + q[j][i]) / (2 * POINTS);
+}
+/* KL(P || Q) of a map y (POINTS,2). */
+static double tsne_kl(double p[POINTS][POINTS], const double y[POINTS][2]) {
+    double z = 0, kl = 0;
+    for (int pass = 0; pass < 2; pass++)
+        for (int i = 0; i < POINTS; i++)
+            for (int j = 0; j < POINTS; j++) {
+                const double dx = y[i][0] - y[j][0], dy = y[i][1] - y[j][1], w = 1 / (1 + dx * dx + dy * dy);
+                if (i == j) continue;
+                if (!pass) z += w;
+                else if (p[i][j] > 1e-300) kl += p[i][j] * log(p[i][j] * z / w);
+            }
+    return kl;
+}
+
+/* What t-SNE minimises, computed from its definition: it falls, ends where scikit-learn ends (1.2.1, exact, start
+   by PCA, perplexity 15, 1,000 steps, the same points: 0.4907 nats), up to another of the nearly equal minima, and its
+   slope there is nearly zero, while on the way it is not. */
+static void tsne_minimises_its_divergence(void) {
+    static double p[POINTS][POINTS], y[POINTS][2];
+    static const int steps[3] = {4, 200, 1000};
+    sslh_ctx *c = context(1);
+    sslh_tensor *x = sslh_normal(c, sslh_dim2(POINTS, WIDE), 0, 1);
+    double kl[3], slope[3];
+    for (int i = 0; i < POINTS; i++) x->data[i * WIDE + i % 3] += 4;
+    tsne_p(x, 15, p);
+    for (int run = 0; run < 3; run++) {
+        sslh_tsne_desc d;
+        memset(&d, 0, sizeof d);
+        d.perplexity = 15, d.iterations = steps[run];
+        const sslh_tensor *map = sslh_tsne(c, x, d);
+        CHECK_OK(c);
+        for (int i = 0; i < 2 * POINTS; i++) y[i / 2][i % 2] = (double)map->data[i];
+        kl[run] = tsne_kl(p, y);
+        slope[run] = 0;
+        for (int i = 0; i < 2 * POINTS; i += 17) {
+            double *at = &y[i / 2][i % 2], middle = *at, up, down;
+            *at = middle + 1e-4, up = tsne_kl(p, y);
+            *at = middle - 1e-4, down = tsne_kl(p, y);
+            *at = middle;
+            slope[run] = fmax(slope[run], fabs(up - down) / 2e-4);
+        }
+    }
+    printf("   divergence %.4f, %.4f, %.4f nats; steepest slope %.1e, %.1e, %.1e\n", kl[0], kl[1], kl[2], slope[0],
+           slope[1], slope[2]);
+    CHECK(kl[0] > kl[1] && kl[1] > kl[2], "it falls: %.4f %.4f %.4f", kl[0], kl[1], kl[2]);
+    CHECK(kl[2] < 0.4907 * 1.05, "%.4f, scikit-learn 0.4907", kl[2]);
+    CHECK(slope[2] < 1e-4 && slope[1] > 1e-4, "a minimum: slope %g, before that %g", slope[2], slope[1]);
+    sslh_destroy(c);
+}
+
 static void tsne_small(void) {
     sslh_ctx *c = context(1);
     sslh_tsne_desc d;
@@ -413,18 +531,23 @@ static void memory(void) {
     d.user = &m;
     for (at = 0; at <= calls; at++) {
         sslh_ctx *c;
-        sslh_tensor *x;
+        sslh_tensor *x, *x2;
         sslh_tsne_desc t;
-        memset(&t, 0, sizeof t);
+        sslh_plot_desc words;
+        const char *word = "word";
+        memset(&t, 0, sizeof t), memset(&words, 0, sizeof words);
+        words.words = &word;
         t.iterations = 2;
         memset(&m, 0, sizeof m);
         m.fail_at = at;
         c = sslh_create(d);
         x = sslh_normal(c, sslh_dim2(9, 4), 0, 1);
+        x2 = sslh_zeros(c, sslh_dim2(1, 2));
         sslh_picture_grid(c, FILE_NAME, sslh_zeros(c, sslh_dim4(2, 2, 2, 3)), 0, 1);
         sslh_picture_curves(c, FILE_NAME, v, 1, 4, NULL, NULL);
         sslh_picture_filters(c, FILE_NAME, x, 1);
         sslh_picture_scatter(c, FILE_NAME, sslh_tsne(c, x, t), NULL, 0, NULL);
+        sslh_picture_scatter_ex(c, FILE_NAME, x2, NULL, 0, words);
         if (at == 0) calls = m.calls;
         CHECK((sslh_error(c) != NULL) == (at != 0), "failure %ld: %s", at, sslh_error(c) ? sslh_error(c) : "unnoticed");
         sslh_destroy(c);
@@ -460,12 +583,14 @@ TESTS_BEGIN
     TEST(plots)
     TEST(filters)
     TEST(scatter)
+    TEST(scatter_words)
     TEST(curves)
     TEST(ticks)
     TEST(hostile)
     TEST(pca_finds_the_axes)
     TEST(too_wide)
     TEST(tsne_keeps_clusters)
+    TEST(tsne_minimises_its_divergence)
     TEST(tsne_small)
     TEST(memory)
     TEST(known_bits)

@@ -439,6 +439,33 @@ static void retrieval(void) {
     sslh_destroy(c);
 }
 
+/* Values of scikit-learn, ties among them; a perfect order, one score for all, the order of the rows. */
+static void average_precision(void) {
+    static const float scores[2][7] = {{0.1f, 0.4f, 0.35f, 0.8f, 0, 0, 0}, {3, 3, 3, 2, 1, 1, 0.5f}};
+    static const int32_t relevant[2][7] = {{0, 0, 1, 1, 0, 0, 0}, {1, 0, 1, 0, 1, 0, 0}}, none[7] = {0};
+    sslh_ctx *c = context(1);
+    float x[60], moved[60];
+    int32_t y[60], z[60];
+    CHECK_NEAR(sslh_average_precision(c, scores[0], relevant[0], 4), 0.8333333333, 1e-6);
+    CHECK_NEAR(sslh_average_precision(c, scores[1], relevant[1], 7), 0.6111111111, 1e-6);
+    for (int i = 0; i < 60; i++) y[i] = i % 4 == 0, x[i] = y[i] ? 2 : (float)i / 60;
+    CHECK_NEAR(sslh_average_precision(c, x, y, 60), 1, 0);
+    for (int i = 0; i < 60; i++) x[i] = -7;
+    CHECK_NEAR(sslh_average_precision(c, x, y, 60), 0.25, 1e-6);
+    for (int i = 0; i < 60; i++) x[i] = sslh_random_normal(1, 1, (uint64_t)i / 2);
+    for (int i = 0; i < 60; i++) moved[i] = x[i * 7 % 60], z[i] = y[i * 7 % 60];
+    CHECK_NEAR(sslh_average_precision(c, moved, z, 60), sslh_average_precision(c, x, y, 60), 0);
+    CHECK_OK(c);
+    sslh_average_precision(c, x, none, 7);
+    CHECK_ERROR(c, "sslh_average_precision: none of the 7 rows is relevant");
+    x[3] = (float)NAN;
+    sslh_average_precision(c, x, y, 60);
+    CHECK_ERROR(c, "sslh_average_precision: score 3 is NaN");
+    sslh_average_precision(c, NULL, y, 60);
+    CHECK_ERROR(c, "sslh_average_precision: scores and relevant for at least one row are needed");
+    sslh_destroy(c);
+}
+
 /* --- whitening ---------------------------------------------------------------------------------------------------- */
 
 static void whitening(void) {
@@ -596,6 +623,7 @@ TESTS_BEGIN
     TEST(ties)
     TEST(in_float)
     TEST(retrieval)
+    TEST(average_precision)
     TEST(whitening)
     TEST(errors_keep_nothing)
     TEST(failing_memory)

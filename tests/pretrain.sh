@@ -30,11 +30,34 @@ run --dry-run --method simclr --settings paper --images 128 --batch 200 --checkp
     bad "dry run"
 for word in '^data .* to train, .* to test, of 28 x 28 x 1' '^encoder .*convnet, [0-9]* parameters' \
     '^steps .*200 were asked for' \
-    '^method .*optimizer=lars' '^estimated .* MB of memory' '^checkpoint'; do
+    '^method .*optimizer=lars' '^estimated .* MB of memory' '^estimated .* for each epoch' '^checkpoint'; do
     grep -q "$word" "$out/said.txt" || bad "a dry run does not say '$word'"
     grep -q "$word" "$out/run.txt" || bad "run.txt does not say '$word'"
 done
 [ -f "$out/run.safetensors" ] && bad "a dry run wrote a checkpoint"
+
+# a page of a run: pictures lie in it, nothing is fetched, names are text and no markup
+run --method simclr --images 200 --knn --seed 3 --inside "$out/look" --report "$out/run.html" --config /dev/null ||
+    bad "--inside and --report"
+for picture in inside filters map_tsne map_pca neighbours views; do
+    [ -s "$out/look/$picture.png" ] || bad "--inside draws no $picture.png"
+done
+[ "$(grep -c '<img alt=".*" src="data:image/png;base64,iVBORw0KGgo' "$out/run.html")" = 6 ] ||
+    bad "pictures of --report"
+grep -q '<svg viewBox' "$out/run.html" || bad "--report has no curve"
+grep -q '^untrained *nearest neighbours *[0-9.]* %' "$out/run.html" || bad "--report has no results"
+grep -q '^method .*temperature=0.2' "$out/run.html" || bad "--report has no settings"
+grep -q 'https*://\|<script' "$out/run.html" && bad "--report would fetch or run something"
+says '--report .*nodir/x: cannot be written' --report "$out/nodir/x"
+mkdir -p "$out/named/<b>one" "$out/named/two"
+for i in 0 1 2 3 4 5 6 7 8 9; do
+    { printf 'P5 8 8 255\n'; printf '%064d' $i; } > "$out/named/<b>one/$i.pgm"
+    { printf 'P5 8 8 255\n'; printf '%063d1' $i; } > "$out/named/two/$i.pgm"
+done
+run --method rotation --encoder mlp --data "$out/named" --inside "$out/<i>look" --report "$out/run.html" ||
+    bad "--report of a set with odd names"
+grep -q '<b>one\|<i>look' "$out/run.html" && bad "a name became markup in --report"
+grep -q '&lt;i&gt;look' "$out/run.html" || bad "the command is not in --report"
 
 # a run is not overwritten by mistake; its settings and losses are kept
 one() { run --method rotation --encoder mlp --checkpoint "$out/run.safetensors" "$@"; }
@@ -49,6 +72,13 @@ cmp -s "$out/before" "$out/run.safetensors" || bad "the run was overwritten"
 one --force || bad "--force"
 one --resume || bad "--resume"
 grep -q 'this run is finished' "$out/said.txt" || bad "a finished run does not say so"
+# what is no number in the log is no point of a curve
+cp "$out/log.csv" "$out/log.before"
+printf '2,32,inf\n3,48,0.5\n' >> "$out/log.csv"
+one --resume --report "$out/run.html" || bad "--report of a finished run"
+grep -q '<svg viewBox' "$out/run.html" || bad "--report of a finished run has no curve"
+grep -q '<path[^>]*nan\|<circle[^>]*nan' "$out/run.html" && bad "--report draws a loss of inf"
+cp "$out/log.before" "$out/log.csv"
 
 # class folders without a test set: a tenth of each class (of 15, 25 and 20), not the last tenth, which is one class
 for class in ant bee cat; do
@@ -64,6 +94,19 @@ run --dry-run --data "$out/set" || bad "class folders"
 grep -q 'a tenth of each class, drawn by --seed 1, is kept for it (7 of 60)' "$out/said.txt" ||
     bad "the split is not said"
 grep -q '53 to train, 7 to test, of 8 x 8 x 1; 3 classes' "$out/said.txt" || bad "the split is another"
+
+# the same images read from their files: the same run; a file that cannot be read is named, or left out with one warning
+pets() { run --method rotation --encoder mlp --data "$out/set" --save "$out/$1.safetensors" --batch 16; }
+pets loaded || bad "class folders, loaded"
+pets() { run --method rotation --encoder mlp --data "$out/set" --stream --save "$out/$1.safetensors" --batch 16 $2; }
+pets streamed || bad "class folders, --stream"
+cmp -s "$out/loaded.safetensors" "$out/streamed.safetensors" || bad "--stream is another run"
+grep -q '^trained with rotation: .* batch=16 ' "$out/said.txt" || bad "the settings are not said at the end"
+echo damaged > "$out/set/bee/3.pgm"
+says 'bee/3.pgm: byte 0: not a ' --method rotation --encoder mlp --data "$out/set" --stream --batch 16
+pets streamed --skip-broken || bad "--skip-broken"
+[ "$(grep -c '^warning: .*bee/3.pgm.* it is left out' "$out/said.txt")" -ge 1 ] || bad "what is left out is not said"
+says '--skip-broken needs --stream' --skip-broken
 
 # --init: weights of another program, with a classifier
 if command -v python3 > "$out/which.txt"; then

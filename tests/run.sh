@@ -7,7 +7,7 @@ CC=${CC:-cc}; CFLAGS=${CFLAGS:--O2}; LDLIBS=${LDLIBS:--lm -lpthread}; MAKE=${MAK
 export CC CFLAGS LDLIBS MAKE
 unset MAKEFLAGS MFLAGS MAKELEVEL
 jobs=$( (nproc || echo 2) 2>/dev/null)
-all="order unit examples pytorch asan coverage fuzz tsan msan valgrind portability windows bits readme"
+all="order unit examples pytorch onnx asan coverage fuzz tsan msan valgrind portability windows bits ranks web readme"
 long=0
 stages=
 for a in "$@"; do
@@ -85,6 +85,7 @@ stage_examples() {
         case $e in
         bin2c) continue ;; # made the weights of embed
         first) continue ;; # the README's program: the readme stage
+        [1-6]_*) continue ;; # they have no options; see tutorial
         embed) check "embed" build/examples/embed; continue ;;
         predict) continue ;; # behind the loop, of what classify has made
         results_cifar) set -- --data examples/data; rm -f build/smoke/results.rows ;;
@@ -181,6 +182,7 @@ stage_examples() {
     small_sets
     refusals
     own_pictures
+    tutorial
 }
 
 # Probes give the untrained encoder the images that they give the trained one: after a training that changes nothing
@@ -229,7 +231,7 @@ small_sets() {
     check "jepa with few test images" sh -c "
         build/examples/jepa --data $sets/three/test --smoke --out build/smoke > build/few.txt 2>&1 &&
         grep -q '^I-JEPA, no labels *[0-9]' build/few.txt"
-    for e in autoencoder barlow byol classify context cpc2 custom_method dino gan inpainting jigsaw mae nnclr rotation \
+    for e in autoencoder barlow byol classify context cpc2 dino gan inpainting jigsaw mae nnclr rotation \
         simclr simsiam supcon swav vae vicreg; do
         check "$e with few test images" build/examples/$e --data $sets/three/test --smoke --out build/smoke
     done
@@ -270,14 +272,32 @@ refusals() {
     refuses '--test is an option for images' pretrain --method cpc --test examples/data/speech
     refuses '--crops is for clips' video --film build/smoke/sets/film --crops
     refuses 'too few to keep some' video --film build/smoke/sets/three/train
-    for e in autoencoder barlow byol classify colorization context cpc2 dino gan inpainting jepa jigsaw mae moco nnclr \
-        pretrain results_cifar rotation simclr simsiam supcon swav vae vicreg video; do
+    for e in autoencoder barlow byol classify colorization context cpc2 dino gan inpainting inside jepa jigsaw mae \
+        moco nnclr pretrain results_cifar robust rotation simclr simsiam supcon swav vae vicreg video; do
         refuses '--out: file build/smoke/nodir/x/.*: cannot be written' $e --data examples/data \
             --out build/smoke/nodir/x
     done
-    check "by_hand prints no numbers after an error" sh -c "
-        ! build/examples/by_hand --smoke --data build/smoke/sets/film/one > build/refused.txt 2>&1 &&
-        ! grep -q % build/refused.txt"
+}
+
+# The programs of docs/tutorial.md, in their order: short, and they print what the page shows, but for numbers, which
+# differ from processor to processor, and for the neighbours that depend on them.
+tutorial() {
+    rm -rf build/tutorial; mkdir -p build/tutorial; ln -s ../../examples build/tutorial/examples
+    words='s/[0-9][0-9.]*/0/g; s/  */ /g; /is most like/d'
+    for f in examples/tutorial/*.c; do
+        e=$(basename "$f" .c) number=$(basename "$f" | cut -d_ -f1)
+        check "tutorial $e has at most 60 lines" [ "$(wc -l < "$f")" -le 60 ]
+        check "tutorial $e" sh -c "cd build/tutorial && ../examples/$e > $e.txt 2> $e.err"
+        sed "$words" "build/tutorial/$e.txt" > build/tutorial/is.txt
+        tail -n +4 "docs/printed/tutorial-$number.txt" | sed "$words" > build/tutorial/shown.txt
+        check "tutorial $e prints what the page shows" diff build/tutorial/shown.txt build/tutorial/is.txt
+    done
+    check "6_deploy names the program that makes its encoder" sh -c "
+        cd build/tutorial && rm -f encoder.safetensors && ! ../examples/6_deploy 2> said.txt &&
+        grep -q '(3_pretrain makes it)' said.txt"
+    check "5_data takes a folder of one's own" sh -c "
+        cd build/tutorial && ../examples/5_data ../smoke/sets/three/train 2> said.txt |
+        grep -q 'in 3 classes: 48 to train'"
 }
 
 # pretrain on a folder of one's own: pictures of several sizes, class folders with odd names, eight images, a bare name.
@@ -318,7 +338,7 @@ END
     done
     check "eight images: a queue that is too long" sh -c "
         ! '$run' --data $own/few --size 16 --method moco > build/refused.txt 2>&1 &&
-        grep -q 'take .queue' build/refused.txt"
+        grep -q 'set .queue to' build/refused.txt"
     rm -f $own/few/[4-8].png
     check "three images are too few" sh -c "
         ! '$run' --data $own/few --size 16 > build/refused.txt 2>&1 &&
@@ -459,6 +479,53 @@ stage_windows() {
     every "windows " build/windows/tests "$list" env SSLH_TEST_SMALL=1 sh tests/wine.sh
 }
 stage_bits() { program bits sh tests/bits.sh; }
+# Ranks that are processes, on this one machine: what several compute is what one computes.
+stage_ranks() {
+    [ $long = 1 ] || return
+    for tool in mpicc mpirun; do
+        have $tool || { skip ranks "$tool is not installed (libopenmpi-dev, openmpi-bin)"; return; }
+    done
+    build_config build "$CC" "$CFLAGS" build/tests/ranks_mpi build/tests/ranks_mpi_double build/examples/mpi_ranks \
+        build/examples/mpi || return
+    # as root, and with more ranks than processors
+    OMPI_ALLOW_RUN_AS_ROOT=1; OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1; OMPI_MCA_rmaps_base_oversubscribe=1
+    export OMPI_ALLOW_RUN_AS_ROOT OMPI_ALLOW_RUN_AS_ROOT_CONFIRM OMPI_MCA_rmaps_base_oversubscribe
+    for n in 1 2 4; do
+        program "float, $n ranks" mpirun -n $n build/tests/ranks_mpi
+        program "double, $n ranks" mpirun -n $n build/tests/ranks_mpi_double
+    done
+    RANKS_DIE=1 timeout 60 mpirun -n 2 build/tests/ranks_mpi killed > build/killed.txt 2>&1
+    killed=$?
+    case $killed in 0 | 124) fail "a rank that was killed: mpirun's code is $killed" ;; *) pass ;; esac
+    check "mpirun says that it was killed" grep -q "signal 9" build/killed.txt
+    few=examples/data/test # of the images, and of the text
+    head -c 100000 examples/data/text/austen.txt > build/few.txt
+    check "examples/use/mpi.c alone" sh -c "build/examples/mpi vae 1 256 $few | grep -q 'linear probe'"
+    for m in simclr moco vae bert; do
+        [ $m = bert ] && few=build/few.txt
+        check "examples/use/mpi.c, $m" sh -c "
+            mpirun -n 2 build/examples/mpi_ranks $m 1 64 $few | grep -q 'each rank in each'"
+    done
+    timeout 60 mpirun -n 3 build/examples/mpi_ranks vae 1 > build/dealt.txt 2>&1
+    dealt=$?
+    check "a batch that cannot be dealt ends all (code $dealt)" [ $dealt = 1 ]
+    check "and says so" grep -q "a batch of 256 cannot be dealt to 3 ranks" build/dealt.txt
+}
+# The page that trains in the browser, in a headless one.
+stage_web() {
+    [ $long = 1 ] || return
+    echo 'int main(void) { return 0; }' > build/wasm.c
+    if ! clang-19 --target=wasm32-wasi build/wasm.c -o build/wasm.wasm 2> /dev/null; then
+        skip web "no clang-19 for wasm32-wasi (clang-19 lld-19 wasi-libc libclang-rt-19-dev-wasm32)"; return
+    fi
+    for tool in node chromium; do have $tool || { skip web "$tool is not installed"; return; }; done
+    build_config build "$CC" "$CFLAGS" web build/web/native || return
+    program "training in the browser" node tests/web.mjs build/web build/web/native
+    # what the browser saved is a file like any other
+    build_config build "$CC" "$CFLAGS" build/examples/pretrain || return
+    check "a program loads what the browser saved" sh -c "
+        build/examples/pretrain --smoke --load build/web/simclr.safetensors --knn --out build/smoke | grep -q kNN"
+}
 # Weights to torchvision and back.
 stage_pytorch() {
     py=
@@ -467,8 +534,17 @@ stage_pytorch() {
     build_config build "$CC" "$CFLAGS" build/tools/weights_tool || return
     program "weights to PyTorch and back" "$py" tests/golden/check_weights.py build/tools/weights_tool
 }
+# ONNX graphs by the package onnx and by ONNX Runtime.
+stage_onnx() {
+    py=
+    for p in python3 /usr/bin/python3; do "$p" -c 'import numpy, onnx' 2>/dev/null && py=$p && break; done
+    if [ -z "$py" ]; then skip onnx "no Python with numpy and onnx"; return; fi
+    build_config build "$CC" "$CFLAGS" build/tools/onnx_tool || return
+    program "ONNX graphs" "$py" tests/golden/check_onnx.py build/tools/onnx_tool
+}
 stage_readme() {
     program manual sh tests/manual.sh
+    program install sh tests/install.sh
     if [ -f README.md ]; then program readme sh tests/readme.sh; fi
 }
 

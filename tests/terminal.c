@@ -128,6 +128,7 @@ static void columns_40_80_120(void) {
     CHECK(!strncmp(row, "simclr [######", 14) && strstr(row, "#] epoch 9/9  step 18/18  loss "), "%s", row);
     CHECK(strstr(row, "  top-1 ") && strstr(row, "  rate ") && strstr(row, " MB  ") && strstr(row, " images/s  took "),
           "%s", row);
+    CHECK(strstr(row, "  peak "), "the most memory is not told: %s", row);
     on_terminal(80, NULL, EPOCHS, row); /* a shorter bar, no images/s, all else */
     CHECK(!strncmp(row, "simclr [######", 14) && strstr(row, "#] epoch 9/9  step 18/18  loss "), "%s", row);
     CHECK(strstr(row, "  top-1 ") && strstr(row, "  took ") && !strstr(row, "images/s"), "%s", row);

@@ -377,7 +377,7 @@ static void short_texts(void) {
     CHECK_OK(c);
     f.lengths = empty;
     CHECK(sslh_bert_evaluate(&m, sslh_data_from_fields(c, &f, 1, N)) == 0, "no loss");
-    CHECK_ERROR(c, "sslh_bert_evaluate: all texts are empty, so nothing is predicted");
+    CHECK_ERROR(c, "sslh_bert_evaluate: the texts are too short, so nothing is predicted");
     sslh_train(c, m, sslh_data_from_fields(c, &f, 1, N), d);
     CHECK_ERROR(c, "bert: no text has a token, so nothing is predicted");
 #endif
@@ -690,7 +690,7 @@ static void bert_learns(void) {
         CHECK_ERROR(c, "sslh_bert: .next needs two texts a sample");
         d.next = 0, d.hidden = 0.8f, d.replaced = 0.5f;
         sslh_bert(c, reader(c, 10, 0), d);
-        CHECK_ERROR(c, "sslh_bert: .hidden is 0.8 and .replaced 0.5: together they are parts of 1");
+        CHECK_ERROR(c, "sslh_bert: .hidden is 0.8 and .replaced 0.5: their sum must be at most 1");
         d.hidden = 1, d.replaced = 0; /* the default is what is left */
         sslh_bert(c, reader(c, 10, 0), d);
         CHECK_OK(c);

@@ -1,5 +1,5 @@
 /* Tokenizers: tokens of odd texts and of Wikipedia equal those of the reference (tests/golden/make_tokenizers.py), what
-   was cut comes back, hostile bytes and files, failures of memory. */
+   was cut comes back, hostile bytes and files, failures of memory. Vectors of texts by a net. */
 #include "../ssl.h"
 #include "harness.h"
 #if SSLH_WITH_TOKENIZERS
@@ -421,6 +421,226 @@ static void failing_memory(void) {
     }
 }
 
+/* A small transformer of D 8 that reads bytes, or the words of a tokenizer. */
+enum { D = 8 };
+static sslh_net *reader(sslh_ctx *c, int kind, int vocabulary, int length) {
+    sslh_transformer_desc d;
+    memset(&d, 0, sizeof d);
+    d.kind = kind, d.vocabulary = vocabulary, d.length = length, d.width = D, d.depth = 1, d.heads = 2, d.pooler = 1;
+    return sslh_transformer(c, d);
+}
+static sslh_embed_text_desc embedding(void) {
+    sslh_embed_text_desc d;
+    memset(&d, 0, sizeof d);
+    return d;
+}
+/* The output (T,D) for tokens, by hand. */
+static const sslh_real *read_by_hand(sslh_net *net, const int32_t *ids, int T, const char *tap) {
+    sslh_ctx *c = sslh_net_ctx(net);
+    sslh_forward_desc f;
+    memset(&f, 0, sizeof f);
+    f.tap = tap;
+    sslh_train_mode(net, 0);
+    return sslh_forward_ex(net, sslh_from_ints(c, sslh_dim2(1, T), ids), f)->data;
+}
+
+/* A text that fits into a window: the vectors of its tokens by hand, with [CLS] and [SEP] around them, and each kind of
+   pooling; length 1; the pooled tap. The net stays in training mode. */
+static void a_vector_is_the_pooled_output(void) {
+    static const char text[] = "[PAD] [UNK] [CLS] [SEP] one two three";
+    const char *one[1] = {"two three two"};
+    sslh_ctx *c = context();
+    sslh_tokenizer_desc td = of_kind(SSLH_TOKENS_WORDS);
+    td.special = "[PAD] [UNK] [CLS] [SEP]";
+    sslh_tokenizer *t = sslh_tokenizer_new(c, text + 24, sizeof text - 25, td);
+    sslh_net *net = reader(c, SSLH_BERT, sslh_tokenizer_size(t), 16);
+    const int two = sslh_token_id(t, "two"), three = sslh_token_id(t, "three");
+    const int32_t ids[5] = {sslh_token_id(t, "[CLS]"), two, three, two, sslh_token_id(t, "[SEP]")};
+    float out[D];
+    CHECK_OK(c);
+    for (int bare = 0; bare < 2; bare++) {
+        const int T = bare ? 3 : 5;
+        const sslh_real *y = read_by_hand(net, ids + bare, T, NULL);
+        sslh_embed_text_desc d = embedding();
+        d.bare = bare;
+        for (d.pooling = 0; d.pooling < 4; d.pooling++)
+            for (d.normalize = 0; d.normalize < 2; d.normalize++) {
+                double want[D], norm = 0;
+                sslh_train_mode(net, 1);
+                sslh_embed_texts(net, t, one, 1, out, d);
+                CHECK(sslh_net_query(net).training, "still in training mode");
+                for (int k = 0; k < D; k++) {
+                    want[k] = d.pooling == SSLH_POOL_LAST ? (double)y[(T - 1) * D + k] : (double)y[k];
+                    for (int i = 1; i < T && d.pooling != SSLH_POOL_FIRST && d.pooling != SSLH_POOL_LAST; i++) {
+                        const double v = (double)y[i * D + k];
+                        want[k] = d.pooling == SSLH_POOL_MEAN ? want[k] + v : v > want[k] ? v : want[k];
+                    }
+                    if (d.pooling == SSLH_POOL_MEAN) want[k] /= T;
+                    norm += want[k] * want[k];
+                }
+                for (int k = 0; k < D; k++) CHECK_NEAR(out[k], d.normalize ? want[k] / sqrt(norm) : want[k], 1e-5);
+            }
+    }
+    sslh_embed_text_desc d = embedding();
+    d.tap = "pooled";
+    sslh_embed_texts(net, t, one, 1, out, d);
+    const sslh_real *y = read_by_hand(net, ids, 5, "pooled");
+    for (int k = 0; k < D; k++) CHECK((float)y[k] == out[k], "a vector by itself needs no pooling");
+    float again[D];
+    d.tap = NULL;
+    sslh_embed_texts(net, t, one, 1, out, d);
+    sslh_embed_text(net, t, one[0], again);
+    CHECK(memcmp(out, again, sizeof out) == 0, "the short form");
+    sslh_embed_text(net, t, "", out);
+    y = read_by_hand(net, ids, 1, NULL); /* [CLS] is not alone: [SEP] follows */
+    CHECK((double)out[0] - (double)out[0] == 0 && out[0] != (float)y[0], "an empty text between [CLS] and [SEP]");
+    d.bare = 1;
+    one[0] = "";
+    sslh_embed_texts(net, t, one, 1, out, d);
+    for (int k = 0; k < D; k++) CHECK(out[k] == 0, "no tokens, no vector");
+    CHECK_OK(c);
+    sslh_destroy(c);
+}
+
+/* A long text is the mean of its windows in proportion to their tokens: ten bytes in windows of four are the windows
+   abcd efgh ij with weights 4, 4, 2; with one shared byte abcd defg ghij with equal ones. */
+static void long_texts_are_averaged(void) {
+    static const char *const whole[1] = {"abcdefghij"};
+    static const char *const part[2][3] = {{"abcd", "efgh", "ij"}, {"abcd", "defg", "ghij"}};
+    static const double weight[2][3] = {{0.4, 0.4, 0.2}, {1.0 / 3, 1.0 / 3, 1.0 / 3}};
+    sslh_ctx *c = context();
+    sslh_tokenizer *t = sslh_tokenizer_new(c, NULL, 0, of_kind(SSLH_TOKENS_BYTES));
+    for (int own = 0; own < 2; own++) { /* the net's own length, or a window */
+        sslh_net *net = reader(c, SSLH_GPT2, 256, own ? 4 : 64);
+        for (int overlap = 0; overlap < 2; overlap++) {
+            sslh_embed_text_desc d = embedding();
+            float out[D], parts[3][D];
+            d.window = own ? 0 : 4, d.overlap = overlap;
+            sslh_embed_texts(net, t, whole, 1, out, d);
+            sslh_embed_texts(net, t, part[overlap], 3, parts[0], d);
+            CHECK_OK(c);
+            for (int k = 0; k < D; k++) {
+                double want = 0;
+                for (int i = 0; i < 3; i++) want += weight[overlap][i] * (double)parts[i][k];
+                CHECK_NEAR(out[k], want, 1e-6);
+            }
+        }
+    }
+    sslh_destroy(c);
+}
+
+/* A text has the same bits alone, among 700 others of all lengths, and with any number of threads. */
+static void texts_do_not_disturb_each_other(void) {
+    enum { MANY = 700 };
+    static char text[MANY][60];
+    static const char *texts[MANY];
+    static float out[MANY * D], again[MANY * D];
+    for (int i = 0; i < MANY; i++) {
+        const int n = (int)sslh_random_below(1, 2, (uint64_t)i, 60);
+        for (int k = 0; k < n; k++) text[i][k] = (char)('a' + sslh_random_below(1, 3, (uint64_t)(60 * i + k), 26));
+        texts[i] = text[i];
+    }
+    for (int threads = 1; threads < 4; threads++) {
+        sslh_desc cd;
+        memset(&cd, 0, sizeof cd);
+        cd.threads = threads;
+        sslh_ctx *c = sslh_create(cd);
+        sslh_tokenizer *t = sslh_tokenizer_new(c, NULL, 0, of_kind(SSLH_TOKENS_BYTES));
+        sslh_net *net = reader(c, SSLH_GPT2, 256, 25);
+        sslh_embed_texts(net, t, texts, MANY, threads == 1 ? out : again, embedding());
+        CHECK_OK(c);
+        CHECK(threads == 1 || memcmp(out, again, sizeof out) == 0, "other bits by %d threads", threads);
+        for (int i = 0; i < MANY; i += 37) {
+            sslh_embed_text(net, t, texts[i], again);
+            CHECK(memcmp(again, out + i * D, D * sizeof *out) == 0, "text %d of %d bytes", i, (int)strlen(texts[i]));
+        }
+        sslh_destroy(c);
+    }
+}
+
+static void embedding_refused(void) {
+    const char *texts[2] = {"ab", NULL};
+    float out[2 * D];
+    sslh_ctx *c = context(), *other = context();
+    sslh_tokenizer *t = sslh_tokenizer_new(c, NULL, 0, of_kind(SSLH_TOKENS_BYTES)), *strict;
+    sslh_tokenizer *foreign = sslh_tokenizer_new(other, NULL, 0, of_kind(SSLH_TOKENS_BYTES));
+    sslh_net *net = reader(c, SSLH_GPT2, 256, 16);
+    sslh_mlp_desc md;
+    sslh_embed_text_desc d = embedding();
+    CHECK_OK(c);
+    memset(&md, 0, sizeof md);
+    out[0] = 1;
+    sslh_embed_texts(net, t, texts, 2, out, d);
+    CHECK_ERROR(c, "sslh_embed_texts: a text is NULL");
+    for (int k = 0; k < 2 * D; k++) CHECK(out[k] == 0, "zeros after an error");
+    sslh_embed_text(net, NULL, "a", out);
+    CHECK_ERROR(c, "sslh_embed_text: the tokenizer is NULL");
+    sslh_embed_texts(net, t, NULL, 1, out, d);
+    CHECK_ERROR(c, "the array of texts is NULL");
+    sslh_embed_text(net, t, "a", NULL);
+    CHECK_ERROR(c, "the array of results is NULL");
+    sslh_embed_texts(net, t, texts, 0, out, d);
+    CHECK_ERROR(c, "0 texts: at least 1 is needed");
+    sslh_embed_text(net, foreign, "a", out);
+    CHECK_ERROR(c, "the net 'transformer' and the tokenizer are of two contexts");
+    sslh_embed_text(reader(c, SSLH_GPT2, 255, 16), t, "a", out);
+    CHECK_ERROR(c, "the tokenizer has 256 tokens, the net 'transformer' knows 255 (.vocabulary)");
+    d.pooling = 4;
+    sslh_embed_texts(net, t, texts, 1, out, d);
+    CHECK_ERROR(c, "pooling");
+    d.pooling = 0, d.window = 17;
+    sslh_embed_texts(net, t, texts, 1, out, d);
+    CHECK_ERROR(c, "window");
+    d.window = 3, d.overlap = 3;
+    sslh_embed_texts(net, t, texts, 1, out, d);
+    CHECK_ERROR(c, "a window of 3 tokens holds 3 of the text, and .overlap is 3");
+    d.overlap = 0, d.tap = "nothing";
+    sslh_embed_texts(net, t, texts, 1, out, d);
+    CHECK_ERROR(c, "no intermediate result 'nothing'");
+    md.in = 2, md.widths[0] = D;
+    sslh_embed_text(sslh_mlp(c, md), t, "ab", out);
+    CHECK(sslh_error(c) != NULL, "a net that wants no tokens");
+    sslh_clear_error(c);
+    sslh_tokenizer_desc td = of_kind(SSLH_TOKENS_CHARACTERS);
+    td.utf8 = SSLH_UTF8_STRICT;
+    strict = sslh_tokenizer_new(c, "abc", 3, td);
+    sslh_embed_text(net, strict, "ab\xff", out);
+    CHECK_ERROR(c, "UTF-8");
+    CHECK(out[0] == 0, "zeros");
+    sslh_embed_text(net, t, "ab", out);
+    CHECK_OK(c);
+    CHECK(out[0] != 0, "and all is well again");
+    sslh_destroy(other);
+    sslh_destroy(c);
+}
+
+static void embedding_without_memory(void) {
+    const char *texts[3] = {"abcdefghij", "", "abc"};
+    long calls = 1;
+    for (long at = 1; at <= calls; at++) {
+        test_memory memory;
+        sslh_desc cd;
+        float out[3 * D];
+        memset(&memory, 0, sizeof memory);
+        memset(&cd, 0, sizeof cd);
+        cd.threads = 1, cd.alloc = test_alloc, cd.release = test_release, cd.user = &memory;
+        sslh_ctx *c = sslh_create(cd);
+        sslh_tokenizer *t = sslh_tokenizer_new(c, NULL, 0, of_kind(SSLH_TOKENS_BYTES));
+        sslh_net *net = reader(c, SSLH_GPT2, 256, 4);
+        long before = memory.calls;
+        memory.fail_at = before + at;
+        sslh_embed_texts(net, t, texts, 3, out, embedding());
+        if (memory.calls - before >= at) {
+            CHECK_ERROR(c, "out of memory");
+            calls = at + 1;
+            CHECK(out[0] == 0 && out[2 * D] == 0, "zeros");
+        } else CHECK_OK(c);
+        sslh_destroy(c);
+        CHECK(memory.live == 0, "allocation %ld: %ld blocks leak", at, memory.live);
+    }
+    CHECK(calls > 3, "only %ld allocations", calls);
+}
+
 /* Wikipedia, with the vocabularies that lie beside the repository. */
 static void wikipedia(void) {
     static const char *const names[] = {"uncased", "cased", "bpe", "clip"};
@@ -490,6 +710,11 @@ TESTS_BEGIN
     TEST(byte_order_marks)
     TEST(refused)
     TEST(failing_memory)
+    TEST(a_vector_is_the_pooled_output)
+    TEST(long_texts_are_averaged)
+    TEST(texts_do_not_disturb_each_other)
+    TEST(embedding_refused)
+    TEST(embedding_without_memory)
     TEST(wikipedia)
 #endif
 TESTS_END

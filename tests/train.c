@@ -60,8 +60,11 @@ static const char *const small_settings[][2] = {
     {"colorization", "head_hidden=9"},
     {"next_frame", "frames=2,decoder_width=5"},
     {"frame_order", "head_hidden=9"},
+    {"sentence_order", "sentences=2,sentence_end=3"},
     {"moco", "queue=96,head_hidden=8,head_out=6"},
     {"supcon", "head_hidden=8,head_out=6"},
+    {"clip", "head_out=6,vocabulary=14,length=9,text_width=8,text_depth=1,drop_words=0.2"},
+    {"fixmatch", "threshold=0.4,ratio=2,labels=5"},
     {"nnclr", "queue=96,head_hidden=8,head_out=6,predictor_hidden=8"},
     {"byol", "head_hidden=8,head_out=6"},
     {"simsiam", "head_out=8,predictor_hidden=4"},
@@ -76,7 +79,7 @@ static int make_method_with(sslh_ctx *c, int which, const char *more, sslh_metho
     const sslh_method_info *info;
     char text[256] = "";
     sslh_net *encoder = NULL;
-    sslh_data none;
+    sslh_data labelled; /* what a method that is made with labels is given; others get nothing */
     int i, n = 0;
     for (info = sslh_methods(NULL); info->name; info++) if (info->make && n++ == which) break;
     if (!info->name) return 0;
@@ -93,7 +96,7 @@ static int make_method_with(sslh_ctx *c, int which, const char *more, sslh_metho
     } else if (strcmp(info->encoder, "transformer") == 0) {
         sslh_transformer_desc t;
         memset(&t, 0, sizeof t);
-        t.kind = strncmp(info->name, "bert", 4) == 0 ? SSLH_BERT : SSLH_GPT2;
+        t.kind = strcmp(info->name, "gpt") == 0 || strcmp(info->name, "sasrec") == 0 ? SSLH_GPT2 : SSLH_BERT;
         t.vocabulary = 110, t.length = 16, t.width = 8, t.depth = 1, t.heads = 2;
         encoder = sslh_transformer(c, t);
     } else if (strcmp(info->encoder, "own") != 0)
@@ -101,8 +104,9 @@ static int make_method_with(sslh_ctx *c, int which, const char *more, sslh_metho
     for (i = 0; i < (int)(sizeof small_settings / sizeof small_settings[0]); i++)
         if (strcmp(small_settings[i][0], info->name) == 0) snprintf(text, sizeof text, "%s ", small_settings[i][1]);
     snprintf(text + strlen(text), sizeof text - strlen(text), "%s", more);
-    memset(&none, 0, sizeof none);
-    *m = sslh_method_make(c, info->name, encoder, none, text);
+    memset(&labelled, 0, sizeof labelled);
+    if (strcmp(info->input, "labelled images") == 0) labelled = make_data(c, 64);
+    *m = sslh_method_make(c, info->name, encoder, labelled, text);
     return 1;
 }
 static int make_method(sslh_ctx *c, int which, sslh_method *m) { return make_method_with(c, which, "", m); }

@@ -484,7 +484,8 @@ static void views_of_clips(void) {
         one = b;
         one.data = sslh_data_from_fields(c, &f, 1, N), one.loader = NULL;
         z = sslh_clip_views(c, one, r, 2, order, 2);
-        if (b.index[0] == 4 || b.index[1] == 4 || b.index[2] == 4) CHECK_ERROR(c, "sslh_clip_views: .fetch failed for");
+        if (b.index[0] == 4 || b.index[1] == 4 || b.index[2] == 4)
+            CHECK_ERROR(c, "sslh_clip_views: the data's fetch callback failed for");
         else CHECK(fetched == 3 && !memcmp(z->data + 75, x->data, 75 * sizeof *z->data), "fetched");
         /* floats */
         static float reals[N * T * FRAME];

@@ -27,6 +27,17 @@ static const char *golden(char path[256], const char *name) {
     return NULL;
 }
 
+/* A share of the tokens of a text is never more than all of them, also where a float rounds their number up. */
+static void parts_of_texts(void) {
+    int n;
+    CHECK(sslh_i_part_of(1, 8388609) == 8388609, "%d of 8388609", sslh_i_part_of(1, 8388609));
+    CHECK(sslh_i_part_of(1, INT_MAX) == INT_MAX, "%d of all", sslh_i_part_of(1, INT_MAX));
+    for (n = 0; n < 100; n++) {
+        CHECK(sslh_i_part_of(1, n) == n && sslh_i_part_of(0, n) == 0, "all and none of %d", n);
+        CHECK(sslh_i_part_of(0.25f, n) == (int)(0.25 * n + 0.5), "a quarter of %d", n);
+    }
+}
+
 static sslh_tensor *load(sslh_ctx *c, const char *folder, const char *name) {
     char path[256], file[128];
     snprintf(file, sizeof file, "%s/%s.npy", folder, name);
@@ -890,6 +901,7 @@ static void nan_pixels(void) {
 }
 
 TESTS_BEGIN
+    TEST(parts_of_texts)
     TEST(resize_like_pillow)
     TEST(resize_like_pillow_bytes)
     TEST(colour_like_torchvision)

@@ -849,7 +849,7 @@ static void integer_types(void) {
 static void strangers(void) {
     static const struct { const char *bytes; size_t n; const char *text; } files[] = {
         {"\x80\2\x8a\nl\xfc\x9c" "F\xf9 j\xa8P\x19.", 14,
-         "weights_l.tmp is a pickle of Python (an old file of PyTorch)"},
+         "weights_l.tmp: byte 0: a pickle of Python, but not one that torch.save wrote"},
         {"\x93NUMPY\1\0v\0{", 11, "one NumPy array; weights have names"},
         {"\x89HDF\r\n\x1a\n\0", 9, "is an HDF5 file"},
         {"{\"__metadata__\":null}", 0, NULL}};
@@ -884,8 +884,7 @@ static void strangers(void) {
         for (i = 0; i + 10 <= (int)size; i++) if (!memcmp(pt + i, names[k - 1], 10)) memcpy(pt + i, names[k], 10);
         spill("weights_l.tmp", pt, size);
         CHECK(sslh_load_weights(net, "weights_l.tmp", d) == 0, "%s", names[k]);
-        CHECK_ERROR(c, k == 1 ? "a name with a zero byte in it" :
-                    "a file of PyTorch, which only Python reads; there: from safetensors.torch import save_file");
+        CHECK_ERROR(c, k == 1 ? "a name with a zero byte in it" : "'a/data.pkl' is packed, which PyTorch does not do");
     }
     free(pt);
     for (i = 0; i < (int)(sizeof files / sizeof files[0]); i++) {
@@ -950,6 +949,313 @@ static void file_from_pytorch(void) {
     CHECK(sslh_find(net, "norm1.num_batches_tracked")->ints[0] > 0, "counter");
     sslh_i_st_close(&s);
     free(bytes);
+    sslh_destroy(c);
+}
+
+/* --- files of PyTorch --------------------------------------------------------------------------------------------- */
+
+/* Value number i of tensor number k of tests/golden/make_pt.py. */
+static double pt_value(int k, size_t i) { return (double)((int)(7 * i % 31 + (size_t)(5 * k)) % 31 - 9); }
+/* The net whose weights the script saves. */
+static sslh_net *pt_net(sslh_ctx *c) {
+    sslh_net_desc nd;
+    sslh_net *net;
+    memset(&nd, 0, sizeof nd);
+    net = sslh_net_new(c, nd);
+    sslh_layer_conv_new(net, "c", 2, 3, 3, 1, 0);
+    sslh_layer_batch_norm_new(net, "b", 3, 0);
+    sslh_layer_linear_new(net, "f", 4, 5, 0);
+    return net;
+}
+static const char *pt_file(const char *name) {
+    static char path[600];
+    snprintf(path, sizeof path, "%s", test_golden("../pt/"));
+    snprintf(path + strlen(path), sizeof path - strlen(path), "%s", name);
+    return path;
+}
+static void pt_filled(sslh_net *net, const char *file) {
+    static const char *const names[] = {"c.weight", "c.bias", "b.weight", "b.bias", "b.running_mean", "b.running_var",
+                                        "f.weight", "f.bias"};
+    int k;
+    size_t i;
+    for (k = 0; k < 8; k++) {
+        const sslh_tensor *t = sslh_find(net, names[k]);
+        for (i = 0; i < t->count; i++) { /* a convolution is (O,I,Kh,Kw) in the file */
+            const size_t at = k ? i : i / 18 * 18 + i % 9 * 2 + i / 9 % 2;
+            CHECK((double)t->data[at] == pt_value(k, i), "%s: %s[%d]", file, names[k], (int)i);
+        }
+    }
+    CHECK(sslh_find(net, "b.num_batches_tracked")->ints[0] == 8, "%s: counter", file);
+}
+
+/* Archives and the old format, protocols 2 and 4, state dictionaries alone and in the file of a run. */
+static void reads_pytorch(void) {
+    static const char *const files[] = {"plain.pt", "old.pt", "protocol4.pt", "run.pt"};
+    sslh_ctx *c = context();
+    sslh_net_desc nd;
+    sslh_net *net, *teacher;
+    sslh_load_desc d;
+    int i;
+    memset(&d, 0, sizeof d);
+    for (i = 0; i < 4; i++) {
+        net = pt_net(c);
+        d.partial = i == 3; /* the teacher is not in the net */
+        CHECK(sslh_load_weights(net, pt_file(files[i]), d) == 9, "%s: nine tensors", files[i]);
+        CHECK_OK(c);
+        pt_filled(net, files[i]);
+    }
+    { /* tensors by the name that they had until 2018 */
+        static const char name[] = "_rebuild_tensor_v2";
+        const size_t n = sizeof name - 1;
+        size_t size, at;
+        uint8_t *bytes = slurp(pt_file("old.pt"), &size);
+        for (at = 0; at + n < size && memcmp(bytes + at, name, n) != 0;) at++;
+        memmove(bytes + at + n - 3, bytes + at + n, size - at - n);
+        spill("weights_pt.tmp", bytes, size - 3);
+        free(bytes);
+        net = pt_net(c);
+        d.partial = 0;
+        CHECK(sslh_load_weights(net, "weights_pt.tmp", d) == 9, "nine tensors of an old file");
+        CHECK_OK(c);
+        pt_filled(net, "an old file");
+        remove("weights_pt.tmp");
+        d.partial = 1;
+    }
+    memset(&nd, 0, sizeof nd);
+    teacher = sslh_net_new(c, nd);
+    sslh_param_new(teacher, "w", sslh_dim2(2, 3), SSLH_INIT_ZERO, 0);
+    d.strip_prefix = "teacher.";
+    CHECK(sslh_load_weights(teacher, pt_file("run.pt"), d) == 1 &&
+          (double)sslh_find(teacher, "w")->data[5] == pt_value(1, 5), "another dictionary's weights");
+    CHECK_OK(c);
+    sslh_load_weights(pt_net(c), pt_file("trap.pt"), d);
+    CHECK_ERROR(c, "which weights do not need; save them alone: torch.save(model.state_dict(), FILE)");
+    sslh_load_npy(c, pt_file("plain.pt"));
+    CHECK_ERROR(c, "a file of PyTorch, which holds weights: sslh_load_weights reads it into a net");
+    sslh_destroy(c);
+}
+
+/* Strides, offsets and shared storages give the values that Python shows; every type is converted. */
+static void pytorch_views(void) {
+    static const char *const types[] = {"float16", "bfloat16", "float32", "float64", "int8", "int16", "int32", "int64",
+                                        "uint8", "bool"};
+    sslh_ctx *c = context();
+    sslh_net_desc nd;
+    sslh_net *net;
+    sslh_load_desc d;
+    int i, k;
+    memset(&nd, 0, sizeof nd);
+    memset(&d, 0, sizeof d);
+    net = sslh_net_new(c, nd);
+    sslh_param_new(net, "transposed", sslh_dim2(4, 6), SSLH_INIT_ZERO, 0);
+    sslh_param_new(net, "rows", sslh_dim2(2, 4), SSLH_INIT_ZERO, 0);
+    sslh_param_new(net, "every_other", sslh_dim2(3, 2), SSLH_INIT_ZERO, 0);
+    sslh_param_new(net, "again", sslh_dim2(6, 4), SSLH_INIT_ZERO, 0);
+    sslh_param_new(net, "repeated", sslh_dim2(3, 4), SSLH_INIT_ZERO, 0);
+    sslh_param_new(net, "scalar", sslh_dim0(), SSLH_INIT_ZERO, 0);
+    sslh_param_new(net, "parameter", sslh_dim2(2, 2), SSLH_INIT_ZERO, 0);
+    sslh_param_new(net, "tied.deep.er", sslh_dim2(6, 4), SSLH_INIT_ZERO, 0);
+    d.partial = 1; /* the empty tensor */
+    CHECK(sslh_load_weights(net, pt_file("views.pt"), d) == 8, "eight views");
+    CHECK_OK(c);
+    for (i = 0; i < 24; i++) {
+        CHECK((double)sslh_find(net, "transposed")->data[i] == pt_value(0, (size_t)(i % 6 * 4 + i / 6)), "t %d", i);
+        CHECK((double)sslh_find(net, "again")->data[i] == pt_value(0, (size_t)i), "again %d", i);
+        CHECK((double)sslh_find(net, "tied.deep.er")->data[i] == pt_value(0, (size_t)i), "tied %d", i);
+        if (i < 8) CHECK((double)sslh_find(net, "rows")->data[i] == pt_value(0, (size_t)i + 8), "rows %d", i);
+        if (i < 6)
+            CHECK((double)sslh_find(net, "every_other")->data[i] == pt_value(0, (size_t)(i / 2 * 8 + i % 2 * 2 + 1)),
+                  "every_other %d", i);
+        if (i < 12) CHECK((double)sslh_find(net, "repeated")->data[i] == pt_value(1, (size_t)i / 4), "repeated %d", i);
+        if (i < 4) CHECK((double)sslh_find(net, "parameter")->data[i] == pt_value(2, (size_t)i), "parameter %d", i);
+    }
+    CHECK((double)sslh_find(net, "scalar")->data[0] == pt_value(0, 5), "scalar");
+    net = sslh_net_new(c, nd);
+    for (k = 0; k < 10; k++) sslh_param_new(net, types[k], sslh_dim2(2, 3), SSLH_INIT_ZERO, 0);
+    d.partial = 0;
+    CHECK(sslh_load_weights(net, pt_file("types.pt"), d) == 10, "ten types");
+    CHECK_OK(c);
+    for (k = 0; k < 10; k++)
+        for (i = 0; i < 6; i++) {
+            const double v = pt_value(3, (size_t)i);
+            CHECK((double)sslh_find(net, types[k])->data[i] == (k < 8 ? v : k == 8 ? fabs(v) : v > 0), "%s %d",
+                  types[k], i);
+        }
+    sslh_destroy(c);
+}
+
+/* A pickle between the frame of an archive and a net that nothing may change. */
+static void hostile_pickles(void) {
+    static const struct { const char *bytes; size_t n; const char *text; } pickles[] = {
+        {"\x80\2.", 3, "takes a value from an empty stack"},
+        {"\x80\2", 2, "the pickle ends early"},
+        {"\x80\2}", 3, "the pickle ends early"},
+        {"N.", 2, "holds no dictionary of weights"},
+        {"cos\nsystem\n(X\4\0\0\0echotR.", 23, "the file asks for os.system, which weights do not need"},
+        {"cbuiltins\neval\n.", 16, "the file asks for builtins.eval"},
+        {"X\2\0\0\0osX\6\0\0\0system\x93.", 20, "the file asks for os.system"},
+        {"Vtext\n.", 7, "the instruction 0x56 of the pickle is none that files of weights have"},
+        {"}(K\1u.", 6, "a key without a value"},
+        {"(K\1K\2s.", 8, "fills a list or dictionary that is not there"},
+        {"K\1K\2K\3s.", 8, "fills what is no list or dictionary"},
+        {"tN.", 3, "has no mark on its stack"},
+        {"K\1\x87.", 4, "takes a value from an empty stack"},
+        {"Nr\377\377\377\377.", 7, "memo is longer than the pickle"},
+        {"Nh\0.", 4, "recalls what it did not remember"},
+        {"X\377\377\377\377.", 6, "the pickle ends early"},
+        {"NQ.", 3, "a storage is no tuple of five values"},
+        {"ctorch\nFloatStorage\n)R.", 23, "calls a storage"},
+        {"K\1)R.", 5, "calls what is no class"},
+        {"}X\1\0\0\0actorch._utils\n_rebuild_tensor_v2\n)Rs.", 44, "'a' is no tensor with sizes and strides"},
+        {"}X\1\0\0\0actorch.nn.parameter\nParameter\nctorch._utils\n_rebuild_tensor\n)R\x85R(\x88\x89Ntbs.", 79,
+         "'a' is no tensor with sizes and strides"},
+        {"}q\0X\1\0\0\0ah\0s.", 13, NULL}, /* a dictionary inside itself: no tensors */
+        {"\x80\2}.", 4, NULL}};
+    sslh_ctx *c = context();
+    sslh_i_source s;
+    size_t i;
+    for (i = 0; i < sizeof pickles / sizeof pickles[0]; i++) {
+        sslh_i_st st;
+        sslh_i_pt pt;
+        int ok;
+        memset(&st, 0, sizeof st);
+        memset(&pt, 0, sizeof pt);
+        st.c = c;
+        st.fn = st.file = "test";
+        st.start = st.at = "";
+        s = sslh_i_source_of(c, "test", "file", pickles[i].bytes, pickles[i].n);
+        pt.st = &st;
+        pt.file = s;
+        pt.root = sslh_i_pickle_run(&pt.object, &s, 0);
+        ok = pt.root >= 0 && sslh_i_pt_list(&pt);
+        CHECK(ok == (pickles[i].text == NULL), "pickle %d: %s", (int)i, sslh_error(c) ? sslh_error(c) : "no error");
+        if (pickles[i].text) CHECK_ERROR(c, pickles[i].text);
+        sslh_i_pickle_close(&pt.object);
+        sslh_i_st_close(&st);
+    }
+    sslh_destroy(c);
+}
+
+/* What this machine cannot hold is an error when a graph is written, and not left out. */
+static void too_large_a_graph(void) {
+    sslh_ctx *c = context();
+    sslh_i_bytes b;
+    memset(&b, 0, sizeof b);
+    b.c = c;
+    sslh_i_bytes_add(&b, "", (size_t)-1 / 2);
+    CHECK_ERROR(c, "sslh_export_onnx: the net is too large for the memory of this machine");
+    sslh_destroy(c);
+}
+
+/* Cut anywhere, or with a byte changed in what is read, a file is refused and the net stays as it was. */
+static void damaged_pytorch(void) {
+    static const char *const files[] = {"plain.pt", "old.pt"};
+    sslh_ctx *c = context();
+    sslh_net *net = pt_net(c);
+    sslh_load_desc d;
+    uint64_t before;
+    int k, refused = 0;
+    size_t i;
+    memset(&d, 0, sizeof d);
+    sslh_load_weights(net, pt_file("plain.pt"), d);
+    before = sslh_hash(net);
+    for (k = 0; k < 2; k++) {
+        size_t size;
+        uint8_t *bytes = slurp(pt_file(files[k]), &size);
+        for (i = 0; i < size; i += test_small() ? 7 : 1) {
+            sslh_i_st s;
+            uint8_t *part = (uint8_t *)malloc(i + 1);
+            memcpy(part, bytes, i);
+            CHECK(!sslh_i_st_open(&s, c, "test", "cut", part, i), "%s cut to %d bytes", files[k], (int)i);
+            CHECK(sslh_error(c), "%s cut to %d bytes: no error", files[k], (int)i);
+            sslh_i_st_close(&s);
+            free(part);
+            sslh_clear_error(c);
+        }
+        for (i = 0; i < size; i += test_small() ? 13 : 3) {
+            bytes[i] ^= 0x15;
+            spill("weights_pt.tmp", bytes, size);
+            sslh_load_weights(net, "weights_pt.tmp", d);
+            if (sslh_error(c)) {
+                refused++;
+                sslh_clear_error(c);
+                CHECK(sslh_hash(net) == before, "%s: with byte %d changed a part was read", files[k], (int)i);
+            } else sslh_load_weights(net, pt_file("plain.pt"), d);
+            bytes[i] ^= 0x15;
+        }
+        free(bytes);
+    }
+    CHECK(refused > 100, "%d changed files refused", refused);
+    remove("weights_pt.tmp");
+    sslh_destroy(c);
+}
+
+/* A real file of PyTorch 2; the numbers are those that Python shows. */
+static void real_pytorch(void) {
+    const char *path = test_data("weights/burn_mnist.pt");
+    sslh_ctx *c;
+    sslh_net *net;
+    sslh_load_desc d;
+    sslh_net_desc nd;
+    if (!path) {
+        NOTE("real_pytorch", "weights/burn_mnist.pt");
+        return;
+    }
+    c = context();
+    memset(&nd, 0, sizeof nd);
+    memset(&d, 0, sizeof d);
+    net = sslh_net_new(c, nd);
+    sslh_layer_conv_new(net, "conv1", 1, 8, 3, 1, 0);
+    sslh_layer_conv_new(net, "conv2", 8, 16, 3, 1, 0);
+    sslh_layer_conv_new(net, "conv3", 16, 24, 3, 1, 0);
+    sslh_layer_batch_norm_new(net, "norm1", 24, 0);
+    sslh_layer_linear_new(net, "fc1", 11616, 32, 0);
+    sslh_layer_linear_new(net, "fc2", 32, 10, 0);
+    sslh_layer_batch_norm_new(net, "norm2", 10, 0);
+    CHECK(sslh_load_weights(net, path, d) == 20, "twenty tensors");
+    CHECK_OK(c);
+    CHECK_NEAR(sslh_find(net, "conv1.weight")->data[0], 0.16227688, 1e-8);
+    CHECK_NEAR(sslh_find(net, "conv1.weight")->data[3], 0.18840016, 1e-8);
+    CHECK_NEAR(sslh_find(net, "fc1.weight")->data[1], -0.01161496, 1e-8);
+    CHECK_NEAR(sslh_find(net, "norm1.weight")->data[0], 0.88824326, 1e-8);
+    sslh_destroy(c);
+}
+
+/* NumPy's archives: what is written is read, and two saves are the same bytes. */
+static void writes_npz(void) {
+    sslh_ctx *c = context();
+    sslh_net *net = small_resnet(c), *back;
+    sslh_load_desc d;
+    const char *path = test_temporary("net.npz"), *again = test_temporary("again.npz");
+    uint8_t *p, *q;
+    size_t n, m;
+    memset(&d, 0, sizeof d);
+    sslh_find(net, "bn1.num_batches_tracked")->ints[0] = 5;
+    sslh_save_npz(net, path);
+    sslh_save_npz(net, again);
+    CHECK_OK(c);
+    p = slurp(path, &n);
+    q = slurp(again, &m);
+    CHECK(n == m && !memcmp(p, q, n), "two saves differ");
+    free(p);
+    free(q);
+    back = small_resnet(c);
+    CHECK(sslh_hash(back) != sslh_hash(net), "equal before");
+    CHECK(sslh_load_weights(back, path, d) == sslh_count_tensors(net), "all tensors");
+    CHECK_OK(c);
+    CHECK(sslh_hash(back) == sslh_hash(net), "what was written does not come back");
+    {
+        char part[600];
+        sslh_tensor *w;
+        snprintf(part, sizeof part, "%s:layer1.0.conv1.weight", path);
+        w = sslh_load_npy(c, part);
+        CHECK(w->ndim == 4 && w->shape[1] == 4 && w->shape[2] == 3, "an array by its name, (O,I,Kh,Kw)");
+        CHECK_OK(c);
+    }
+    (void)test_remove(path);
+    (void)test_remove(again);
+    sslh_save_npz(net, "nowhere/net.npz");
+    CHECK_ERROR(c, "sslh_save_npz");
     sslh_destroy(c);
 }
 
@@ -1400,6 +1706,13 @@ TESTS_BEGIN
     TEST(integer_types)
     TEST(strangers)
     TEST(file_from_pytorch)
+    TEST(reads_pytorch)
+    TEST(pytorch_views)
+    TEST(hostile_pickles)
+    TEST(too_large_a_graph)
+    TEST(damaged_pytorch)
+    TEST(real_pytorch)
+    TEST(writes_npz)
     TEST(resumes)
     TEST(refused_checkpoints)
     TEST(checkpoint_memory)

@@ -1,5 +1,6 @@
 /* word2vec: the values of its equations against a plain copy, same bits for any number of threads, what it learns on a
-   made language, files of word vectors, scores, hostile input, failures of memory; Wikipedia where it is there. */
+   made language, n-grams of characters, files of word vectors, scores, hostile input, failures of memory; a novel for
+   words that a text lacks. */
 #include "../ssl.h"
 #include "harness.h"
 #if SSLH_WITH_WORD2VEC
@@ -100,7 +101,7 @@ static void switches_are_off(void) {
 static void same_bits(void) {
     size_t size;
     char *text = language(&size);
-    for (int way = 0; way < 3; way++) {
+    for (int way = 0; way < 5; way++) {
         unsigned long long hash[5];
         for (int run = 0; run < 5; run++) {
             static const int threads[] = {1, 2, 5, 2, 2};
@@ -109,7 +110,8 @@ static void same_bits(void) {
             memset(&cd, 0, sizeof cd);
             cd.threads = threads[run], cd.seed = run == 3 ? 8 : 7;
             sslh_ctx *c = sslh_create(cd);
-            d.dim = 21, d.epochs = 1, d.batch = run == 4 ? 100 : 128, d.cbow = way == 1, d.hierarchical = way == 2;
+            d.dim = 21, d.epochs = 1, d.batch = run == 4 ? 100 : 128, d.cbow = way % 3 == 1, d.hierarchical = way == 2;
+            d.subwords = way > 2, d.ngram_min = 1;
             sslh_vectors *v = sslh_word2vec(c, text, size, d);
             const sslh_tensor *x = sslh_vectors_tensor(v);
             CHECK_OK(c);
@@ -164,6 +166,179 @@ static void one_step(void) {
 }
 
 /* Files in all formats come back; and what others write. */
+/* The rows of the parts of a word, -1 behind them. */
+static int parts_of(sslh_vectors *v, const char *word, int row[40]) {
+    int n = sslh_word_parts(v, word, row, 40);
+    for (int i = n; i < 40; i++) row[i] = -1;
+    return n;
+}
+
+/* The n-grams of "<king>" of 3 to 6 characters, of words of two letters of UTF-8 each, of one character without the
+   signs alone; rows are shared where pieces are. The expected numbers are counted by hand. */
+static void ngrams_are_counted(void) {
+    static const char text[] = "king kin n\xc3\xa9 king kin n\xc3\xa9\n";
+    sslh_ctx *c = context(1);
+    sslh_word2vec_desc d = settings();
+    d.dim = 3, d.epochs = 1, d.min_count = 1, d.sample = SSLH_OFF, d.subwords = 1;
+    sslh_vectors *v = sslh_word2vec(c, text, sizeof text - 1, d);
+    int king[40], kin[40], other[40];
+    CHECK_OK(c);
+    CHECK(parts_of(v, "king", king) == 1 + 4 + 3 + 2 + 1, "<ki kin ing ng> <kin king ing> <king king> <king>");
+    CHECK(parts_of(v, "kin", kin) == 1 + 3 + 2 + 1, "<ki kin in> <kin kin> <kin>");
+    CHECK(parts_of(v, "n\xc3\xa9", other) == 1 + 2 + 1, "<n(e) n(e)> <n(e)>: a character of two bytes is one");
+    CHECK(sslh_vectors_query(v).ngrams == 10 + 6 - 3 + 3, "%d vectors; <ki kin <kin are shared",
+          sslh_vectors_query(v).ngrams);
+    CHECK(sslh_vectors_parts(v)->shape[0] == 3 + 16, "a row for each word and each n-gram");
+    int shared = 0;
+    for (int i = 1; i < 11; i++)
+        for (int k = 1; k < 7; k++) shared += king[i] == kin[k];
+    CHECK(shared == 3, "%d n-grams are shared", shared);
+    CHECK(parts_of(v, "kings", other) == 3 + 2 + 1, "<ki kin ing <kin king <king are known of an unknown word");
+    CHECK(parts_of(v, "zzz", other) == 0, "nothing is known of it");
+    d.ngram_min = d.ngram_max = 1;
+    v = sslh_word2vec(c, text, sizeof text - 1, d);
+    CHECK(parts_of(v, "king", other) == 1 + 4 && sslh_vectors_query(v).ngrams == 5, "k i n g \xc3\xa9; no sign alone");
+    d.buckets = 1;
+    v = sslh_word2vec(c, text, sizeof text - 1, d);
+    CHECK(sslh_vectors_query(v).ngrams == 1, "all share one bucket");
+    CHECK(parts_of(v, "zzz", other) == 3 && other[0] == 3 && other[2] == 3, "so that nothing is unknown");
+    d.subwords = 0;
+    v = sslh_word2vec(c, text, sizeof text - 1, d);
+    CHECK(parts_of(v, "king", other) == 1 && parts_of(v, "kings", kin) == 0, "without n-grams");
+    CHECK(sslh_vectors_parts(v) == sslh_vectors_tensor(v) && !sslh_vectors_query(v).ngrams, "no other rows");
+    CHECK_OK(c);
+    sslh_destroy(c);
+}
+
+/* The vector of every word, known or not, is the mean (6) of its parts to the last bit; a file keeps the words. */
+static void a_word_is_the_mean_of_its_parts(void) {
+    static const char *const strange[] = {"a99", "b3c4", "7", "x"};
+    size_t size;
+    char *text = language(&size);
+    for (int way = 0; way < 2; way++) {
+        sslh_ctx *c = context(1);
+        sslh_word2vec_desc d = settings();
+        d.dim = 7, d.epochs = 1, d.subwords = 1, d.ngram_min = 2, d.cbow = way;
+        sslh_vectors *v = sslh_word2vec(c, text, size, d);
+        const sslh_tensor *x = sslh_vectors_tensor(v), *parts = sslh_vectors_parts(v);
+        const int words = sslh_vectors_query(v).words;
+        CHECK_OK(c);
+        for (int w = 0; w < words + 4; w++) {
+            const char *word = w < words ? sslh_vectors_word(v, w) : strange[w - words];
+            int row[40], n = parts_of(v, word, row);
+            float out[7];
+            CHECK(sslh_word_vector(v, word, out) == n && n > 0 && (w >= words || row[0] == w), "%s: %d parts", word, n);
+            for (int k = 0; k < 7; k++) {
+                sslh_real sum = 0;
+                const sslh_real share = 1 / (sslh_real)n;
+                for (int i = 0; i < n; i++) sum = sum + parts->data[row[i] * 7 + k];
+                sum = sum * share;
+                CHECK((float)sum == out[k], "%s: %.9g, the mean is %.9g", word, (double)out[k], (double)sum);
+                CHECK(w >= words || x->data[w * 7 + k] == sum, "%s: another row in the table", word);
+            }
+        }
+        static const char pairs[] = "a99 b3c4 1\na0 a1 2\nzzz a1 3\nb0 a99 1\n";
+        const sslh_pair_score s = sslh_word_pairs(v, pairs, sizeof pairs - 1);
+        int best[2];
+        CHECK(s.pairs == 3 && s.skipped == 1, "unknown words have vectors, but not zzz: %d, %d", s.pairs, s.skipped);
+        CHECK(sslh_nearest_words(v, "a99 - b3c4", 2, best, NULL) == 2, "and stand in expressions");
+        sslh_save_vectors(v, test_temporary("parts.txt"), SSLH_VECTORS_TEXT);
+        sslh_vectors *again = sslh_load_vectors(c, test_temporary("parts.txt"));
+        CHECK_OK(c);
+        CHECK(memcmp(sslh_vectors_tensor(again)->data, x->data, x->count * sizeof *x->data) == 0, "other vectors");
+        CHECK(sslh_vectors_parts(again) == sslh_vectors_tensor(again), "a file has no n-grams");
+        CHECK(remove(test_temporary("parts.txt")) == 0, "the file");
+        sslh_destroy(c);
+    }
+    free(text);
+}
+
+/* The trainer against (1) to (4) and (6) in a plain copy: "ab" and "cab" with n-grams of three characters, which share
+   "ab>"; hierarchical, where the only fork tells the two words apart. Its first run, of one batch, moves nothing (v is
+   0) and so tells where the parts start. */
+static void one_step_of_ngrams(void) {
+    static const char text[] = "ab cab\n";
+    for (int cbow = 0; cbow < 2; cbow++) {
+        sslh_word2vec_desc d = settings();
+        sslh_real z[6][4], w[4] = {0}, e[4], h[4];
+        d.dim = 4, d.epochs = 1, d.min_count = 1, d.sample = SSLH_OFF, d.lr = 0.5f, d.window = 1, d.cbow = cbow;
+        d.hierarchical = 1, d.negatives = SSLH_OFF, d.subwords = 1, d.ngram_max = 3;
+        for (int run = 0; run < 2; run++) {
+            sslh_ctx *c = context(1);
+            d.batch = run ? 1 : 2;
+            sslh_vectors *v = sslh_word2vec(c, text, sizeof text - 1, d);
+            const sslh_tensor *parts = sslh_vectors_parts(v);
+            int row[2][40], n[2];
+            n[0] = parts_of(v, "ab", row[0]), n[1] = parts_of(v, "cab", row[1]);
+            CHECK_OK(c);
+            CHECK(n[0] == 3 && n[1] == 4 && parts->shape[0] == 6, "<ab ab>, <ca cab ab>");
+            CHECK(row[0][2] == row[1][3], "the piece that both have");
+            for (int i = 0; i < 24 && !run; i++) z[i / 4][i % 4] = parts->data[i];
+            for (int step = 0; step < 2 && run; step++) { /* the centre is ab, then cab; the other is the input */
+                const int input = step == 0, label = step == 1;
+                double f = 0, p, rate = 0.5 * (1 - 2.0 / 3);
+                for (int k = 0; k < 4; k++) {
+                    double sum = 0;
+                    for (int i = 0; i < n[input]; i++) sum += (double)z[row[input][i]][k];
+                    h[k] = (sslh_real)(sum / n[input]);
+                    f += (double)h[k] * (double)w[k];
+                }
+                p = 1 / (1 + exp(-f));
+                for (int k = 0; k < 4; k++) {
+                    e[k] = (sslh_real)(rate * (label - p) * (double)w[k]);
+                    w[k] += (sslh_real)(rate * (label - p) * (double)h[k]);
+                    for (int i = 0; i < n[input]; i++) z[row[input][i]][k] += e[k];
+                }
+            }
+            for (int i = 0; i < 24; i++) CHECK_NEAR(parts->data[i], z[i / 4][i % 4], 1e-6);
+            sslh_destroy(c);
+        }
+    }
+}
+
+/* Inflections that are too rare in a novel to have vectors, such as those in "-ing", "-ed" and "-ly": among all words
+   their stem is one of the ten nearest for most of them; without n-grams nothing is known of any. */
+static void unknown_inflections_lie_near_their_stems(void) {
+    static const char *const suffix[] = {"ing", "ed", "ly", "ness", "s"};
+    sslh_ctx *c = context(2);
+    sslh_word2vec_desc d = settings();
+    FILE *f = fopen("examples/data/text/austen.txt", "rb"); /* from the top of the repository or from tests/ */
+    size_t size;
+    char *text = sslh_load_file(c, f ? "examples/data/text/austen.txt" : "../examples/data/text/austen.txt", &size);
+    if (f) fclose(f);
+    CHECK_OK(c);
+    size = size > 500000 ? 500000 : size;
+    for (size_t i = 0; i < size; i++) {
+        const char x = text[i];
+        text[i] = (char)(x >= 'A' && x <= 'Z' ? x + 32 : (x < 'a' || x > 'z') && x != '\n' ? ' ' : x);
+    }
+    d.dim = 24, d.epochs = 1, d.window = 3, d.subwords = 1;
+    sslh_vectors *v = sslh_word2vec(c, text, size, d);
+    d.dim = 4, d.window = 1, d.subwords = 0, d.min_count = 1;
+    sslh_vectors *all = sslh_word2vec(c, text, size, d); /* for its vocabulary: every word of the text */
+    CHECK_OK(c);
+    int unknown = 0, found = 0;
+    for (int w = 0; w < sslh_vectors_query(v).words; w++) {
+        const char *stem = sslh_vectors_word(v, w);
+        for (int k = 0; k < 5 && strlen(stem) > 4 && strlen(stem) < 20; k++) {
+            char word[32];
+            int best[10];
+            snprintf(word, sizeof word, "%s%s", stem, suffix[k]);
+            if (sslh_vectors_find(v, word) >= 0 || sslh_vectors_find(all, word) < 0) continue;
+            unknown++;
+            for (int i = sslh_nearest_words(v, word, 10, best, NULL) - 1; i >= 0; i--) found += best[i] == w;
+        }
+    }
+    CHECK_OK(c);
+    printf("   %d of %d unknown words have their stem among the ten nearest of %d\n", found, unknown,
+           sslh_vectors_query(v).words);
+    CHECK(unknown >= 50 && found >= unknown / 2, "%d of %d", found, unknown);
+    int word;
+    CHECK(sslh_nearest_words(all, "carriagely", 1, &word, NULL) == 0, "unknown");
+    CHECK_ERROR(c, "\"carriagely\" is not in the vocabulary");
+    sslh_destroy(c);
+}
+
 static void files(void) {
     static const sslh_vectors_format formats[] = {SSLH_VECTORS_TEXT, SSLH_VECTORS_BINARY, SSLH_VECTORS_GLOVE};
     static const char others[][80] = {
@@ -325,6 +500,11 @@ static void scores(void) {
     static const char against[] = "man far 9\nman woman 5\nman king 5\nking queen 7\n";
     p = sslh_word_pairs(v, against, sizeof against - 1);
     CHECK_NEAR(p.spearman, (-1.5 * 1.5 - 0.0 + 1.5 * 0.5) / 4.5, 1e-6);
+    { /* NaN, which the caller has put into a vector, is equal to nothing and still has a rank */
+        sslh_vectors *own = sslh_load_vectors_memory(c, vectors, sizeof vectors - 1);
+        sslh_vectors_tensor(own)->data[0] = (sslh_real)NAN;
+        CHECK(sslh_word_pairs(own, pairs, sizeof pairs - 1).pairs == 4, "four pairs");
+    }
     CHECK_OK(c);
     sslh_destroy(c);
 }
@@ -379,6 +559,20 @@ static void refused(void) {
     d = settings(), d.min_count = 1;
     CHECK(!sslh_word2vec(c, "a\nb\na\nb\nc\n", 10, d), "a word a line");
     CHECK_ERROR(c, "sslh_word2vec: no line has two words that are read, so nothing is predicted (.min_count, .sample)");
+    d = settings(), d.subwords = 1, d.ngram_min = 5, d.ngram_max = 4;
+    CHECK(!sslh_word2vec(c, "a b c", 5, d), "no n-gram");
+    CHECK_ERROR(c, "sslh_word2vec: .ngram_max is 4, below .ngram_min, which is 5");
+    d = settings(), d.subwords = 1, d.cbow = 1, d.batch = 8, d.window = 2, d.ngram_min = 1, d.ngram_max = 16;
+    d.min_count = 1, d.sample = SSLH_OFF;
+    static char junk[4000]; /* a word of 3,990 bytes, all of which continue a character that never began, and another */
+    memset(junk, 0x80, sizeof junk);
+    memcpy(junk + 3990, " a\n", 4);
+    CHECK(sslh_word2vec(c, junk, 3993, d) != NULL, "a long word of junk has few n-grams: %s", sslh_error(c));
+    memset(junk, 'a', 3990);
+    CHECK(sslh_word_parts(sslh_word2vec(c, junk, 3993, d), "a", NULL, 0) == 1 + 4, "a <a a> <a> behind a long word");
+    d.batch = 65536, d.window = 100;
+    CHECK(!sslh_word2vec(c, junk, 3993, d), "a huge batch");
+    CHECK_ERROR(c, "sslh_word2vec: a batch or the vectors are larger than this machine addresses");
     d = settings(), d.dim = -3;
     CHECK(!sslh_word2vec(c, "a b c", 5, d), "negative dim");
     CHECK_ERROR(c, "1 to 4096");
@@ -400,8 +594,13 @@ static void refused(void) {
     CHECK_ERROR(c, "no such file");
     CHECK(!sslh_vectors_word(NULL, 0) && sslh_vectors_find(NULL, "a") == -1 && !sslh_vectors_query(NULL).words &&
               !sslh_nearest_words(NULL, "a", 1, word, NULL) && sslh_vectors_tensor(NULL) &&
-              !sslh_vectors_count(NULL, 0),
+              !sslh_vectors_count(NULL, 0) && !sslh_word_vector(NULL, "a", NULL) && sslh_vectors_parts(NULL) &&
+              !sslh_word_parts(NULL, "a", word, 3) && !sslh_word_parts(v, NULL, word, 3),
           "NULL is taken");
+    sslh_word_vector(v, NULL, NULL);
+    CHECK_ERROR(c, "sslh_word_vector: the word is NULL");
+    sslh_word_vector(v, "a", NULL);
+    CHECK_ERROR(c, "sslh_word_vector: the array of results is NULL");
     CHECK_OK(c);
     sslh_destroy(c);
 }
@@ -453,9 +652,11 @@ static void failing_memory(void) {
         long live = memory.live, before = memory.calls;
         int64_t mark = sslh_mark(c);
         memory.fail_at = before + at;
-        d.dim = 4, d.epochs = 1, d.hierarchical = 1, d.min_count = 1;
+        d.dim = 4, d.epochs = 1, d.hierarchical = 1, d.min_count = 1, d.subwords = 1;
+        float out[4];
         sslh_vectors *v = sslh_word2vec(c, text, size, d);
         sslh_nearest_words(v, "a1", 2, word, NULL);
+        sslh_word_vector(v, "a77", out);
         sslh_analogies(v, "a1 a2 b1 b2\n", 12, 0);
         sslh_word_pairs(v, "a1 a2 3\nb1 b2 4\n", 16);
         sslh_load_vectors_memory(c, "a 1 2\nb 2 1\n", 12);
@@ -480,6 +681,10 @@ TESTS_BEGIN
     TEST(learns)
     TEST(switches_are_off)
     TEST(same_bits)
+    TEST(ngrams_are_counted)
+    TEST(a_word_is_the_mean_of_its_parts)
+    TEST(one_step_of_ngrams)
+    TEST(unknown_inflections_lie_near_their_stems)
     TEST(files)
     TEST(words_in_files)
     TEST(repeated_words)

@@ -92,7 +92,7 @@ int main(int argc, char **argv) {
     sslh_convnet_desc e = {0};
     sslh_colorization_desc d = {0};
     sslh_train_desc t = {0};
-    distances far[2];
+    distances away[2];
     char path[1024];
     int way, block, i;
     const char *paint = NULL;
@@ -114,16 +114,16 @@ int main(int argc, char **argv) {
         encoder[1 + way] = method[way].encoder; /* it knows what it is to be given; with --split-brain both halves */
         if (way) encoder[0] = sslh_clone(encoder[2]); /* untrained */
         sslh_train(c, method[way], train, t);
-        far[way] = measure(c, &method[way], test);
+        away[way] = measure(c, &method[way], test);
         stop_on_error(c);
     }
     printf("%d training images, %d test images\n\n", (int)train.count, (int)test.count);
     printf("distance in (a,b)       from the truth   from grey\n");
-    printf("all grey                     %6.2f       %6.2f\n", far[0].grey, 0.0);
-    printf("all of the mean colour       %6.2f\n", far[0].one);
-    printf("coloured, no rebalancing     %6.2f       %6.2f\n", far[0].painted, far[0].lively);
-    printf("coloured, rebalanced         %6.2f       %6.2f\n", far[1].painted, far[1].lively);
-    printf("the truth                    %6.2f       %6.2f\n\n", 0.0, far[0].grey);
+    printf("all grey                     %6.2f       %6.2f\n", away[0].grey, 0.0);
+    printf("all of the mean colour       %6.2f\n", away[0].one);
+    printf("coloured, no rebalancing     %6.2f       %6.2f\n", away[0].painted, away[0].lively);
+    printf("coloured, rebalanced         %6.2f       %6.2f\n", away[1].painted, away[1].lively);
+    printf("the truth                    %6.2f       %6.2f\n\n", 0.0, away[0].grey);
     fflush(stdout);
     if (train.classes > 1) {
         same_images(encoder[0], encoder[2]);

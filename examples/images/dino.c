@@ -7,40 +7,26 @@
 
 enum { DEPTH = 4, HEADS = 3, WIDTH = 192, SHOWN = 8 }; /* of the transformer; test images in its picture */
 
-/* Where the class token of a transformer looks: its attention to the patches in the last block, a row for each head.
-   The last block gets the tokens that the block before it gives; queries and keys are its first two thirds of qkv. */
+/* Where the class token of a transformer looks: its attention to the patches in the last block, a row for each
+   head. */
 static void picture_attention(sslh_ctx *c, sslh_net *vit, sslh_data test, const char *path) {
     static const char *const names[1 + HEADS] = {"original", "head 1", "head 2", "head 3"};
-    sslh_tensor *row[1 + HEADS], *x, *t;
-    sslh_forward_desc f = {0};
+    sslh_tensor *row[1 + HEADS], *x, *a;
     sslh_loader_desc ld = {0};
     sslh_batch b;
-    int h, side, each = WIDTH / HEADS, C = test.channels;
+    int h;
     ld.batch = SHOWN;
     ld.in_order = 1;
-    if (!sslh_next_batch(sslh_loader_new(c, test, ld), &b)) return;
-    sslh_train_mode(vit, 0);
-    sslh_no_grad(c, 1);
+    if (!sslh_next_batch(sslh_loader_new(c, test, ld), &b)) return; /* also after an error */
     row[0] = sslh_batch_images(c, b); /* (N,H,W,C) */
-    x = normalised(c, vit, row[0]);
-    f.tap = "block3"; /* DEPTH - 1 */
-    t = sslh_forward_ex(vit, x, f); /* (N,1+P,D) */
-    t = sslh_layer_norm(c, t, sslh_find(vit, "blocks.3.norm1.weight"), sslh_find(vit, "blocks.3.norm1.bias"), 1e-6f);
-    t = sslh_linear(c, t, sslh_find(vit, "blocks.3.attn.qkv.weight"), sslh_find(vit, "blocks.3.attn.qkv.bias"));
-    stop_on_error(c);
-    for (side = 1; side * side < t->shape[1] - 1; side++) {}
+    a = sslh_class_attention(c, vit, normalised(c, vit, row[0])); /* (N,h,w,heads) */
     for (h = 0; h < HEADS; h++) {
-        sslh_tensor *q = sslh_slice(c, sslh_slice(c, t, 2, h * each, (h + 1) * each), 1, 0, 1); /* (N,1,D/heads) */
-        sslh_tensor *k = sslh_slice(c, t, 2, WIDTH + h * each, WIDTH + (h + 1) * each);         /* (N,1+P,D/heads) */
-        x = sslh_softmax(c, sslh_scale(c, sslh_matmul_ex(c, q, k, 0, 1), 0.125f), -1); /* D/heads = 64; (N,1,1+P) */
-        x = sslh_slice(c, x, 2, 1, 1 + side * side);
-        x = sslh_div(c, x, sslh_max(c, x, SSLH_AXIS(2), 1)); /* the patch that is looked at most is white */
-        x = sslh_resize_nearest(c, sslh_reshape(c, x, sslh_dim4(b.count, side, side, 1)), test.height, test.width);
-        row[1 + h] = sslh_broadcast(c, x, sslh_dim4(b.count, test.height, test.width, C));
+        x = sslh_slice(c, a, 3, h, h + 1);
+        x = sslh_div(c, x, sslh_max(c, x, SSLH_AXIS(1) | SSLH_AXIS(2), 1)); /* the largest is white */
+        x = sslh_resize_nearest(c, x, test.height, test.width);
+        row[1 + h] = sslh_broadcast(c, x, sslh_dim4(b.count, test.height, test.width, test.channels));
     }
-    sslh_no_grad(c, 0);
     picture_rows(c, path, row, 1 + HEADS, names, "Where the class token looks");
-    sslh_train_mode(vit, 1);
 }
 
 int main(int argc, char **argv) {

@@ -5,7 +5,7 @@
 
    The first trains a small net on windows of a text, cut into whole words, and prints its loss on the last tenth beside
    that of counted words and of counted pairs (word given the one before it). The second fills gaps with
-   bert-base-uncased, whose files others publish. Without --data the text is ssl.h. */
+   bert-base-uncased, whose files others publish. Without --data the text is three novels of Jane Austen. */
 #define SSLH_IMPLEMENTATION
 #include "../../ssl.h"
 #include "../common.h"
@@ -23,14 +23,17 @@ static void fill(sslh_ctx *c, sslh_method *m, sslh_tokenizer *t, const char *tex
 }
 
 int main(int argc, char **argv) {
-    options o = options_parse(&argc, argv, "BERT (Devlin et al. 2019).",
+    options o = options_parse(&argc, argv, "BERT (Devlin et al. 2019).\n"
+                              "--data: a file of text, default three novels; options for images are errors.",
                               "  --fill TEXT    with one [MASK]                --bytes N      of the text\n"
                               "  --words N      of the vocabulary (8000)       --length N     words of a window (62)\n"
                               "  --width N      of the net (128)               --depth N      blocks (2)\n"
                               "  --save FILE    weights                        --load FILE    instead of training\n"
                               "  --bert FILE --vocab FILE                      bert-base-uncased\n");
-    static const char *const some[] = {"the capital of [MASK] is", "he was born in the [MASK] of",
-                                       "it is one of the [MASK]"};
+    static const char *const of_wikipedia[] = {"the capital of [MASK] is", "he was born in the [MASK] of",
+                                               "it is one of the [MASK]"};
+    static const char *const of_novels[] = {"mr. [MASK] was not at home .", "she was very [MASK] to see him",
+                                            "\" my dear miss [MASK] , \" said he"};
     sslh_ctx *c = options_create(&o);
     sslh_transformer_desc n;
     sslh_tokenizer_desc td;
@@ -62,7 +65,7 @@ int main(int argc, char **argv) {
     }
     {
         size_t size = 0, all, train, room;
-        char *text = sslh_load_file(c, o.data ? o.data : "ssl.h", &size);
+        char *text = sslh_load_file(c, o.data ? o.data : EXAMPLE_TEXT, &size);
         int32_t *tokens;
         sslh_data seen, unseen;
         stop_on_error(c);
@@ -104,7 +107,7 @@ int main(int argc, char **argv) {
         stop_on_error(c);
         printf("validation: %.3f nats a hidden word\n\n", (double)sslh_bert_evaluate(&m, unseen));
         if (save) sslh_save_net(m.net, save);
-        for (k = 0; k < 3 && !gap; k++) fill(c, &m, t, some[k]);
+        for (k = 0; k < 3 && !gap; k++) fill(c, &m, t, o.data ? of_wikipedia[k] : of_novels[k]);
         if (gap) fill(c, &m, t, gap);
         free(tokens);
     }

@@ -6,7 +6,7 @@
        build/examples/gpt --gpt2 model.safetensors --vocab vocab.json --merges merges.txt --prompt "The river"
 
    The first nine tenths of the text are learnt, the last tenth is for validation. A net of GPT-2's small size, whose
-   file others publish, goes on from --prompt. Without --data the text is ssl.h: it learns to write C. */
+   file others publish, goes on from --prompt. Without --data the text is three novels of Jane Austen. */
 #define SSLH_IMPLEMENTATION
 #include "../../ssl.h"
 #include "../common.h"
@@ -26,7 +26,8 @@ static void write_on(sslh_ctx *c, sslh_net *net, sslh_tokenizer *t, const char *
 }
 
 int main(int argc, char **argv) {
-    options o = options_parse(&argc, argv, "GPT (Radford et al. 2018, 2019).",
+    options o = options_parse(&argc, argv, "GPT (Radford et al. 2018, 2019).\n"
+                              "--data: a file of text, default three novels; options for images are errors.",
                               "  --bpe N        byte pairs, N tokens, instead of characters   --bytes N  of the text\n"
                               "  --length N     tokens of a window (64)        --width N      of the net (128)\n"
                               "  --depth N      blocks (4)                     --heads N      (4)\n"
@@ -74,7 +75,7 @@ int main(int argc, char **argv) {
     }
     {
         size_t size = 0, room, all, train;
-        char *text = sslh_load_file(c, o.data ? o.data : "ssl.h", &size);
+        char *text = sslh_load_file(c, o.data ? o.data : EXAMPLE_TEXT, &size);
         int32_t *tokens;
         sslh_data seen, unseen;
         stop_on_error(c);

@@ -1,5 +1,5 @@
 /* What tokenizers make of a text. A sentence is cut into bytes, characters, words and byte pairs, which are learnt from
-   a file of text (default: ssl.h itself), and also with BERT's vocabulary and CLIP's merges if you have these files.
+   a file of text (default: three novels), and also with BERT's vocabulary and CLIP's merges if you have these files.
 
        build/examples/tokens
        build/examples/tokens --data book.txt --text "any text" --bert vocab.txt --clip bpe_simple_vocab_16e6.txt.gz */
@@ -25,7 +25,7 @@ static void row(sslh_ctx *c, const char *name, sslh_tokenizer *t, const char *se
 
 int main(int argc, char **argv) {
     options o = options_parse(&argc, argv, "A sentence cut into bytes, characters, words, byte pairs, WordPiece.\n"
-                              "--data: a file of text, default ssl.h; options for images are errors.",
+                              "--data: a file of text, default three novels; options for images are errors.",
                               "  --text TEXT    the sentence that is cut\n"
                               "  --vocabulary N number of tokens for byte pairs (default 2000)\n"
                               "  --bert FILE    BERT's vocab.txt\n  --clip FILE    CLIP's merges\n");
@@ -41,7 +41,7 @@ int main(int argc, char **argv) {
                               {"--clip", OPTION_TEXT, &clip}, {"--vocabulary", OPTION_COUNT, &vocabulary}, {0}};
     options_own(own, argc, argv);
     options_without_images(&o);
-    text = sslh_load_file(c, o.data ? o.data : "ssl.h", &size);
+    text = sslh_load_file(c, o.data ? o.data : EXAMPLE_TEXT, &size);
     stop_on_error(c);
     if (o.smoke && size > 100000) size = 100000;
     for (i = 0; i < 4; i++) {

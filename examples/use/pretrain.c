@@ -3,12 +3,14 @@
      pretrain --method simclr --encoder resnet18 --data cifar10 --epochs 50 --checkpoint run.safetensors --resume
      pretrain --method simclr --settings paper --set temperature=0.1 --epochs 200 --probe
      pretrain --load encoder.safetensors --data cifar10 --probe --knn --features features.npy
+     pretrain --method simclr --knn --inside out/inside --report out/run.html
 
    The program knows no method by name: names, fields and defaults come from sslh_methods, so a method that is added to
    ssl.h can be trained with it immediately. */
 #define SSLH_IMPLEMENTATION
 #include "../../ssl.h"
 #include "../common.h"
+#include "inside.h"
 
 static const char *const help =
     "  --method M     one of the methods below (default simclr); none: no training (the default with --load)\n"
@@ -24,11 +26,15 @@ static const char *const help =
     "  --checkpoint F save after every epoch, and at Ctrl-C, all that is needed to continue;  --resume  continues\n"
     "                 from the file if it exists;  --force  starts afresh although it exists\n"
     "  --dry-run      say what would be done and what it takes, and stop before the first step\n"
+    "  --stream       read images from their files while training, for folders larger than the memory (with --size,\n"
+    "                 where they are of several sizes);  --skip-broken  leaves out files that cannot be read\n"
+    "                 (in training only: evaluations need every file)\n"
     "  --init F       start from weights of torchvision or timm (safetensors, .npz), without their classifier\n"
     "  --knn-every N  test nearest neighbours every N epochs if there are labels (default: every tenth of the run;\n"
     "                 0: never)\n"
     "  --load F       load an encoder saved with --save: to evaluate it, or to train it further with --method\n"
     "  --save F       save the encoder as safetensors (opens in PyTorch)\n"
+    "  --onnx F       write the encoder as an ONNX graph, for images of the size that it was trained on\n"
     "  --features F   save the features of the test images as .npy, or as .csv with file names and labels\n"
     "  --predict F    save as .csv: file, label and predicted class of each test image, by the votes of the nearest\n"
     "                 training images\n"
@@ -38,14 +44,19 @@ static const char *const help =
     "  --fraction X   the share of the training labels that evaluations use (default 1)\n"
     "  --summary      print layers, shapes, parameters, multiply-adds\n"
     "  --draw         draw the views, nearest neighbours, the first filters, a map of the features and the loss, into\n"
-    "                 the folder of --out\n";
+    "                 the folder of --out\n"
+    "  --inside DIR   draw into this folder what the encoder looks at: saliency, Grad-CAM or attention, occlusion;\n"
+    "                 the first filters, maps of images, neighbours (docs/inside.md)\n"
+    "  --report F     save the run as one HTML page: settings, curves, results, and the pictures of --inside (which\n"
+    "                 go to the folder inside in that of --out unless it is given)\n";
 
 typedef struct settings {
-    const char *method, *encoder, *checkpoint, *load, *save, *features, *tap, *init;
+    const char *method, *encoder, *checkpoint, *load, *save, *onnx, *features, *tap, *init, *inside, *report;
     char set[2048]; /* the text for sslh_method_make: all of --set, then --epochs, --batch, --lr */
-    int resume, probe, knn, draw, summary, force, dry_run, knn_every, finetune;
+    int resume, probe, knn, draw, summary, force, dry_run, knn_every, finetune, stream, skip_broken;
     const char *predict;
     float crop, fraction;
+    char results[4096]; /* the lines of evaluations, for --report */
 } settings;
 
 /* The row of a method in ssl.h's list, or NULL. */
@@ -58,7 +69,7 @@ static const sslh_method_info *method_info(const char *name) {
 /* Learns from images or sound: for text this program has no tokenizer, for clips there is examples/images/video.c. */
 static int on_files(const sslh_method_info *m) {
     return m->make && strcmp(m->input, "text") != 0 && strcmp(m->input, "histories") != 0 &&
-           strcmp(m->input, "clips") != 0;
+           strcmp(m->input, "captioned images") != 0 && strcmp(m->input, "clips") != 0;
 }
 
 /* --methods, and --help followed by the name of a method: answered before anything else is read. */
@@ -131,6 +142,7 @@ static void check_sense(const settings *s, int trains) {
         : none && trains ? "--set, --epochs, --batch and --lr belong to a training: name its --method"
         : none && s->dry_run ? "--dry-run tells of a training: name its --method"
         : none && s->init ? "--init begins a training: name its --method"
+        : s->skip_broken && !s->stream ? "--skip-broken needs --stream: else every file is read at the beginning"
         : s->tap && !s->probe && !s->knn && !s->features ? "--tap needs --probe, --knn or --features" : NULL;
     if (!why) return;
     fprintf(stderr, "%s\n", why);
@@ -206,13 +218,16 @@ static settings settings_parse(int argc, char **argv, const options *o) {
     const own_option own[] = {
         {"--method", OPTION_TEXT, &s.method}, {"--encoder", OPTION_TEXT, &s.encoder},
         {"--checkpoint", OPTION_TEXT, &s.checkpoint}, {"--load", OPTION_TEXT, &s.load},
-        {"--save", OPTION_TEXT, &s.save}, {"--features", OPTION_TEXT, &s.features}, {"--tap", OPTION_TEXT, &s.tap},
+        {"--save", OPTION_TEXT, &s.save}, {"--onnx", OPTION_TEXT, &s.onnx},
+        {"--features", OPTION_TEXT, &s.features}, {"--tap", OPTION_TEXT, &s.tap},
         {"--lr", OPTION_TEXT, &lr}, {"--init", OPTION_TEXT, &s.init}, {"--predict", OPTION_TEXT, &s.predict},
         {"--knn-every", OPTION_NUMBER, &s.knn_every}, {"--crop", OPTION_SHARE, &s.crop},
         {"--fraction", OPTION_SHARE, &s.fraction}, {"--resume", OPTION_FLAG, &s.resume},
+        {"--stream", OPTION_FLAG, &s.stream}, {"--skip-broken", OPTION_FLAG, &s.skip_broken},
         {"--force", OPTION_FLAG, &s.force}, {"--dry-run", OPTION_FLAG, &s.dry_run}, {"--probe", OPTION_FLAG, &s.probe},
         {"--knn", OPTION_FLAG, &s.knn}, {"--finetune", OPTION_FLAG, &s.finetune}, {"--draw", OPTION_FLAG, &s.draw},
-        {"--summary", OPTION_FLAG, &s.summary}, {0}};
+        {"--summary", OPTION_FLAG, &s.summary}, {"--inside", OPTION_TEXT, &s.inside},
+        {"--report", OPTION_TEXT, &s.report}, {0}};
     memset(&s, 0, sizeof s);
     s.knn_every = -1;
     if (o->smoke) set_more(&s, "", "epochs=1,batch=64");
@@ -363,29 +378,34 @@ static sslh_net *make_encoder(sslh_ctx *c, const char *name, sslh_data data, int
     return NULL;
 }
 
-static void evaluate(sslh_ctx *c, const settings *s, const char *name, sslh_net *encoder, sslh_data train,
-                     sslh_data test) {
+/* Adds to the line of an evaluation, which --report keeps too. */
+static void say_result(settings *s, const char *format, const char *text, double number) {
+    const size_t n = strlen(s->results);
+    snprintf(s->results + n, sizeof s->results - n, format, text, number);
+    printf("%s", s->results + n);
+    fflush(stdout);
+}
+static void evaluate(sslh_ctx *c, settings *s, const char *name, sslh_net *encoder, sslh_data train, sslh_data test) {
     stop_on_error(c); /* no numbers after an error */
-    printf("%-12s", name);
+    say_result(s, "%-12s", name, 0);
     if (s->probe) {
         sslh_probe_desc p = {{0}, 0, 0, 0, 0};
         p.features.tap = encoder ? s->tap : NULL;
         p.fraction = s->fraction;
-        printf("  linear probe %5.1f %%", 100 * (double)sslh_linear_probe(c, encoder, train, test, p));
+        say_result(s, "  %s %5.1f %%", "linear probe", 100 * (double)sslh_linear_probe(c, encoder, train, test, p));
     }
     if (s->knn) {
         sslh_knn_desc k = {{0}, 0, 0, 0, 0};
         k.features.tap = encoder ? s->tap : NULL;
         k.fraction = s->fraction;
-        printf("  nearest neighbours %5.1f %%", 100 * (double)sslh_knn(c, encoder, train, test, k));
+        say_result(s, "  %s %5.1f %%", "nearest neighbours", 100 * (double)sslh_knn(c, encoder, train, test, k));
     }
     if (s->finetune && encoder) {
         sslh_finetune_desc f = {0};
         f.fraction = s->fraction;
-        printf("  fine-tuned %5.1f %%", 100 * (double)sslh_finetune(c, encoder, train, test, f));
+        say_result(s, "  %s %5.1f %%", "fine-tuned", 100 * (double)sslh_finetune(c, encoder, train, test, f));
     }
-    printf("\n");
-    fflush(stdout);
+    say_result(s, "%s\n", "", 0);
 }
 
 /* An intermediate result that the encoder does not have is an error already here. */
@@ -428,7 +448,7 @@ static void save_features(sslh_ctx *c, const settings *s, sslh_net *encoder, ssl
 static void save_predictions(sslh_ctx *c, const settings *s, sslh_net *encoder, sslh_data train, sslh_data test) {
     enum { VOTES = 20 };
     sslh_feature_desc d = {0};
-    sslh_tensor *known, *asked, *near;
+    sslh_tensor *known, *asked, *cosine;
     int64_t i, j, right = 0;
     int v, best, votes[VOTES], voters = (int)(train.count < VOTES ? train.count : VOTES);
     FILE *f;
@@ -442,11 +462,11 @@ static void save_predictions(sslh_ctx *c, const settings *s, sslh_net *encoder, 
     for (i = 0; i < test.count && !sslh_error(c); i++) {
         int top = 0;
         sslh_push(c);
-        near = sslh_matmul_ex(c, sslh_slice(c, asked, 0, (int)i, (int)i + 1), known, 0, 1); /* (1,count) */
+        cosine = sslh_matmul_ex(c, sslh_slice(c, asked, 0, (int)i, (int)i + 1), known, 0, 1); /* (1,count) */
         for (v = 0; v < voters && !sslh_error(c); v++) {
             for (best = 0, j = 1; j < train.count; j++)
-                if (near->data[j] > near->data[best]) best = (int)j;
-            near->data[best] = -2; /* taken */
+                if (cosine->data[j] > cosine->data[best]) best = (int)j;
+            cosine->data[best] = -2; /* taken */
             votes[v] = (int)train.labels[best];
         }
         sslh_pop(c);
@@ -492,13 +512,25 @@ static void draw(sslh_ctx *c, const options *o, sslh_net *encoder, sslh_data tra
     if (epochs > 1) sslh_picture_curves_ex(c, out_path(o, path, sizeof path, "loss.png"), losses, 1, epochs, curve);
 }
 
+/* --inside and --report. */
+static void look_inside(sslh_ctx *c, const options *o, const settings *s, sslh_net *encoder, sslh_data train,
+                        sslh_data test, int trained) {
+    char path[1024];
+    const char *folder = s->inside ? s->inside : out_path(o, path, sizeof path, "inside");
+    if (train.height) draw_inside(c, folder, encoder, train, test, o->seed);
+    if (s->report && !sslh_error(c)) /* of sound there are no pictures, but another run may have left some */
+        write_report(c, s->report, trained ? o->out : NULL, train.height ? folder : NULL, s->results);
+}
+
 /* --- before the first step ---------------------------------------------------------------------------------------- */
 
 /* Whatever will be written can be written, and no run is overwritten by mistake. */
 static void check_outputs(sslh_ctx *c, const options *o, const settings *s) {
     char path[1024];
     check_output(c, "--save", s->save);
+    check_output(c, "--onnx", s->onnx);
     check_output(c, "--features", s->features);
+    check_output(c, "--report", s->report);
     check_output(c, "--out: file", out_path(o, path, sizeof path, "log.csv"));
     if (s->checkpoint && file_exists(s->checkpoint) && !s->resume && !s->force)
         sslh_fail(c, SSLH_E_USAGE, "--checkpoint %s: there is a run in it: --resume goes on with it, --force begins "
@@ -554,7 +586,8 @@ static void init_encoder(sslh_ctx *c, const settings *s, sslh_net *encoder) {
 
 /* What a step takes: a few of them, made in a context of their own, so that the run has the same bits with it and
    without. */
-typedef struct cost { double seconds, first; size_t bytes; int64_t steps; } cost;
+enum { TRIED = 3 };
+typedef struct cost { double seconds, first; size_t bytes; } cost;
 static int note_cost(const sslh_train_info *t, void *user) {
     cost *k = (cost *)user;
     if (t->epoch_end) return 0;
@@ -567,12 +600,12 @@ static cost try_steps(const options *o, const settings *s, sslh_net *encoder, ss
     sslh_train_desc t = {0};
     sslh_net *net = encoder ? sslh_clone_into(c, encoder) : NULL;
     sslh_method m;
-    cost k = {0, 0, 0, 0};
+    cost k = {0, 0, 0};
     sslh_data few = data;
     few.ctx = c; /* the values are only read */
     m = sslh_method_make(c, s->method, net, few, s->set);
     t.epochs = 4;
-    t.max_steps = 3;
+    t.max_steps = TRIED;
     t.batch = batch;
     t.quiet = 1;
     t.no_ahead = 1;
@@ -608,10 +641,13 @@ static void say_run(FILE *f, const options *o, const settings *s, const sslh_met
     if (batch > train.count) fprintf(f, " (%d were asked for, there are no more)", batch);
     fprintf(f, "\nmethod     %s\n", text);
     if (k->bytes) {
-        fprintf(f, "estimated  %.0f MB of memory (measured: %.0f MB for steps, %.0f MB for data and nets), ",
+        fprintf(f, "estimated  %.0f MB of memory (measured: %.0f MB for steps, %.0f MB for data and nets)\n",
                 ((double)k->bytes + held) / 1e6, (double)k->bytes / 1e6, held / 1e6);
+        fprintf(f, "estimated  ");
+        say_time(f, k->seconds * (double)steps);
+        fprintf(f, " for each epoch, ");
         say_time(f, k->seconds * (double)(steps * epochs));
-        fprintf(f, " with %d threads\n", sslh_query(m->ctx).threads);
+        fprintf(f, " in all (measured: %d steps, with %d threads)\n", TRIED, sslh_query(m->ctx).threads);
     }
     fprintf(f, "seed       %lu\n", o->seed);
     if (s->checkpoint) fprintf(f, "checkpoint %s\n", s->checkpoint);
@@ -665,9 +701,10 @@ static int watch_epoch(const sslh_train_info *t, void *user) {
 static void train_watched(sslh_ctx *c, const options *o, const settings *s, sslh_method m, sslh_data train,
                           sslh_data test, sslh_train_desc t) {
     watch w;
-    char path[1024];
+    char path[1024], text[8192];
     int fresh, i;
-    w.every = s->knn_every >= 0 ? s->knn_every : (t.epochs + 9) / 10;
+    /* an evaluation leaves nothing out: it would end a run that may */
+    w.every = s->knn_every >= 0 ? s->knn_every : s->skip_broken ? 0 : (t.epochs + 9) / 10;
     w.train = some_of(train, 5000, o->seed);
     w.test = some_of(test, 1000, o->seed);
     out_path(o, path, sizeof path, "log.csv");
@@ -683,7 +720,8 @@ static void train_watched(sslh_ctx *c, const options *o, const settings *s, sslh
     train_interruptible(c, m, train, t);
     if (w.log) fclose(w.log);
     stop_on_error(c);
-    printf("peak memory %.0f MB\n", (double)sslh_query(c).peak / 1e6);
+    sslh_method_print(&m, text, sizeof text);
+    printf("trained with %s, --seed %lu\npeak memory %.0f MB\n", text, o->seed, (double)sslh_query(c).peak / 1e6);
 }
 
 int main(int argc, char **argv) {
@@ -704,6 +742,7 @@ int main(int argc, char **argv) {
     config_read(&argc, &argv);
     o = options_parse(&argc, argv, "Pretraining without labels: train, resume, probe, export, draw.", whole_help());
     s = settings_parse(argc, argv, &o);
+    o.stream = s.stream + s.skip_broken;
     c = options_create(&o);
     run = strcmp(s.method, "none") != 0;
     info = method_info(s.method);
@@ -754,7 +793,9 @@ int main(int argc, char **argv) {
     if (s.features) save_features(c, &s, encoder, test);
     if (s.predict) save_predictions(c, &s, encoder, train, test);
     if (s.save) sslh_save_net(encoder, s.save);
+    if (s.onnx) sslh_export_onnx(encoder, s.onnx, (sslh_onnx_desc){ 0 });
     if (s.draw) draw(c, &o, encoder, train, test, losses, run ? t.epochs : 0);
+    if (s.inside || s.report) look_inside(c, &o, &s, encoder, train, test, run);
     free(losses);
     free(words);
     return finish(c);

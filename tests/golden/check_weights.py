@@ -1,6 +1,7 @@
 """Weights go to PyTorch and come back: torchvision's ResNet-18, ResNet-50 and ConvNeXt, a ViT with timm's names and
 transformers of text with the names of GPT-2, BERT (Hugging Face) and CLIP (OpenAI) load our files strictly and compute
-the same, and ours load theirs. Run from the top of the repository with a Python that has torch and torchvision:
+the same, and ours load theirs, from safetensors and from what torch.save writes; so do both encoders of CLIP together,
+whose files may have Hugging Face's names. NumPy reads our .npz
 
     make tools && python3 tests/golden/check_weights.py build/tools/weights_tool
 
@@ -124,6 +125,81 @@ class CLIPText(nn.Module):
             x = x + b.mlp.c_proj(y * torch.sigmoid(1.702 * y))
         return self.ln_final(x)
 
+class Visual(nn.Module):                      # OpenAI's VisionTransformer
+    def __init__(self, image=16, patch=4, d=24, depth=3, out=10):
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, d, patch, patch, bias=False)
+        self.class_embedding = nn.Parameter(torch.randn(d))
+        self.positional_embedding = nn.Parameter(torch.randn(1 + (image // patch) ** 2, d))
+        self.ln_pre, self.ln_post = nn.LayerNorm(d), nn.LayerNorm(d)
+        self.transformer = CLIPText(d=d, depth=depth).transformer
+        self.proj = nn.Parameter(torch.randn(d, out))
+    def forward(self, x):
+        x = self.conv1(x).flatten(2).transpose(1, 2)
+        x = torch.cat([self.class_embedding.expand(len(x), 1, -1), x], 1) + self.positional_embedding
+        x = self.ln_pre(x)
+        for b in self.transformer.resblocks:
+            y = b.ln_1(x)
+            x = x + b.attn(y, y, y, need_weights=False)[0]
+            y = b.mlp.c_fc(b.ln_2(x))
+            x = x + b.mlp.c_proj(y * torch.sigmoid(1.702 * y))
+        return self.ln_post(x[:, 0]) @ self.proj
+
+class CLIP(CLIPText):                         # embeddings of 2 images and of 2 texts of 9 and 6 tokens with their ends
+    def __init__(self):
+        super().__init__()
+        self.visual = Visual()
+        self.text_projection = nn.Parameter(torch.randn(24, 10))
+        self.logit_scale = nn.Parameter(torch.tensor(2.5))
+    def forward(self, x, tokens):
+        padding = torch.zeros(2, tokens.shape[1]).bool()
+        t = CLIPText.forward(self, tokens, padding, None)[torch.arange(2), tokens.argmax(1)] @ self.text_projection
+        unit = lambda v: v / v.norm(dim=1, keepdim=True)
+        return torch.cat([unit(self.visual(x)), unit(t)])
+
+class HFAttention(nn.Module):
+    def __init__(self, d):
+        super().__init__()
+        self.q_proj, self.k_proj, self.v_proj, self.out_proj = [nn.Linear(d, d) for _ in range(4)]
+    def forward(self, x, causal):
+        padding = torch.zeros(x.shape[:2]).bool()
+        return self.out_proj(attend(self.q_proj(x), self.k_proj(x), self.v_proj(x), 3, causal, padding))
+
+def hf_encoder(d, depth):
+    return named(layers=nn.ModuleList(named(
+        self_attn=HFAttention(d), layer_norm1=nn.LayerNorm(d), layer_norm2=nn.LayerNorm(d),
+        mlp=named(fc1=nn.Linear(d, 4 * d), fc2=nn.Linear(4 * d, d))) for _ in range(depth)))
+
+def hf_run(encoder, x, causal):
+    for b in encoder.layers:
+        x = x + b.self_attn(b.layer_norm1(x), causal)
+        y = b.mlp.fc1(b.layer_norm2(x))
+        x = x + b.mlp.fc2(y * torch.sigmoid(1.702 * y))
+    return x
+
+class HFCLIP(nn.Module):                      # Hugging Face's CLIPModel
+    def __init__(self, V=50, T=12, d=24, depth=3, out=10):
+        super().__init__()
+        self.text_model = named(
+            embeddings=named(token_embedding=nn.Embedding(V, d), position_embedding=nn.Embedding(T, d)),
+            encoder=hf_encoder(d, depth), final_layer_norm=nn.LayerNorm(d))
+        e = named(patch_embedding=nn.Conv2d(3, d, 4, 4, bias=False), position_embedding=nn.Embedding(17, d))
+        e.class_embedding = nn.Parameter(torch.randn(d))
+        self.vision_model = named(embeddings=e, pre_layrnorm=nn.LayerNorm(d), encoder=hf_encoder(d, depth),
+                                  post_layernorm=nn.LayerNorm(d))
+        self.visual_projection, self.text_projection = nn.Linear(d, out, bias=False), nn.Linear(d, out, bias=False)
+        self.logit_scale = nn.Parameter(torch.tensor(2.5))
+    def forward(self, x, tokens):
+        e, t = self.vision_model.embeddings, self.text_model.embeddings
+        x = e.patch_embedding(x).flatten(2).transpose(1, 2)
+        x = torch.cat([e.class_embedding.expand(len(x), 1, -1), x], 1) + e.position_embedding.weight
+        x = hf_run(self.vision_model.encoder, self.vision_model.pre_layrnorm(x), False)
+        x = self.visual_projection(self.vision_model.post_layernorm(x[:, 0]))
+        y = t.token_embedding(tokens) + t.position_embedding.weight[:tokens.shape[1]]
+        y = self.text_model.final_layer_norm(hf_run(self.text_model.encoder, y, True))
+        y = self.text_projection(y[torch.arange(2), tokens.argmax(1)])
+        return torch.cat([x / x.norm(dim=1, keepdim=True), y / y.norm(dim=1, keepdim=True)])
+
 class BERT(nn.Module):
     def __init__(self, V=50, T=12, d=24, depth=3):
         super().__init__()
@@ -147,6 +223,7 @@ class BERT(nn.Module):
             x = b.output.LayerNorm(b.output.dense(nn.functional.gelu(b.intermediate.dense(x))) + x)
         return x
 
+BOTH = {"clip_both": CLIP, "clip_hf": HFCLIP}
 TEXT = {"gpt2": GPT2, "bert": BERT, "clip": CLIPText}
 def shake(net):                               # norms and biases that a mistake would show
     for p in net.parameters():
@@ -162,8 +239,8 @@ def sincos(d, grid):                          # models_mae.py
     return np.concatenate([np.zeros([1, d]), np.concatenate([one(d // 2, g[0]), one(d // 2, g[1])], 1)])
 
 def torch_net(name):
-    if name in TEXT:
-        return shake(TEXT[name]())
+    if name in TEXT or name in BOTH:
+        return shake({**TEXT, **BOTH}[name]())
     if name.startswith("vit"):
         return ViT()
     if name == "convnext":
@@ -187,7 +264,13 @@ def compare(what, net, x, y):
     padding, segments = torch.zeros(2, 9).bool(), (torch.arange(9) > 3).long().expand(2, 9)
     padding[1, 6:] = True
     with torch.no_grad():
-        if x.ndim == 2:                       # tokens; what stands in the place of padding means nothing
+        if isinstance(net, (CLIP, HFCLIP)):
+            tokens = torch.zeros(2, 11).long()
+            for n, length in ((0, 9), (1, 6)):
+                tokens[n, 1:1 + length] = (torch.arange(length) + n * 9) * 17 % 48
+                tokens[n, 0], tokens[n, 1 + length] = 48, 49
+            z = net.eval()(torch.from_numpy(x).permute(0, 3, 1, 2), tokens).numpy()
+        elif x.ndim == 2:                     # tokens; what stands in the place of padding means nothing
             z, y = net.eval()(torch.from_numpy(x).long(), padding, segments).numpy(), y.copy()
             z[1, 6:] = y[1, 6:] = 0
         else: z = net.eval()(torch.from_numpy(x).permute(0, 3, 1, 2)).numpy()
@@ -198,15 +281,23 @@ tool = os.path.abspath(sys.argv[1])
 torch.manual_seed(0)
 with tempfile.TemporaryDirectory() as d:
     p = lambda name: os.path.join(d, name)
-    for name in ["resnet18", "resnet18small", "resnet50", "convnext", "vit", "vitfixed", "vitany", *TEXT]:
-        run = lambda how, w: subprocess.run([tool, how, name, p(w), p("x.npy"), p("y.npy")], check=True, capture_output=True, text=True).stdout
+    for name in ["resnet18", "resnet18small", "resnet50", "convnext", "vit", "vitfixed", "vitany", *TEXT, *BOTH]:
+        run = lambda how, w: subprocess.run([tool, how, name, p(w), p("x.npy"), p("y.npy")], check=True,
+                                            capture_output=True, text=True).stdout
         run("export", "a.safetensors")
         weights, meta = load(p("a.safetensors"))
-        check(name + ": format pt, architecture, checksums", meta["format"] == "pt" and "sslh.arch" in meta and "sslh.crc32" in meta)
-        net = torch_net(name)
-        keys = net.load_state_dict(weights, strict=True)
-        check(name + ": strict load in PyTorch", not keys.missing_keys and not keys.unexpected_keys)
-        compare(name + ": the same output in PyTorch", net, np.load(p("x.npy")), np.load(p("y.npy")))
+        arch = name in BOTH or "sslh.arch" in meta
+        check(name + ": format pt, architecture, checksums", meta["format"] == "pt" and arch and "sslh.crc32" in meta)
+        if name != "clip_hf":                 # we write OpenAI's names only
+            net = torch_net(name)
+            keys = net.load_state_dict(weights, strict=True)
+            check(name + ": strict load in PyTorch", not keys.missing_keys and not keys.unexpected_keys)
+            compare(name + ": the same output in PyTorch", net, np.load(p("x.npy")), np.load(p("y.npy")))
+        if name not in BOTH:
+            arrays = np.load(p("a.safetensors.npz"))
+            check(name + ": the same in .npz", set(arrays) == set(weights) and
+                  all(a.dtype == weights[k].numpy().dtype and np.array_equal(a, weights[k].numpy())
+                      for k, a in arrays.items()))
         if name == "vitfixed":
             e = np.abs(weights["pos_embed"][0].numpy() - sincos(24, 4)).max()
             check(name + ": sine-cosine positions of MAE", e < 1e-6, "%.2g" % e)
@@ -218,12 +309,23 @@ with tempfile.TemporaryDirectory() as d:
         if name == "gpt2":                    # masks that old files hold
             state["h.0.attn.bias"] = torch.ones(1, 1, 12, 12).byte()
         if name == "bert":                    # and old names
-            state = {k.replace("Norm.weight", "Norm.gamma").replace("Norm.bias", "Norm.beta"): v for k, v in state.items()}
+            state = {k.replace("Norm.weight", "Norm.gamma").replace("Norm.bias", "Norm.beta"): v
+                     for k, v in state.items()}
             state["embeddings.position_ids"] = torch.arange(12)[None]
+        if name == "clip_hf":
+            state["text_model.embeddings.position_ids"] = torch.arange(12)[None]
         save(p("b.safetensors"), state)
         report = run("import", "b.safetensors")
-        count = len(other.state_dict()) - (2 if name == "resnet18" else 0)
-        check(name + ": loads PyTorch's file", "matched %d\nmissing 0\n" % count in report, report.replace("\n", "; "))
+        if name not in BOTH:                  # sslh_clip_load insists on all tensors, and reports nothing
+            count = len(other.state_dict()) - (2 if name == "resnet18" else 0)
+            check(name + ": loads PyTorch's file", "matched %d\nmissing 0\n" % count in report,
+                  report.replace("\n", "; "))
+        first = np.load(p("y.npy"))
+        torch.save(state, p("b.pth"))
+        torch.save({"epoch": 7, "state_dict": state}, p("c.pth"), _use_new_zipfile_serialization=False)
+        for file in ("b.pth", "c.pth"):
+            check(name + ": the same from " + file, run("import", file) == report and
+                  np.array_equal(first, np.load(p("y.npy"))))
         if name == "resnet18":
             other.fc = nn.Identity()
         compare(name + ": the same output here", other, np.load(p("x.npy")), np.load(p("y.npy")))

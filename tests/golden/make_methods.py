@@ -526,6 +526,15 @@ def supcon(case, P, step, noise):
     return -torch.stack([log_p[i][positive[i]].mean() for i in range(8)]).mean()
 
 
+def fixmatch(case, P, step, noise):
+    sizes = {'labelled': 3, 'weak': 5, 'strong': 5}
+    x = torch.cat([image_input(case, name, (n, 8, 8, 3)) for name, n in sizes.items()])
+    z = F.linear(convnet(P, 'encoder.', x), P['head.fc1.weight'], P['head.fc1.bias'])
+    sure, guess = F.softmax(z[3:8].detach(), 1).max(1)
+    right = F.cross_entropy(z[:3], torch.tensor([0, 4, 2]))
+    return right + 0.5 * ((sure >= f32(0.3)) * F.cross_entropy(z[8:], guess, reduction='none')).mean()
+
+
 def nnclr(case, P, step, noise):
     z, q, n = [], [], []
     for i in range(2):
@@ -673,6 +682,51 @@ def gpt(case, P, step, noise):
     return loss
 
 
+def clip(case, P, step, noise):
+    x = torch.tensor((draw20(seed_of('tokens ', case), 35) % 11).reshape(5, 7))
+    same = torch.tensor([0, 1, 2, 0, 4])
+    u = F.normalize(convnet(P, 'encoder.', image_input(case, 'images', (5, 8, 8, 3))) @ P['head.visual.proj'].T, dim=1)
+    h = text_net(P, 'text.', True, x, heads=1)[0].reshape(35, 8)[[6, 10, 20, 24, 33]]
+    v = F.normalize(h @ P['head.text_projection'].T, dim=1)
+    s = u @ v.T * P['head.logit_scale'].exp()
+    right = (same[:, None] == same).double()
+    NUMBERS.append(('temperature', (-P['head.logit_scale']).exp()))
+    def bound():  # after the update
+        with torch.no_grad():
+            P['head.logit_scale'].clamp_(0, np.log(100))
+    AFTER.append(bound)
+    if case == 'clip_sigmoid':
+        return -F.logsigmoid((2 * right - 1) * (s + P['head.logit_bias'])).sum() / 5
+    share = right / right.sum(1, keepdim=True)
+    return -((share * torch.log_softmax(s, 1)).sum(1) + (share * torch.log_softmax(s.T, 1)).sum(1)).mean() / 2
+
+
+def post_norm(P, n, x, eps):
+    return F.layer_norm(x, (x.shape[-1],), P[n + '.weight'], P[n + '.bias'], f32(eps))
+
+
+def bert_embedded(P, x, segments):
+    e = 'encoder.embeddings.'
+    y = P[e + 'word_embeddings.weight'][x] + P[e + 'position_embeddings.weight'][:x.shape[1]] + P[e + 'token_type_embeddings.weight'][segments]
+    return post_norm(P, e + 'LayerNorm', y, 1e-12)
+
+
+def attend(P, names, x, y, hidden, heads):
+    """Queries of x, keys and values of y; hidden: True where a key is not seen."""
+    q, k, v = [linear(P, n, a).reshape(a.shape[0], a.shape[1], heads, -1).transpose(1, 2) for n, a in zip(names, (x, y, y))]
+    w = torch.softmax((q @ k.transpose(2, 3) / np.sqrt(q.shape[3])).masked_fill(hidden, -1e300), -1)
+    return (w @ v).transpose(1, 2).reshape(x.shape)
+
+
+def bert_blocks(P, p, x, padding, heads):
+    for i in range(2):
+        b = p + 'encoder.layer.%d.' % i
+        y = attend(P, [b + 'attention.self.' + n for n in ('query', 'key', 'value')], x, x, padding[:, None, None], heads)
+        x = post_norm(P, b + 'attention.output.LayerNorm', x + linear(P, b + 'attention.output.dense', y), 1e-12)
+        x = post_norm(P, b + 'output.LayerNorm', x + linear(P, b + 'output.dense', F.gelu(linear(P, b + 'intermediate.dense', x))), 1e-12)
+    return x
+
+
 def bert(case, P, step, noise):
     s = draw20(seed_of('tokens ', case), 27) % 110
     x, targets = torch.tensor(s[:21].reshape(3, 7)), torch.tensor(s[21:])
@@ -680,16 +734,9 @@ def bert(case, P, step, noise):
     segments = (torch.arange(7) > 3).long().expand(3, 7) * int(case == 'bert_next')
     padding = torch.zeros(3, 7).bool()
     padding[1, 5:] = True
-    e = 'encoder.embeddings.'
-    norm = lambda n, x: F.layer_norm(x, (8,), P[n + '.weight'], P[n + '.bias'], f32(1e-12))
-    table = P[e + 'word_embeddings.weight']
-    x = norm(e + 'LayerNorm', table[x] + P[e + 'position_embeddings.weight'][:7] + P[e + 'token_type_embeddings.weight'][segments])
-    for i in range(2):
-        p = 'encoder.encoder.layer.%d.' % i
-        q, k, v = [linear(P, p + 'attention.self.' + n, x).reshape(3, 7, 2, 4).transpose(1, 2) for n in ('query', 'key', 'value')]
-        w = torch.softmax((q @ k.transpose(2, 3) / 2).masked_fill(padding[:, None, None], -1e300), -1)
-        x = norm(p + 'attention.output.LayerNorm', x + linear(P, p + 'attention.output.dense', (w @ v).transpose(1, 2).reshape(3, 7, 8)))
-        x = norm(p + 'output.LayerNorm', x + linear(P, p + 'output.dense', F.gelu(linear(P, p + 'intermediate.dense', x))))
+    table = P['encoder.embeddings.word_embeddings.weight']
+    norm = lambda n, x: post_norm(P, n, x, 1e-12)
+    x = bert_blocks(P, 'encoder.', bert_embedded(P, x, segments), padding, 2)
     places = [1, 4, 8, 11, 15, 18]
     u = norm('cls.predictions.transform.LayerNorm', F.gelu(linear(P, 'cls.predictions.transform.dense', x.reshape(21, 8)[places])))
     loss = F.cross_entropy(F.linear(u, table, P['cls.predictions.bias']), targets, ignore_index=-1)
@@ -697,6 +744,54 @@ def bert(case, P, step, noise):
     if case == 'bert_next':
         pooled = torch.tanh(linear(P, 'encoder.pooler.dense', x[:, 0]))
         loss = loss + F.cross_entropy(linear(P, 'cls.seq_relationship', pooled), torch.tensor([1, 0, 1]))
+    return loss
+
+
+def text_task(case, P, step, noise):
+    s = draw20(seed_of('tokens ', case), 69)
+    x, pairs = torch.tensor(s[:21].reshape(3, 7) % 110), s[21:33].reshape(6, 2)
+    padding = torch.zeros(3, 7).bool()
+    padding[1, 5:] = True
+    zero = torch.zeros(3, 7).long()
+    table = P['encoder.embeddings.word_embeddings.weight']
+    if case == 'electra':
+        places, seen = [1, 4, 8, 11, 15, 18], [i for i in range(21) if i not in (12, 13)]
+        targets, chances = torch.tensor(pairs[:, 0] % 110), torch.tensor(pairs[:, 1] / 1048576.0)
+        x.reshape(-1)[places] = 103
+        u = bert_blocks(P, 'generator.', linear(P, 'generator.embeddings_project', bert_embedded(P, x, zero)), padding, 1)
+        u = F.gelu(linear(P, 'generator.predictions.dense', u.reshape(21, 4)[places]))
+        scores = F.linear(post_norm(P, 'generator.predictions.LayerNorm', u, 1e-12), table, P['generator.lm_head.bias'])
+        guess = F.cross_entropy(scores, targets)
+        drawn = (torch.softmax(scores.detach(), 1).cumsum(1) > chances[:, None]).double().argmax(1)
+        z, y = x.clone(), torch.zeros(21)
+        z.reshape(-1)[places] = drawn
+        y[places] = (drawn != targets).double()
+        h = bert_blocks(P, 'encoder.', bert_embedded(P, z, zero), padding, 2).reshape(21, 8)[seen]
+        d = linear(P, 'discriminator_predictions.dense_prediction', F.gelu(linear(P, 'discriminator_predictions.dense', h)))[:, 0]
+        y = y[seen]
+        NUMBERS.append(('found', ((d > 0) & (y > 0)).sum() / y.sum()))
+        NUMBERS.append(('false alarms', ((d > 0) & (y == 0)).sum() / (y == 0).sum()))
+        NUMBERS.append(('perplexity', guess.exp()))
+        return guess + 50 * F.binary_cross_entropy_with_logits(d, y)
+    h = bert_blocks(P, 'encoder.', bert_embedded(P, x, zero), padding, 2)
+    if case == 'sentence_order':
+        logits = linear(P, 'head.place', h.reshape(21, 8)[[3, 6, 9, 11, 14, 20]])
+        answers = torch.tensor([1, 0, 0, 1, -1, -1])
+        right = (logits.argmax(1) == answers)[:4].double()
+        NUMBERS.append(('accuracy', right.mean()))
+        NUMBERS.append(('in order', (right[::2] * right[1::2]).mean()))
+        return F.cross_entropy(logits, answers, ignore_index=-1)
+    inputs, targets = torch.tensor(s[33:51].reshape(3, 6) % 110), torch.tensor(np.concatenate((s[51:61], [-1, -1], s[61:67])))
+    targets = torch.where(targets < 0, targets, targets % 110)
+    y = post_norm(P, 'decoder.layernorm_embedding', table[inputs] + P['decoder.embed_positions.weight'][:6], 1e-5)
+    b = 'decoder.layers.0.'
+    for name, keys, hidden in (('self_attn', y, torch.ones(6, 6).triu(1).bool()), ('encoder_attn', h, padding[:, None, None])):
+        keys = y if name == 'self_attn' else keys
+        a = attend(P, [b + name + '.%s_proj' % n for n in 'qkv'], y, keys, hidden, 2)
+        y = post_norm(P, b + name + '_layer_norm', y + linear(P, b + name + '.out_proj', a), 1e-5)
+    y = post_norm(P, b + 'final_layer_norm', y + linear(P, b + 'fc2', F.gelu(linear(P, b + 'fc1', y))), 1e-5)
+    loss = F.cross_entropy((y @ table.T).reshape(18, 110), targets, ignore_index=-1)
+    NUMBERS.append(('perplexity', loss.exp()))
     return loss
 
 
@@ -1020,7 +1115,7 @@ def optimizer(case, P, names, lr):
                                  betas=(f32(0.9), f32(0.999)), eps=1.0)
     if case.startswith(('moco', 'supcon')):
         return torch.optim.SGD(groups(f32(1e-4)), lr=lr, momentum=f32(0.9))
-    if case == 'rotation':
+    if case in ('rotation', 'fixmatch'):
         return torch.optim.SGD(groups(f32(5e-4)), lr=lr, momentum=f32(0.9), nesterov=True)
     if case.startswith('jigsaw'):
         return torch.optim.SGD(groups(f32(5e-4)), lr=lr, momentum=f32(0.9))
@@ -1041,7 +1136,9 @@ def optimizer(case, P, names, lr):
         return [adam(('encoder.', 'head.')), adam('generator.')]
     if case.startswith('sasrec'):
         return torch.optim.Adam(ps, lr=lr, betas=(f32(0.9), f32(0.98)), eps=f32(1e-3))
-    if case.startswith(('gpt', 'bert')):
+    if case.startswith('clip'):
+        return torch.optim.AdamW(groups(f32(0.2)), lr=lr, betas=(f32(0.9), f32(0.98)), eps=f32(1e-3))
+    if case.startswith(('gpt', 'bert', 'electra', 'bart', 'sentence')):
         return torch.optim.AdamW(groups(f32(0.01)), lr=lr, betas=(f32(0.9), f32(0.999)), eps=f32(1e-3))
     if case.startswith('colorization'):
         return torch.optim.AdamW(groups(f32(1e-3)), lr=lr, betas=(f32(0.9), f32(0.999)), eps=f32(1e-3))
@@ -1066,10 +1163,11 @@ LOSS = {'simclr': simclr, 'simclr_plain': simclr, 'rotation': rotation, 'jigsaw'
         'jepa': jepa, 'jepa_blocks': jepa,
         'cpc': cpc, 'cpc_same': cpc, 'cpc_other': cpc, 'cpc2': cpc2, 'cpc2_same': cpc2,
         'cpc2_other': cpc2, 'cpc2_all': cpc2, 'moco': moco, 'moco_1': moco, 'moco_3': moco, 'moco_3_vit': moco,
-        'supcon': supcon, 'supcon_3': supcon, 'nnclr': nnclr, 'nnclr_plain': nnclr,
+        'supcon': supcon, 'supcon_3': supcon, 'fixmatch': fixmatch, 'nnclr': nnclr, 'nnclr_plain': nnclr,
         'byol': byol, 'byol_collapse': byol, 'simsiam': simsiam, 'simsiam_3': simsiam, 'simsiam_plain': simsiam,
         'swav': swav, 'swav_queue': swav, 'dino': dino, 'dino_rest': dino,
-        'gpt': gpt, 'gpt_clip': gpt, 'bert': bert, 'bert_next': bert, 'sasrec': sasrec, 'sasrec_all': sasrec, 'bert4rec': bert4rec,
+        'clip': clip, 'clip_sigmoid': clip, 'gpt': gpt, 'gpt_clip': gpt, 'bert': bert, 'bert_next': bert, 'sasrec': sasrec, 'sasrec_all': sasrec, 'bert4rec': bert4rec,
+        'electra': text_task, 'bart': text_task, 'sentence_order': text_task,
         'barlow': barlow, 'vicreg': vicreg, 'vicreg_weights': vicreg, 'colorization': colorization,
         'colorization_l': colorization, 'colorization_both': colorization}
 
@@ -1093,7 +1191,7 @@ def finish(case, lr, streams, tensors):
             args = (phase,) if len(phases) > 1 else ()
             loss = LOSS[case](case, P, step, noise, *args)
             loss.backward()
-            if case.startswith(('gpt', 'bert')):
+            if case.startswith(('gpt', 'bert', 'electra', 'bart', 'sentence')):
                 torch.nn.utils.clip_grad_norm_([P[n] for n in names if P[n].grad is not None], 5.0 if case == 'bert4rec' else 1.0)
             if case.startswith('dino'):
                 torch.nn.utils.clip_grad_norm_([P[n] for n in names if P[n].grad is not None], 3.0)

@@ -228,6 +228,24 @@ def supcon_loss(i, p):
     return -torch.stack([log_p[k][same[k] & ~itself[k]].mean() for k in range(len(u)) if same[k].sum() > 1]).mean()
 
 
+def pair_products(i):
+    """Cosines times e^scale, and which pairs have the caption of which."""
+    n, same = len(i[0]), i[-1]
+    right = torch.eye(n) if same is None else (same[:, None] == same).to(i[0].dtype)
+    return F.normalize(i[0], dim=1) @ F.normalize(i[1], dim=1).T * i[2].exp(), right
+
+
+def clip_loss(i, p):
+    x, right = pair_products(i)
+    share = right / right.sum(1, keepdim=True)
+    return -((share * torch.log_softmax(x, 1)).sum(1) + (share * torch.log_softmax(x.T, 1)).sum(1)).mean() / 2
+
+
+def siglip_loss(i, p):
+    x, right = pair_products(i)
+    return -F.logsigmoid((2 * right - 1) * (x + i[3])).sum() / len(x)
+
+
 def sinkhorn(i, p):
     """As SwAV's code: the sums of prototypes, then those of samples; a shift of all scores changes nothing."""
     eps = p[1] or f32(0.05)
@@ -451,7 +469,7 @@ OPS = {
     'cross_entropy_soft': lambda i, p: F.cross_entropy(rows(i[0]), rows(torch.softmax(i[1], -1))),
     'bce_with_logits': lambda i, p: F.binary_cross_entropy_with_logits(i[0], i[1]), 'mse': lambda i, p: F.mse_loss(i[0], i[1]),
     'l1': lambda i, p: F.l1_loss(i[0], i[1]), 'huber': lambda i, p: F.huber_loss(i[0], i[1], delta=p[0]),
-    'kl_div': lambda i, p: F.kl_div(torch.log_softmax(i[0], -1), i[1], reduction='batchmean'), 'nt_xent': nt_xent, 'info_nce': info_nce, 'supcon_loss': supcon_loss, 'sinkhorn': sinkhorn, 'accuracy': accuracy,
+    'kl_div': lambda i, p: F.kl_div(torch.log_softmax(i[0], -1), i[1], reduction='batchmean'), 'nt_xent': nt_xent, 'info_nce': info_nce, 'supcon_loss': supcon_loss, 'clip_loss': clip_loss, 'siglip_loss': siglip_loss, 'sinkhorn': sinkhorn, 'accuracy': accuracy,
     'negative_cosine': lambda i, p: -F.cosine_similarity(i[0], i[1], dim=1).mean(), 'barlow_loss': barlow_loss, 'vicreg_loss': vicreg_loss,
     'gaussian_kl': lambda i, p: (-0.5 * (1 + i[1] - i[0] ** 2 - i[1].exp())).sum(1).mean(),
     'sin': lambda i, p: i[0].sin(), 'cos': lambda i, p: i[0].cos(), 'min': lambda i, p: i[0].amin(axes(i[0], p[0]), keepdim=bool(p[1])),

@@ -1,18 +1,28 @@
 /* The methods of ssl.h as a table of Markdown, a heading for each family: methods_table PREFIX examples/x/a.c ..
    PREFIX leads from the page to docs/. A method NAME has its page in docs/NAME.md and its program, NAME.c, among the
-   files named; or these are its family's (docs/video.md and video.c). Where one of them is missing, this ends with an
-   error. docs/fill.sh runs it at the repository's top.
+   files named; or these are its family's (docs/video.md and video.c), or those of the table below. Where one of them is
+   missing, this ends with an error. docs/fill.sh runs it at the repository's top.
    methods_table --settings NAME: the fields of one method's descriptor, and its training defaults. */
 #define SSLH_IMPLEMENTATION
 #include "../../ssl.h"
 #include <stdio.h>
 #include <string.h>
 
-/* The program of a method among the arguments: the file called NAME.c; BERT's is called by what it does. */
+/* Methods whose page or program is called by what it is about. */
+static const char *const shared[][3] = {{"bert", "bert", "fill_mask"}, {"electra", "sentences", "polarity"},
+    {"bart", "sentences", "polarity"}, {"sentence_order", "sentences", "polarity"}};
+static const char *shared_of(const char *name, int what) {
+    size_t i;
+    for (i = 0; i < sizeof shared / sizeof shared[0]; i++)
+        if (!strcmp(shared[i][0], name)) return shared[i][what];
+    return name;
+}
+
+/* The program of a method among the arguments: the file called NAME.c. */
 static const char *program_of(const char *name, int files, char **file) {
     size_t n;
     int i;
-    if (!strcmp(name, "bert")) name = "fill_mask";
+    name = shared_of(name, 2);
     n = strlen(name);
     for (i = 0; i < files; i++) {
         const char *base = strrchr(file[i], '/');
@@ -54,7 +64,7 @@ int main(int argc, char **argv) {
         int k;
         for (k = 0; k < 2 && !page; k++) {
             name = k ? m[i].family : m[i].name;
-            snprintf(path, sizeof path, "docs/%s.md", name);
+            snprintf(path, sizeof path, "docs/%s.md", shared_of(name, 1));
             page = fopen(path, "rb");
             program = program_of(name, argc - 2, argv + 2);
         }
@@ -70,7 +80,7 @@ int main(int argc, char **argv) {
             printf("%s**%c%s**\n\n", i ? "\n" : "", family[0] - 'a' + 'A', family + 1);
             printf("| method | learns by | function | switch | program |\n|---|---|---|---|---|\n");
         }
-        printf("| [%s](%s%s.md) (%s, %s) | %s | `%s`", m[i].title, prefix, name, m[i].authors, m[i].venue,
+        printf("| [%s](%s%s.md) (%s, %s) | %s | `%s`", m[i].title, prefix, shared_of(name, 1), m[i].authors, m[i].venue,
                m[i].learns_by, m[i].function);
         if (m[i].loss[0]) printf(", `%s`", m[i].loss);
         printf(" | `%s` | `%s` |\n", m[i].switch_name, program);
