@@ -6406,6 +6406,7 @@ SSLH_I_FN sslh_real sslh_i_sum_squares2(sslh_ctx *c, const sslh_real *x, const s
 
 /* --- part II: sums, products, parts of the losses (>>reductions, >>norms, >>products, >>loss-rows) --- */
 #if SSLH_WITH_QUANTIZE
+SSLH_I_FN int sslh_i_eight_round(sslh_real x, sslh_real inverse); /* x inverse, rounded to the nearest integer */
 SSLH_I_FN sslh_tensor *sslh_i_linear_eight(sslh_ctx *c, sslh_tensor *x, sslh_tensor *q, sslh_tensor *scales,
                                            sslh_tensor *bias, sslh_activation activation);
 SSLH_I_FN sslh_tensor *sslh_i_conv_eight(sslh_ctx *c, sslh_tensor *x, sslh_tensor *q, sslh_tensor *scales,
@@ -29097,10 +29098,7 @@ SSLH_I_FN int sslh_i_eight_weights(const sslh_real *w, int O, size_t K, uint8_t 
         }
         s[o] = most > SSLH_I_R(1e-30) ? most / 127 : 0;
         inverse = s[o] > 0 ? 127 / most : 0;
-        for (k = 0; k < K; k++) {
-            const sslh_real v = w[k] * inverse;
-            q[k] = (uint8_t)(128 + (int)(v < 0 ? v - SSLH_I_R(0.5) : v + SSLH_I_R(0.5)));
-        }
+        for (k = 0; k < K; k++) q[k] = (uint8_t)(128 + sslh_i_eight_round(w[k], inverse));
     }
     return 1;
 }
@@ -36895,8 +36893,9 @@ SSLH_I_FN sslh_real sslh_i_eight_scale(sslh_real most, sslh_real *inverse) {
     return !(most - most == 0) ? most - most : *inverse > 0 ? most / 127 : 0;
 }
 SSLH_I_FN int sslh_i_eight_round(sslh_real x, sslh_real inverse) {
-    const sslh_real v = inverse > 0 ? x * inverse : 0;
-    return (int)(v < 0 ? v - SSLH_I_R(0.5) : v + SSLH_I_R(0.5));
+    sslh_real v = inverse > 0 ? x * inverse : 0;
+    v = v < 0 ? v - SSLH_I_R(0.5) : v + SSLH_I_R(0.5);
+    return (int)v;
 }
 SSLH_I_FN sslh_real sslh_i_plain_eight_most(const sslh_real *x, size_t n) {
     sslh_real most = 0, wrong = 0;
