@@ -88,6 +88,11 @@ stage_examples() {
         [1-6]_*) continue ;; # they have no options; see tutorial
         embed) check "embed" build/examples/embed; continue ;;
         predict) continue ;; # behind the loop, of what classify has made
+        mpi) # with mpirun: the stage ranks
+            check "mpi alone" build/examples/mpi simclr 1 64 examples/data/test
+            check "mpi names the methods" sh -c "! build/examples/mpi nothing > build/refused.txt 2>&1 &&
+                grep -q 'no method .nothing. in this build; there are: rotation' build/refused.txt"
+            continue ;;
         results_cifar) set -- --data examples/data; rm -f build/smoke/results.rows ;;
         *) set -- ;;
         esac
@@ -294,7 +299,7 @@ tutorial() {
     done
     check "6_deploy names the program that makes its encoder" sh -c "
         cd build/tutorial && rm -f encoder.safetensors && ! ../examples/6_deploy 2> said.txt &&
-        grep -q '(3_pretrain makes it)' said.txt"
+        grep -q '(3_pretrain makes the encoder)' said.txt"
     check "5_data takes a folder of one's own" sh -c "
         cd build/tutorial && ../examples/5_data ../smoke/sets/three/train 2> said.txt |
         grep -q 'in 3 classes: 48 to train'"
