@@ -130,10 +130,10 @@ $(B)/examples/mpi_ranks: examples/use/mpi.c ssl.h $(B)/libsslh.a
 	@mkdir -p $(B)/examples
 	$(MPICC) $(STD) $(CFLAGS) $(ONCE) -DUSE_MPI -I. $< $(B)/libsslh.a $(LDLIBS) -o $@
 examples: $(patsubst %.c,$(B)/examples/%,$(notdir $(EXAMPLES)))
-# the encoder that examples/use/embed.c carries: trained briefly on examples/data, turned into a C array
-$(B)/examples/encoder_weights.h: $(B)/examples/pretrain $(B)/examples/bin2c
-	$(B)/examples/pretrain --method simclr --epochs 3 --out $(B)/out --save $(B)/examples/encoder.safetensors
-	$(B)/examples/bin2c $(B)/examples/encoder.safetensors encoder_weights > $@
+# the encoder that examples/use/embed.c carries: trained briefly on examples/data, of 8 bits, turned into a C array
+$(B)/examples/encoder_weights.h: $(B)/examples/small $(B)/examples/bin2c
+	$(B)/examples/small --epochs 3 --out $(B)/out
+	$(B)/examples/bin2c $(B)/out/small.safetensors encoder_weights > $@
 $(B)/examples/embed: examples/use/embed.c ssl.h $(B)/examples/encoder_weights.h
 	$(CC) $(STD) $(CFLAGS) $(ONCE) -I. -I$(B)/examples $< $(B)/libsslh.a $(LDLIBS) -o $@
 demo: $(B)/examples/simclr

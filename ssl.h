@@ -4420,11 +4420,12 @@ SSLH_API sslh_net *sslh_net_prune_filters(sslh_net *net, sslh_prune_desc desc);
 #endif
 
 /* ================================================================================================================== */
-/*  >>api-quantize  nets of 8-bit weights for inference                                                               */
+/*  >>api-quantize  nets made small for use: 8-bit weights, batch norms folded, low rank                              */
 /* ================================================================================================================== */
-/* A trained net in a quarter of the bytes: its weights as 8-bit integers, for inference only. Linear layers and
-   convolutions, where nearly all weights and multiply-adds are, are computed with integers; norms, softmax, attention
-   and activations stay float. */
+/* Copies of a trained net that are smaller or faster. sslh_quantize gives a net in a quarter of the bytes: its weights
+   as 8-bit integers, for inference only. Linear layers and convolutions, where nearly all weights and multiply-adds
+   are, are computed with integers; softmax, attention, activations and norms that are not folded stay float.
+   sslh_fold_batch_norm and sslh_net_low_rank give float nets, which can be trained further. */
 
 #ifndef SSLH_WITH_QUANTIZE
 #define SSLH_WITH_QUANTIZE SSLH_WITH_ALL
@@ -4433,6 +4434,31 @@ SSLH_API sslh_net *sslh_net_prune_filters(sslh_net *net, sslh_prune_desc desc);
 #define SSLH_WITH_QUANTIZE 1
 #endif
 #if SSLH_WITH_QUANTIZE
+/* A copy of the net, children included, without its batch norms: each goes into the linear layer or convolution before
+   it, whose weights and bias take over its gain and shift by the running statistics (Jacob et al. 2018, 3.2). The copy
+   computes the same in evaluation mode, to rounding, whatever the mode of the net; it starts in evaluation mode. It can
+   be trained further, as a net without batch norms: sslh_train_mode changes nothing where they were. "bn1.weight" and
+   what belongs to it are gone, and where the layer had no bias there is a "conv1.bias"; sslh_param, sslh_state and
+   sslh_param_set keep the old numbers. The copy is saved and loaded like any net. For nets of your own, sample is an
+   input on which both are run and compared; NULL for those of the library. Errors: a batch norm that is not declared
+   right behind such a layer with outputs of its width, a layer with an activation of its own or whose result is read by
+   something else too, no batch norm at all, weights of 8 bits, statistics or a sample that give NaN or Inf. */
+SSLH_API sslh_net *sslh_fold_batch_norm(sslh_net *net, sslh_tensor *sample);
+
+typedef struct sslh_low_rank_desc {
+    int         rank;   /* of every weight that gets smaller by it, at least 1 */
+    float       energy; /* instead: the least rank that keeps this share of the sum of the squared singular values of
+                           the weight, above 0, below 1. One of the two must be given */
+    const char *keep;   /* weights whose full name contains this text stay as they are; default none */
+} sslh_low_rank_desc;
+/* A copy of the net, children included, whose linear layers and convolutions of one pixel have two factors instead of a
+   weight, W (O,I) ~ U V with U (O,r) and V (r,I), from its singular value decomposition: no other pair of rank r is
+   nearer (Eckart and Young 1936). Weights that would not get smaller, r (O + I) >= O I, stay. "fc1.weight" becomes U,
+   and "fc1.low.weight" is V; both are parameters, so that the copy can be trained further. It has the mode of the net
+   and is saved and loaded like it. Takes seconds for a weight of 1,000 x 1,000. Errors: no weight gets smaller, NaN or
+   Inf, weights of 8 bits (sslh_quantize the result instead). */
+SSLH_API sslh_net *sslh_net_low_rank(sslh_net *net, sslh_low_rank_desc desc);
+
 typedef struct sslh_quantize_desc {
     const char *keep;      /* weights whose full name contains this text stay float, as "patch_embed"; default none */
     int         min_count; /* weights with fewer values stay float, at least 0; default 256; SSLH_OFF: no weight stays
@@ -4441,13 +4467,14 @@ typedef struct sslh_quantize_desc {
 /* A copy of the net, children included, whose weights of linear layers (O,I) and convolutions (O,Kh,Kw,I), O outputs, I
    inputs, a kernel of Kh x Kw, are 8-bit integers q with one scale for each output channel (Jacob et al. 2018; the
    equations are in >>quantize). The copy is in evaluation mode, frozen, and for inference only: a gradient that would
-   have to pass through it is an error. Inputs of these layers are rounded to 8 bits as they come, by the largest
-   absolute value of the row (linear layers) or of the image (convolutions), so that no calibration is needed, and an
-   input has the same features alone and in a batch. Sums are integers, hence the same on every processor. The weight
-   "fc.weight" becomes a state of type SSLH_U8, which holds 128 + q, and "fc.weight_scale" (O) a further state.
-   Convolutions in groups, layers with more than 65,536 inputs per output and weights that a net does not use through
-   sslh_layer_linear or sslh_layer_conv (embeddings) stay float. Errors: a weight that is NaN or Inf, a net of 8-bit
-   weights, no weight that could become integers. */
+   have to pass through it is an error. The batch norms of the library's nets are folded first, as sslh_fold_batch_norm
+   does it; a net of your own keeps them, in float, unless you give it to that function before. Inputs of the layers of
+   8 bits are rounded to 8 bits as they come, by the largest absolute value of the row (linear layers) or of the image
+   (convolutions), so that no calibration is needed, and an input has the same features alone and in a batch. Sums are
+   integers, hence the same on every processor. The weight "fc.weight" becomes a state of type SSLH_U8, which holds
+   128 + q, and "fc.weight_scale" (O) a further state. Convolutions in groups, layers with more than 65,536 inputs per
+   output and weights that a net does not use through sslh_layer_linear or sslh_layer_conv (embeddings) stay float.
+   Errors: a weight that is NaN or Inf, a net of 8-bit weights, no weight that could become integers. */
 SSLH_API sslh_net *sslh_quantize(sslh_net *net, sslh_quantize_desc desc);
 /* Sets the weights of linear layers and convolutions to 0 that have the smallest absolute values in the whole net,
    children included, until the share `share` of them (above 0, below 1; the number is rounded) is 0, and returns how
@@ -5932,6 +5959,7 @@ typedef struct sslh_i_setting { const char *name; size_t at; int kind; } sslh_i_
 /* --- nets (>>nets) to those who run one in evaluation mode for a while (>>inside, >>robust) --- */
 
 #define SSLH_I_MAX_NETS 64 /* nets reachable from one */
+#define SSLH_I_BATCH_NORM_EPS SSLH_I_R(1e-5) /* default of sslh_batch_norm, which >>quantize folds away */
 #define SSLH_I_OFFERED 1024 /* room for the names of a net's intermediate results, ", " between them */
 
 /* The mode of a net and of each net inside it. */
@@ -6321,6 +6349,7 @@ SSLH_I_FN void sslh_i_optimizer_decay_by(sslh_optimizer *o, float factor);
 SSLH_I_FN void sslh_i_forget_grads(sslh_net *net);
 SSLH_I_FN uint32_t sslh_i_net_crc(sslh_net *net);
 SSLH_I_FN uint32_t sslh_i_crc32(uint32_t crc, const void *bytes, size_t size); /* part IV */
+SSLH_I_FN int sslh_i_has_suffix(const char *text, const char *end); /* part IV */
 SSLH_I_FN void sslh_i_override_norm_groups(sslh_net *net, int groups);
 SSLH_I_FN double sslh_i_dot(const sslh_real *a, const sslh_real *b, size_t n);
 SSLH_I_FN void sslh_i_warn_not_updated(sslh_optimizer *o, const char *method);
@@ -6569,7 +6598,7 @@ SSLH_I_FN uint32_t sslh_i_text_hash(uint32_t h, const char *p, size_t n);
      >>losses    the losses with their equations, each as one operation with its derivative
      >>nets >>encoders    named parameters and layers; MLP, conv nets, ResNet, transformers on patches and on text, GRU
      >>structure nets made wider, deeper and narrower
-     >>quantize  weights of 8 bits
+     >>quantize  batch norms folded, factors of low rank, weights of 8 bits
      >>optim     update rules and schedules
      >>views     augmentation as the caller sees it
      >>settings  how a field takes its default, and a method is made from its name and a line of text
@@ -25735,6 +25764,11 @@ typedef struct sslh_i_entry {
     int         transposed; /* 1: a matrix (O,I) that files have as (I,O) */
     int         product;    /* 1: the weight of a linear layer or of a convolution without groups, see >>quantize */
     int         scales;     /* of a weight of 8 bits: the entry that holds its scales; otherwise 0 */
+    int         layer;      /* 1: the weight of sslh_layer_linear_new or sslh_layer_conv_new, see >>quantize */
+    int         norm;       /* of the first entry of a batch norm: 1 + its no_affine; otherwise 0 */
+    int         folded;     /* of a weight into which a batch norm went: the entry of the layer's bias; otherwise 0 */
+    int         low;        /* of the second of two factors of a weight: 1 + the entry of the first; otherwise 0 */
+    const sslh_tensor *out; /* .folded: what the layer gave in its last run, until the place of the norm has seen it */
 } sslh_i_entry;
 
 /* A child: its name below this net, and the net itself, which may be the child of another net too. */
@@ -25767,6 +25801,9 @@ struct sslh_net {
     int             norm_override; /* not 0: instead of norm_groups, while a method runs the net */
     sslh_i_entry  **entry;
     int             entries, entry_cap;
+    int            *number; /* of a net whose entries were changed (>>quantize), (numbers): the entry that the forward
+                               callback knows as number i; -1 - w: a batch norm that went into weight w; else NULL */
+    int             numbers;
     sslh_i_link    *child;
     int             children, child_cap;
     sslh_real      *values; /* parameters, then states */
@@ -25922,6 +25959,10 @@ SSLH_DEF int sslh_param_new(sslh_net *net, const char *name, sslh_shape shape, s
    made small; see >>quantize. */
 SSLH_I_FN void sslh_i_mark_product(sslh_net *net, int index) {
     if (!sslh_i_net_bad(net) && index >= 0 && index < net->entries) net->entry[index]->product = 1;
+}
+/* A batch norm behind this layer can go into the weight; see >>quantize. */
+SSLH_I_FN void sslh_i_mark_layer(sslh_net *net, int index) {
+    if (!sslh_i_net_bad(net) && index >= 0 && index < net->entries) net->entry[index]->layer = 1;
 }
 /* 0 and an error when weights of the net itself have 8 bits; todo: what to do instead. */
 SSLH_I_FN int sslh_i_all_float(const char *op, const sslh_net *net, const char *todo) {
@@ -26223,21 +26264,30 @@ SSLH_DEF sslh_tensor *sslh_find(sslh_net *net, const char *name) {
     return e && sslh_i_net_ready(owner) ? sslh_i_state_for_use(owner, &e->t) : NULL;
 }
 
-/* Parameters and states share one numbering, in order of declaration. */
-SSLH_I_FN sslh_tensor *sslh_i_tensor_of(sslh_net *net, const char *op, int index, int is_param) {
-    if (sslh_i_net_dead(net)) return sslh_i_dummy(NULL);
-    if (index < 0 || index >= net->entries || net->entry[index]->is_param != is_param) {
-        sslh_fail(net->ctx, SSLH_E_USAGE, "%s: the net '%s' has no %s number %d", op, net->name,
-                  is_param ? "parameter" : "state", index);
-        return sslh_i_dummy(net->ctx);
-    }
+/* The entry that the forward callback knows by this number; negative or too large when there is none. */
+SSLH_I_FN int sslh_i_entry_of(const sslh_net *net, int number) {
+    if (sslh_i_net_dead(net)) return -1;
+    if (!net->number) return number;
+    return number >= 0 && number < net->numbers ? net->number[number] : INT_MAX;
+}
+/* The tensor of an entry. The caller may read or write it, so its memory must exist. */
+SSLH_I_FN sslh_tensor *sslh_i_entry_tensor(sslh_net *net, int at) {
     if (!net->sealed || !SSLH_I_BAD(net->ctx)) /* after an error what is there can still be read */
         if (!sslh_i_net_ready(net)) return sslh_i_dummy(net->ctx);
-    return &net->entry[index]->t;
+    return &net->entry[at]->t;
 }
-SSLH_DEF sslh_tensor *sslh_param(sslh_net *net, int index) { return sslh_i_tensor_of(net, "sslh_param", index, 1); }
-SSLH_DEF sslh_tensor *sslh_state(sslh_net *net, int index) {
-    sslh_tensor *t = sslh_i_tensor_of(net, "sslh_state", index, 0);
+/* Parameters and states share one numbering, in order of declaration. */
+SSLH_I_FN sslh_tensor *sslh_i_tensor_of(sslh_net *net, const char *op, int number, int is_param) {
+    const int at = sslh_i_entry_of(net, number);
+    if (sslh_i_net_dead(net)) return sslh_i_dummy(NULL);
+    if (at >= 0 && at < net->entries && net->entry[at]->is_param == is_param) return sslh_i_entry_tensor(net, at);
+    sslh_fail(net->ctx, SSLH_E_USAGE, "%s: the net '%s' has no %s number %d", op, net->name,
+              is_param ? "parameter" : "state", number);
+    return sslh_i_dummy(net->ctx);
+}
+SSLH_DEF sslh_tensor *sslh_param(sslh_net *net, int number) { return sslh_i_tensor_of(net, "sslh_param", number, 1); }
+SSLH_DEF sslh_tensor *sslh_state(sslh_net *net, int number) {
+    sslh_tensor *t = sslh_i_tensor_of(net, "sslh_state", number, 0);
     return sslh_i_net_dead(net) ? t : sslh_i_state_for_use(net, t);
 }
 
@@ -26263,7 +26313,7 @@ SSLH_DEF sslh_tensor *sslh_tensor_at(sslh_net *net, int index, char *name, size_
             sslh_i_entry *e = t.net[i]->entry[at];
             if (name) sslh_i_full_name(&t, i, e->name, name, name_size);
             if (is_param) *is_param = e->is_param;
-            return sslh_i_tensor_of(t.net[i], "sslh_tensor_at", at, e->is_param);
+            return sslh_i_entry_tensor(t.net[i], at);
         }
         at -= t.net[i]->entries;
     }
@@ -26288,11 +26338,12 @@ SSLH_I_FN void sslh_i_entry_set(sslh_ctx *c, const char *op, sslh_i_entry *e, ss
 }
 
 SSLH_DEF void sslh_param_set(sslh_net *net, int index, sslh_param_opts opts) {
+    const int at = sslh_i_entry_of(net, index);
     if (sslh_i_net_bad(net)) return;
-    if (index < 0 || index >= net->entries || !net->entry[index]->is_param)
+    if (at < 0 || at >= net->entries || !net->entry[at]->is_param)
         sslh_fail(net->ctx, SSLH_E_USAGE, "sslh_param_set: the net '%s' has no parameter number %d", net->name, index);
     else
-        sslh_i_entry_set(net->ctx, "sslh_param_set", net->entry[index], opts);
+        sslh_i_entry_set(net->ctx, "sslh_param_set", net->entry[at], opts);
 }
 
 /* A pattern is a substring of full names, not a regular expression: "norm", "blocks.11.", "bias". */
@@ -26672,11 +26723,10 @@ SSLH_I_FN void sslh_i_taps_of(sslh_net *net, char names[SSLH_I_OFFERED]) {
 
 /* --- copies and averages ----------------------------------------------------------------------------------------- */
 
-/* Copies one net without its links. The copy is sealed now; it draws no initial values and takes no gradients. */
-SSLH_I_FN sslh_net *sslh_i_clone_one(sslh_ctx *c, sslh_net *net) {
+/* A net of the same description without tensors and links, in the same mode; NULL after an error. */
+SSLH_I_FN sslh_net *sslh_i_net_like(sslh_ctx *c, const sslh_net *net) {
     sslh_net *copy;
     sslh_net_desc d;
-    int i;
     memset(&d, 0, sizeof d);
     d.name = net->name;
     d.forward = net->forward;
@@ -26693,21 +26743,55 @@ SSLH_I_FN sslh_net *sslh_i_clone_one(sslh_ctx *c, sslh_net *net) {
     copy->training = net->training;
     copy->frozen = net->frozen;
     copy->norm_groups = net->norm_groups;
+    return copy;
+}
+/* Declares a tensor that has all of another one's properties but those given; NULL after an error. */
+SSLH_I_FN sslh_i_entry *sslh_i_entry_like(sslh_net *net, const char *op, const sslh_i_entry *from, const char *name,
+                                          sslh_type type, sslh_shape shape) {
+    sslh_i_entry *e = sslh_i_declare(net, op, name, type, shape);
+    if (!e) return NULL;
+    e->is_param = from->is_param;
+    e->init = from->init;
+    e->scale = from->scale;
+    e->stream = from->stream;
+    e->lr_scale = from->lr_scale;
+    e->decay_scale = from->decay_scale;
+    e->transposed = from->transposed;
+    e->product = from->product;
+    e->scales = from->scales;
+    e->layer = from->layer;
+    e->norm = from->norm;
+    e->folded = from->folded;
+    e->low = from->low;
+    e->t.flags = from->t.flags & (unsigned)(SSLH_I_PARAM | SSLH_I_STATE | SSLH_I_PERSISTENT | SSLH_I_NEEDS_GRAD);
+    e->t.group = from->t.group;
+    return e;
+}
+/* Numbers for the forward callback as those of net, when entry i of net is entry at[i] of the copy and -1 - w went into
+   weight w of the copy; at NULL: entries stay where they are. 0 after an error. */
+SSLH_I_FN int sslh_i_numbers_like(sslh_net *copy, const sslh_net *net, const int *at) {
+    const int n = net->number ? net->numbers : net->entries;
+    int i;
+    if (!net->number && !at) return 1;
+    copy->number = (int *)sslh_i_alloc_with(copy->ctx, ((size_t)n + 1) * sizeof *copy->number, copy);
+    if (!copy->number) return 0;
+    copy->numbers = n;
+    for (i = 0; i < n; i++) {
+        const int old = net->number ? net->number[i] : i;
+        copy->number[i] = !at ? old : old < 0 ? -1 - at[-1 - old] : at[old];
+    }
+    return 1;
+}
+
+/* Copies one net without its links. The copy is sealed now; it draws no initial values and takes no gradients. */
+SSLH_I_FN sslh_net *sslh_i_clone_one(sslh_ctx *c, sslh_net *net) {
+    sslh_net *copy = sslh_i_net_like(c, net);
+    int i;
+    if (!copy || !sslh_i_numbers_like(copy, net, NULL)) return NULL;
     for (i = 0; i < net->entries; i++) {
         const sslh_i_entry *from = net->entry[i];
-        sslh_i_entry *e = sslh_i_declare(copy, "sslh_clone", from->name, from->t.type, sslh_shape_of(&from->t));
-        if (!e) return NULL;
-        e->is_param = from->is_param;
-        e->init = from->init;
-        e->scale = from->scale;
-        e->stream = from->stream;
-        e->lr_scale = from->lr_scale;
-        e->decay_scale = from->decay_scale;
-        e->transposed = from->transposed;
-        e->product = from->product;
-        e->scales = from->scales;
-        e->t.flags = from->t.flags & (unsigned)(SSLH_I_PARAM | SSLH_I_STATE | SSLH_I_PERSISTENT | SSLH_I_NEEDS_GRAD);
-        e->t.group = from->t.group;
+        if (!sslh_i_entry_like(copy, "sslh_clone", from, from->name, from->t.type, sslh_shape_of(&from->t)))
+            return NULL;
     }
     if (!sslh_i_net_seal(copy, 0)) return NULL;
     for (i = 0; i < net->entries; i++) {
@@ -26961,9 +27045,73 @@ SSLH_I_FN int sslh_i_sub_new(sslh_net *net, const char *name, const char *suffix
 }
 
 #if SSLH_WITH_QUANTIZE
-/* The entry with the scales of a weight of 8 bits; 0: the weight is float. */
-SSLH_I_FN int sslh_i_scales_of(const sslh_net *net, int index) {
-    return sslh_i_net_dead(net) || index < 0 || index >= net->entries ? 0 : net->entry[index]->scales;
+/* The entry of a layer's weight when it has 8 bits, two factors or a batch norm in it, ready for use; NULL: it is a
+   plain one, or there is none. */
+SSLH_I_FN sslh_i_entry *sslh_i_changed_weight(sslh_net *net, int number) {
+    const int at = sslh_i_entry_of(net, number);
+    sslh_i_entry *e = at >= 0 && at < net->entries ? net->entry[at] : NULL;
+    return e && (e->scales || e->low || e->folded) && sslh_i_net_ready(net) ? e : NULL;
+}
+/* The bias that such a layer adds, given the one that the forward callback asks for. Where a batch norm was folded, no
+   activation may come before its place. */
+SSLH_I_FN sslh_tensor *sslh_i_changed_bias(sslh_net *net, const sslh_i_entry *e, sslh_tensor *bias,
+                                           sslh_activation activation) {
+    if (!e->folded) return bias;
+    if (activation != SSLH_LINEAR)
+        sslh_fail(net->ctx, SSLH_E_USAGE, "sslh_fold_batch_norm: an activation lies between '%s' of the net '%s' and "
+                  "the batch norm behind it, which can therefore not be folded: use the net as it was", e->name,
+                  net->name);
+    return &net->entry[e->folded]->t;
+}
+SSLH_I_FN sslh_tensor *sslh_i_linear_by(sslh_net *net, const sslh_i_entry *e, sslh_tensor *x, sslh_tensor *bias,
+                                        sslh_activation activation) {
+    sslh_tensor *w = (sslh_tensor *)(uintptr_t)&e->t;
+    return e->scales ? sslh_i_linear_eight(net->ctx, x, w, &net->entry[e->scales]->t, bias, activation)
+                     : sslh_linear_ex(net->ctx, x, w, bias, activation);
+}
+SSLH_I_FN sslh_tensor *sslh_i_conv_by(sslh_net *net, const sslh_i_entry *e, sslh_tensor *x, sslh_tensor *bias,
+                                      sslh_conv_desc desc) {
+    sslh_tensor *w = (sslh_tensor *)(uintptr_t)&e->t;
+    return e->scales ? sslh_i_conv_eight(net->ctx, x, w, &net->entry[e->scales]->t, bias, desc)
+                     : sslh_conv2d(net->ctx, x, w, bias, desc);
+}
+/* The layer of a weight (O,I) that sslh_i_changed_weight has found, as sslh_layer_linear. */
+SSLH_I_FN sslh_tensor *sslh_i_changed_linear(sslh_net *net, sslh_i_entry *e, sslh_tensor *x, sslh_tensor *bias,
+                                             sslh_activation activation) {
+    bias = sslh_i_changed_bias(net, e, bias, activation);
+    if (e->low) x = sslh_i_linear_by(net, net->entry[e->low - 1], x, NULL, SSLH_LINEAR); /* (..,rank) */
+    x = sslh_i_linear_by(net, e, x, bias, activation);
+    if (e->folded) e->out = x;
+    return x;
+}
+/* Likewise a convolution. Two factors have kernels of one pixel: the first takes the stride and the border. */
+SSLH_I_FN sslh_tensor *sslh_i_changed_conv(sslh_net *net, sslh_i_entry *e, sslh_tensor *x, sslh_tensor *bias,
+                                           sslh_conv_desc desc) {
+    bias = sslh_i_changed_bias(net, e, bias, desc.activation);
+    if (e->low) {
+        const sslh_activation activation = desc.activation;
+        desc.activation = SSLH_LINEAR;
+        x = sslh_i_conv_by(net, net->entry[e->low - 1], x, NULL, desc); /* (N,H',W',rank) */
+        memset(&desc, 0, sizeof desc);
+        desc.activation = activation;
+    }
+    x = sslh_i_conv_by(net, e, x, bias, desc);
+    if (e->folded) e->out = x;
+    return x;
+}
+/* In the place of the batch norm that went into weight w: x must be what its layer gave. */
+SSLH_I_FN sslh_tensor *sslh_i_folded_norm(sslh_net *net, int w, sslh_tensor *x, sslh_tensor *residual,
+                                          sslh_activation activation) {
+    sslh_ctx *c = net->ctx;
+    sslh_i_entry *e = net->entry[w];
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    if (e->out != x)
+        sslh_fail(c, SSLH_E_USAGE, "sslh_fold_batch_norm: the batch norm declared behind '%s' of the net '%s' is not "
+                  "given what that layer has computed, and can therefore not be folded: use the net as it was", e->name,
+                  net->name);
+    e->out = NULL;
+    if (residual) x = sslh_add(c, x, residual);
+    return activation == SSLH_LINEAR ? x : sslh_activate(c, x, activation);
 }
 #endif
 
@@ -26971,6 +27119,7 @@ SSLH_I_FN int sslh_i_scales_of(const sslh_net *net, int index) {
 SSLH_DEF int sslh_layer_linear_new(sslh_net *net, const char *name, int in, int out, int no_bias) {
     int first = sslh_i_sub_new(net, name, "weight", 1, SSLH_F32, sslh_dim2(out, in), SSLH_INIT_FAN_IN, 0);
     sslh_i_mark_product(net, first);
+    sslh_i_mark_layer(net, first);
     if (!no_bias && first >= 0)
         sslh_i_sub_new(net, name, "bias", 1, SSLH_F32, sslh_dim1(out), SSLH_INIT_UNIFORM,
                        1.0f / sslh_i_sqrtf((float)in));
@@ -26980,14 +27129,12 @@ SSLH_DEF int sslh_layer_linear_new(sslh_net *net, const char *name, int in, int 
 /* (..,I) -> (..,O); bias, if any, is the entry after the weight. */
 SSLH_DEF sslh_tensor *sslh_layer_linear(sslh_net *net, int index, sslh_tensor *x, int no_bias,
                                         sslh_activation activation) {
+    sslh_tensor *bias = no_bias ? NULL : sslh_param(net, sslh_i_entry_after(index, 1));
 #if SSLH_WITH_QUANTIZE
-    const int scales = sslh_i_scales_of(net, index);
-    if (scales)
-        return sslh_i_linear_eight(sslh_net_ctx(net), x, sslh_state(net, index), sslh_state(net, scales),
-                                   no_bias ? NULL : sslh_param(net, sslh_i_entry_after(index, 1)), activation);
+    sslh_i_entry *changed = sslh_i_changed_weight(net, index);
+    if (changed) return sslh_i_changed_linear(net, changed, x, bias, activation);
 #endif
-    return sslh_linear_ex(sslh_net_ctx(net), x, sslh_param(net, index),
-                          no_bias ? NULL : sslh_param(net, sslh_i_entry_after(index, 1)), activation);
+    return sslh_linear_ex(sslh_net_ctx(net), x, sslh_param(net, index), bias, activation);
 }
 
 /* (O,K,K,I/groups) with any initial values; the bias is uniform in +-1/sqrt(fan_in), as in PyTorch. */
@@ -27002,6 +27149,7 @@ SSLH_I_FN int sslh_i_conv_new(sslh_net *net, const char *name, int in, int out, 
     }
     first = sslh_i_sub_new(net, name, "weight", 1, SSLH_F32, sslh_dim4(out, kernel, kernel, in / g), init, 0);
     if (g == 1) sslh_i_mark_product(net, first);
+    sslh_i_mark_layer(net, first);
     if (!no_bias && first >= 0)
         sslh_i_sub_new(net, name, "bias", 1, SSLH_F32, sslh_dim1(out), SSLH_INIT_UNIFORM,
                        1.0f / sslh_i_sqrtf((float)kernel * (float)kernel * (float)(in / g)));
@@ -27015,14 +27163,12 @@ SSLH_DEF int sslh_layer_conv_new(sslh_net *net, const char *name, int in, int ou
 
 /* (N,H,W,I) -> (N,H',W',O) */
 SSLH_DEF sslh_tensor *sslh_layer_conv(sslh_net *net, int index, sslh_tensor *x, int no_bias, sslh_conv_desc desc) {
+    sslh_tensor *bias = no_bias ? NULL : sslh_param(net, sslh_i_entry_after(index, 1));
 #if SSLH_WITH_QUANTIZE
-    const int scales = sslh_i_scales_of(net, index);
-    if (scales)
-        return sslh_i_conv_eight(sslh_net_ctx(net), x, sslh_state(net, index), sslh_state(net, scales),
-                                 no_bias ? NULL : sslh_param(net, sslh_i_entry_after(index, 1)), desc);
+    sslh_i_entry *changed = sslh_i_changed_weight(net, index);
+    if (changed) return sslh_i_changed_conv(net, changed, x, bias, desc);
 #endif
-    return sslh_conv2d(sslh_net_ctx(net), x, sslh_param(net, index),
-                       no_bias ? NULL : sslh_param(net, sslh_i_entry_after(index, 1)), desc);
+    return sslh_conv2d(sslh_net_ctx(net), x, sslh_param(net, index), bias, desc);
 }
 
 /* Names as in PyTorch; num_batches_tracked is there only because files have it. no_affine 0: with gamma and beta; 1:
@@ -27035,7 +27181,9 @@ SSLH_DEF int sslh_layer_batch_norm_new(sslh_net *net, const char *name, int widt
     sslh_i_sub_new(net, name, "running_mean", 0, SSLH_F32, s, SSLH_INIT_ZERO, 0);
     sslh_i_sub_new(net, name, "running_var", 0, SSLH_F32, s, SSLH_INIT_ONE, 0);
     sslh_i_sub_new(net, name, "num_batches_tracked", 0, SSLH_I32, sslh_dim0(), SSLH_INIT_ZERO, 0);
-    return sslh_i_net_bad(net) ? -1 : first;
+    if (sslh_i_net_bad(net)) return -1;
+    net->entry[first]->norm = no_affine >= 0 && no_affine <= 2 ? 1 + no_affine : 0; /* other numbers mean nothing */
+    return first;
 }
 
 /* The net's mode decides which statistics are used: those of the batch or the running ones, which get no gradient. */
@@ -27043,11 +27191,17 @@ SSLH_DEF sslh_tensor *sslh_layer_batch_norm(sslh_net *net, int index, sslh_tenso
                                             int no_affine, sslh_activation activation) {
     sslh_ctx *c = sslh_net_ctx(net);
     sslh_batch_norm_desc d;
-    sslh_tensor *gamma = no_affine == 1 ? NULL : sslh_param(net, index),
-        *beta = no_affine ? NULL : sslh_param(net, sslh_i_entry_after(index, 1));
-    int state = sslh_i_entry_after(index, no_affine == 0 ? 2 : no_affine == 2 ? 1 : 0);
-    sslh_tensor *mean = sslh_state(net, state), *var = sslh_state(net, sslh_i_entry_after(state, 1)),
-        *batches = sslh_state(net, sslh_i_entry_after(state, 2));
+    sslh_tensor *gamma, *beta, *mean, *var, *batches;
+    const int state = sslh_i_entry_after(index, no_affine == 0 ? 2 : no_affine == 2 ? 1 : 0);
+#if SSLH_WITH_QUANTIZE
+    const int at = sslh_i_entry_of(net, index);
+    if (index >= 0 && at < 0 && !sslh_i_net_dead(net)) /* at is -1 - w */
+        return sslh_i_folded_norm(net, -1 - at, x, residual, activation);
+#endif
+    gamma = no_affine == 1 ? NULL : sslh_param(net, index);
+    beta = no_affine ? NULL : sslh_param(net, sslh_i_entry_after(index, 1));
+    mean = sslh_state(net, state), var = sslh_state(net, sslh_i_entry_after(state, 1));
+    batches = sslh_state(net, sslh_i_entry_after(state, 2));
     memset(&d, 0, sizeof d);
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
     d.training = net->training;
@@ -28599,8 +28753,13 @@ typedef struct sslh_i_stack {
 
 /* 0 and an error when the values of the net cannot be copied into another shape. */
 SSLH_I_FN int sslh_i_structure_ok(const char *op, sslh_net *net) {
-    return sslh_i_net_ok(sslh_net_ctx(net), op, net) && sslh_i_net_ready(net) &&
-           sslh_i_all_float(op, net, "change the float net and quantize the result");
+    sslh_ctx *c = sslh_net_ctx(net);
+    if (!sslh_i_net_ok(c, op, net) || !sslh_i_net_ready(net) ||
+        !sslh_i_all_float(op, net, "change the float net and quantize the result")) return 0;
+    if (net->number)
+        sslh_fail(c, SSLH_E_USAGE, "%s: the net \"%s\" has folded batch norms or factors of low rank: change the net "
+                  "that it was made of", op, net->name);
+    return !SSLH_I_BAD(c);
 }
 /* The layers of net; 0 and an error when it is no MLP or convnet. The widths point into *s, which must not move. */
 SSLH_I_FN int sslh_i_stack_of(const char *op, sslh_net *net, sslh_i_stack *s) {
@@ -29045,7 +29204,7 @@ SSLH_DEF sslh_net *sslh_net_prune_filters(sslh_net *net, sslh_prune_desc d) {
 #endif /* SSLH_WITH_TRANSFER */
 
 /* ================================================================================================================== */
-/*  >>quantize  weights of 8 bits                                                                                     */
+/*  >>quantize  batch norms folded, factors of low rank, weights of 8 bits                                            */
 /* ================================================================================================================== */
 
 #if SSLH_WITH_QUANTIZE
@@ -29067,14 +29226,450 @@ SSLH_DEF sslh_net *sslh_net_prune_filters(sslh_net *net, sslh_prune_desc d) {
    at most 133,144, because no product exceeds 127^2. Accuracy is lost only by the roundings of (1) and (2), each of at
    most half a step: |w - s q| <= s / 2.
 
-   Could a batch norm behind the convolution be multiplied into w first? That would change nothing in (1): its gain of
-   channel o multiplies w[o] and s[o] alike and leaves q[o] as it is. So norms stay where they are, in float.
+   A batch norm behind a layer is folded into its weights before they are rounded. In evaluation mode it is a gain and a
+   shift for each output channel, of the running mean m and variance v, gain g and shift h:
 
-   The new net has the entries of the old one under the same numbers, so that its forward callback finds them. A weight
-   that became integers is a state there (SSLH_U8, stored as 128 + q, because there is no signed type of 8 bits), and
-   all scales follow behind the last entry. */
+     w'[o][k] = w[o][k] a[o],    b'[o] = h[o] + (b[o] - m[o]) a[o],    a = g / sqrt(v + eps)        (4)
+
+   Two factors of rank r come from the singular value decomposition W = L S R' (the ' transposes): the columns of L and
+   R have length 1 and are orthogonal, S is diagonal and holds the singular values s_1 >= s_2 >= .. The first r stay:
+
+     U = L_r sqrt(S_r)  (O,r),   V = sqrt(S_r) R_r'  (r,I),   |W - U V|^2 = s_r+1^2 + s_r+2^2 + ..     (5)
+
+   which Eckart and Young ("The approximation of one matrix by another of lower rank", Psychometrika 1, 1936) show to be
+   the least possible. The rows of the shorter side are made orthogonal by rotations of pairs (Hestenes, "Inversion of
+   matrices by biorthogonalization", 1958), which finds small singular values to full precision.
+
+   The forward callback knows its tensors by the numbers of their declaration, and a changed net has other entries:
+   .number of the net leads from the one to the other. In the place of a folded norm only the residual and the
+   activation are left.
+
+   A net of 8 bits has the entries of the one that it is made of under the same numbers. A weight that became integers
+   is a state there (SSLH_U8, stored as 128 + q, because there is no signed type of 8 bits), and all scales follow
+   behind the last entry. */
 
 #define SSLH_I_EIGHT_INPUTS 65536 /* the largest K */
+#define SSLH_I_FOLDED " folded=1" /* in .arch: the batch norms of the net are folded */
+
+/* --- changed nets: batch norms folded, two factors for a weight --- */
+
+/* What becomes of an entry. */
+typedef struct sslh_i_change {
+    int into; /* of a batch norm: 1 + the entry of the weight that takes it in; 0: the entry stays */
+    int bias; /* of that weight: 1: its layer gets a bias; 2: the next entry is its bias */
+    int rank; /* of a weight that becomes two factors; 0 */
+} sslh_i_change;
+
+/* "fc1.low.weight" of "fc1.weight": name up to its last word, then that text. */
+SSLH_I_FN void sslh_i_name_beside(char *out, size_t size, const char *name, const char *text) {
+    snprintf(out, size, "%.*s%s", (int)(strlen(name) - strlen("weight")), name, text);
+}
+
+/* The weight of a layer that is changed, and behind it what it gets: a bias, or before it the first factor. Returns its
+   entry; NULL after an error. */
+SSLH_I_FN sslh_i_entry *sslh_i_changed_entry(sslh_net *made, const sslh_i_entry *from, const sslh_i_change *change) {
+    static const char op[] = "sslh_net_new";
+    const int last = from->t.ndim - 1;
+    char name[sizeof from->name + 16];
+    sslh_shape shape = sslh_shape_of(&from->t);
+    sslh_i_entry *e, *other;
+    int low = from->low;
+    if (change->rank) { /* (5): V (r,I) or (r,1,1,I), then U (O,r) or (O,1,1,r) */
+        sslh_shape first = shape;
+        first.size[0] = shape.size[last] = change->rank;
+        sslh_i_name_beside(name, sizeof name, from->name, "low.weight");
+        low = 1 + made->entries;
+        other = sslh_i_entry_like(made, op, from, name, from->t.type, first);
+        if (!other) return NULL;
+        other->layer = other->folded = 0;
+    }
+    e = sslh_i_entry_like(made, op, from, from->name, from->t.type, shape);
+    if (!e) return NULL;
+    e->low = low;
+    if (change->bias) e->folded = made->entries; /* where the bias is going to be */
+    if (change->bias != 1) return e;
+    sslh_i_name_beside(name, sizeof name, from->name, "bias");
+    other = sslh_i_entry_like(made, op, from, name, SSLH_F32, sslh_dim1(from->t.shape[0]));
+    if (!other) return NULL;
+    other->transposed = other->product = other->layer = other->low = other->folded = 0;
+    other->decay_scale = 0;
+    return e;
+}
+/* A net with the entries of net changed in this way, without values. at (net->entries) receives where each entry is, or
+   -1 - w for a batch norm that weight w takes in. NULL after an error. */
+SSLH_I_FN sslh_net *sslh_i_changed_shell(sslh_ctx *c, const sslh_net *net, const sslh_i_change *change, int *at) {
+    sslh_net *made = sslh_i_net_like(c, net);
+    int i;
+    for (i = 0; made && i < net->entries; i++) {
+        const sslh_i_entry *from = net->entry[i];
+        sslh_i_entry *e;
+        if (change[i].into) {
+            at[i] = -1 - at[change[i].into - 1];
+            continue;
+        }
+        e = sslh_i_changed_entry(made, from, &change[i]);
+        if (!e) return NULL;
+        for (at[i] = made->entries - 1; made->entry[at[i]] != e; at[i]--) {}
+    }
+    for (i = 0; made && i < net->entries; i++) { /* of earlier changes */
+        const sslh_i_entry *from = net->entry[i];
+        if (from->low) made->entry[at[i]]->low = 1 + at[from->low - 1];
+        if (from->folded) made->entry[at[i]]->folded = at[from->folded];
+    }
+    return made && sslh_i_numbers_like(made, net, at) ? made : NULL;
+}
+/* Room for the changes of all entries of net and for where they go, for sslh_i_free; NULL after an error. No scratch of
+   the step heap: that would grow when a file is loaded. */
+SSLH_I_FN sslh_i_change *sslh_i_changes_of(const sslh_net *net, int **at) {
+    const size_t n = (size_t)net->entries + 1;
+    sslh_i_change *change = (sslh_i_change *)sslh_i_alloc(net->ctx, n * (sizeof *change + sizeof **at));
+    if (!change) return NULL;
+    *at = (int *)(void *)(change + n);
+    return change;
+}
+/* Copies the values of all entries that have not changed. 0 after an error. */
+SSLH_I_FN int sslh_i_changed_copy(sslh_net *made, const sslh_net *net, const sslh_i_change *change, const int *at) {
+    int i;
+    if (!made || !sslh_i_net_seal(made, 0)) return 0;
+    for (i = 0; i < net->entries; i++) {
+        const sslh_tensor *from = &net->entry[i]->t;
+        if (change[i].into || change[i].rank) continue;
+        memcpy(sslh_i_get_data(&made->entry[at[i]]->t), sslh_i_get_data(from),
+               from->count * sslh_i_type_size(from->type));
+    }
+    return 1;
+}
+
+/* --- batch norms folded --- */
+
+/* Entries of a batch norm, from .norm of its first one. */
+SSLH_I_FN int sslh_i_norm_entries(int norm) { return norm == 1 ? 5 : norm == 2 ? 3 : 4; }
+/* Whether entry i is the bias (O) of the layer whose weight is the entry before it. */
+SSLH_I_FN int sslh_i_is_bias(const sslh_net *net, int i) {
+    const sslh_i_entry *bias = net->entry[i], *weight = net->entry[i - 1];
+    return weight->layer && bias->is_param && bias->t.ndim == 1 && bias->t.shape[0] == weight->t.shape[0] &&
+           sslh_i_has_suffix(bias->name, "bias");
+}
+/* Which layers take in which batch norms; returns how many there are, or -1 - i when the one from entry i on does not
+   follow a layer. That the forward callback uses them so is not known here. */
+SSLH_I_FN int sslh_i_fold_plan(const sslh_net *net, sslh_i_change *change) {
+    int i, k, found = 0;
+    for (i = 0; i < net->entries; i++) {
+        const sslh_i_entry *norm = net->entry[i], *layer;
+        int w = i - 1, bias = 1;
+        if (!norm->norm) continue;
+        if (w >= 1 && sslh_i_is_bias(net, w)) w--, bias = 2;
+        layer = w >= 0 ? net->entry[w] : NULL;
+        if (!layer || !layer->layer || !layer->is_param || layer->folded || !sslh_i_has_suffix(layer->name, "weight") ||
+            layer->t.shape[0] != norm->t.shape[0]) return -1 - i;
+        change[w].bias = bias;
+        for (k = 0; k < sslh_i_norm_entries(norm->norm); k++) change[i + k].into = 1 + w;
+        found++;
+    }
+    return found;
+}
+/* A net without values of a net whose batch norms go into its layers, and a word about it in .arch; NULL after an
+   error. */
+SSLH_I_FN sslh_net *sslh_i_fold_shell(sslh_ctx *c, const sslh_net *net, const sslh_i_change *change, int *at) {
+    sslh_net *made = sslh_i_changed_shell(c, net, change, at);
+    size_t used = made ? strlen(made->arch) : 0;
+    if (!made) return NULL;
+    if (used) sslh_i_append(made->arch, sizeof made->arch, &used, SSLH_I_FOLDED);
+    if (used >= sizeof made->arch)
+        sslh_fail(c, SSLH_E_USAGE, "sslh_fold_batch_norm: the description of the net '%s' has no room for more",
+                  net->name);
+    made->training = 0;
+    return SSLH_I_BAD(c) ? NULL : made;
+}
+/* (4) for the batch norm from entry i on, into the weight of made that takes it in. */
+SSLH_I_FN void sslh_i_fold_values(const char *op, sslh_net *made, const sslh_net *net, const sslh_i_change *change,
+                                  const int *at, int i) {
+    sslh_i_entry *const *from = net->entry + i;
+    const int norm = from[0]->norm, states = sslh_i_norm_entries(norm) - 3, w = change[i].into - 1;
+    const sslh_real *gain = norm == 2 ? NULL : from[0]->t.data, *shift = norm == 1 ? from[1]->t.data : NULL;
+    const sslh_real *mean = from[states]->t.data, *var = from[states + 1]->t.data;
+    const sslh_real *old = change[w].bias == 2 ? net->entry[w + 1]->t.data : NULL;
+    sslh_i_entry *e = made->entry[at[w]];
+    sslh_real *weight = e->t.data, *bias = made->entry[e->folded]->t.data;
+    const size_t O = (size_t)e->t.shape[0], K = e->t.count / O;
+    size_t o, k;
+    double bad = 0; /* stays 0 while all is finite */
+    for (o = 0; o < O; o++, weight += K) {
+        const double a = (gain ? (double)gain[o] : 1.0) / sqrt((double)(var[o] + SSLH_I_BATCH_NORM_EPS));
+        const double moved = ((old ? (double)old[o] : 0.0) - (double)mean[o]) * a;
+        for (k = 0; k < K; k++) {
+            weight[k] = (sslh_real)((double)weight[k] * a);
+            bad += (double)weight[k] * 0;
+        }
+        bias[o] = (sslh_real)((shift ? (double)shift[o] : 0.0) + moved);
+        bad += (double)bias[o] * 0;
+    }
+    if (!(bad == 0))
+        sslh_fail(net->ctx, SSLH_E_NAN, "%s: '%s' or the batch norm behind it gives NaN or Inf: give a net whose "
+                  "training has gone well", op, e->name);
+}
+/* One net of a tree without its links; net itself when it has no batch norm, or (strict 0) none that can be folded;
+   NULL after an error. sampled: the copy is going to be compared with the net. */
+SSLH_I_FN sslh_net *sslh_i_fold_one(sslh_net *net, int strict, int sampled, int *found) {
+    const char *const op = strict ? "sslh_fold_batch_norm" : "sslh_quantize";
+    sslh_ctx *c = net->ctx;
+    sslh_net *made = NULL;
+    int *at, i, n;
+    sslh_i_change *change = sslh_i_changes_of(net, &at);
+    if (!change) return NULL;
+    n = sslh_i_fold_plan(net, change);
+    if (!strict && strlen(net->arch) + strlen(SSLH_I_FOLDED) >= sizeof net->arch) n = 0; /* no room to say so */
+    if (n < 0 && strict)
+        sslh_fail(c, SSLH_E_USAGE, "sslh_fold_batch_norm: the batch norm of '%s' in the net '%s' is not declared right "
+                  "behind a linear layer or convolution of its width: use the net as it is", net->entry[-1 - n]->name,
+                  net->name);
+    else if (n > 0 && !net->arch[0] && !sampled && strict)
+        sslh_fail(c, SSLH_E_USAGE, "sslh_fold_batch_norm: the net '%s' is none of the library's encoders: give a "
+                  "sample, an input on which the result is compared with it", net->name);
+    if (!SSLH_I_BAD(c) && (n <= 0 || (!net->arch[0] && !sampled))) made = net;
+    else if (!SSLH_I_BAD(c)) {
+        made = sslh_i_fold_shell(c, net, change, at);
+        if (!sslh_i_changed_copy(made, net, change, at)) made = NULL;
+        for (i = 0; made && i < net->entries; i++)
+            if (net->entry[i]->norm) sslh_i_fold_values(op, made, net, change, at, i);
+        *found += n;
+    }
+    sslh_i_free(c, change);
+    return SSLH_I_BAD(c) ? NULL : made;
+}
+/* Both nets on the same input: an error when they differ by more than rounding does. */
+SSLH_I_FN void sslh_i_fold_check(sslh_net *net, sslh_net *folded, sslh_tensor *sample) {
+    sslh_ctx *c = net->ctx;
+    sslh_i_modes modes;
+    sslh_tensor *a, *b;
+    double most = 0, apart = 0, bad = 0; /* bad stays 0 while all is finite */
+    size_t i;
+    sslh_i_modes_evaluate(net, &modes);
+    sslh_push(c);
+    sslh_no_grad(c, 1);
+    a = sslh_forward(net, sample);
+    b = sslh_forward(folded, sample);
+    if (!SSLH_I_BAD(c) && (a->type != SSLH_F32 || b->type != SSLH_F32 || a->count != b->count)) apart = HUGE_VAL;
+    for (i = 0; !SSLH_I_BAD(c) && apart < HUGE_VAL && i < a->count; i++) {
+        const double x = (double)a->data[i], d = fabs(x - (double)b->data[i]);
+        most = SSLH_I_MAX(most, fabs(x));
+        apart = SSLH_I_MAX(apart, d);
+        bad += d * 0;
+    }
+    if (!SSLH_I_BAD(c) && !(bad == 0))
+        sslh_fail(c, SSLH_E_NAN, "sslh_fold_batch_norm: for the sample the net '%s' gives NaN or Inf, which cannot be "
+                  "compared: give another sample", net->name);
+    else if (!SSLH_I_BAD(c) && !(apart <= 1e-3 * most))
+        sslh_fail(c, SSLH_E_USAGE, "sslh_fold_batch_norm: without its batch norms the net '%s' computes something else "
+                  "(up to %g apart): the result of a layer is read beside the batch norm behind it; use the net as it "
+                  "was", net->name, apart);
+    sslh_no_grad(c, 0);
+    sslh_pop(c);
+    sslh_i_modes_back(net, &modes);
+}
+
+/* The copy without batch norms of net number `at` of the tree, not yet linked to its children; NULL after an error. */
+SSLH_I_FN sslh_net *sslh_i_fold_copy(const sslh_i_tree *t, int at, int sampled, int *found) {
+    sslh_net *net = t->net[at], *copy;
+    if (!sslh_i_all_float("sslh_fold_batch_norm", net, "give the float net")) return NULL;
+    copy = sslh_i_fold_one(net, 1, sampled, found);
+    if (copy == net) copy = sslh_i_clone_one(net->ctx, net);
+    if (copy) copy->training = 0;
+    return copy;
+}
+/* What functions return that have failed to make a copy of a net: all that they have made since mark is freed. */
+SSLH_I_FN sslh_net *sslh_i_no_copy(sslh_ctx *c, int64_t mark) {
+    sslh_i_undo(c, mark);
+    return sslh_i_dummy_net(c);
+}
+SSLH_DEF sslh_net *sslh_fold_batch_norm(sslh_net *net, sslh_tensor *sample) {
+    static const char op[] = "sslh_fold_batch_norm";
+    sslh_ctx *c = sslh_net_ctx(net);
+    sslh_i_tree t;
+    sslh_net *copy[SSLH_I_MAX_NETS];
+    const int64_t mark = sslh_mark(c);
+    int i, found = 0;
+    if (!sslh_i_net_ok(c, op, net) || !sslh_i_tree_ready(&t, net)) return sslh_i_dummy_net(c);
+    for (i = 0; i < t.n; i++) {
+        SSLH_I_FP(copy[i] = sslh_i_fold_copy(&t, i, sample != NULL, &found));
+        if (!copy[i]) return sslh_i_no_copy(c, mark);
+    }
+    if (!found) sslh_fail(c, SSLH_E_USAGE, "%s: the net '%s' has no batch norm: use it as it is", op, net->name);
+    sslh_i_link_copies(&t, copy);
+    if (SSLH_I_BAD(c)) return sslh_i_no_copy(c, mark);
+    if (sample) sslh_i_fold_check(net, copy[0], sample); /* after an error the copies stay: the callback has run */
+    return SSLH_I_BAD(c) ? sslh_i_dummy_net(c) : copy[0];
+}
+
+/* --- two factors of low rank --- */
+
+/* Whether a weight can become two factors: a matrix (O,I) or (O,1,1,I) that only its layer reads. */
+SSLH_I_FN int sslh_i_low_possible(const sslh_i_entry *e) {
+    const sslh_tensor *t = &e->t;
+    if (!e->product || !e->is_param || e->low || !sslh_i_has_suffix(e->name, "weight")) return 0;
+    if (strlen(e->name) + strlen("low.") >= sizeof e->name) return 0; /* no room for the name of the first factor */
+    if (sslh_i_has_suffix(e->name, ".low.weight") || strcmp(e->name, "low.weight") == 0) return 0; /* a factor */
+    return t->ndim == 2 || (t->ndim == 4 && t->shape[1] == 1 && t->shape[2] == 1);
+}
+/* Rotates pairs of rows of x (n,m) until all are orthogonal: then row i is S_i times the i-th singular vector. */
+SSLH_I_FN void sslh_i_svd_rows(double *x, size_t n, size_t m) {
+    size_t p, q, k;
+    int sweep, turned = 1;
+    for (sweep = 0; sweep < 60 && turned; sweep++)
+        for (turned = 0, p = 0; p < n; p++)
+            for (q = p + 1; q < n; q++) {
+                double *u = x + p * m, *v = x + q * m, uu = 0, vv = 0, uv = 0, theta, t, co, si;
+                for (k = 0; k < m; k++) uu += u[k] * u[k], vv += v[k] * v[k], uv += u[k] * v[k];
+                if (uv * uv <= 1e-28 * uu * vv) continue;
+                turned = 1;
+                theta = (vv - uu) / (2 * uv); /* the angle that makes the product of the two 0 */
+                t = (theta >= 0 ? 1 : -1) / (fabs(theta) + sqrt(theta * theta + 1));
+                co = 1 / sqrt(t * t + 1);
+                si = t * co;
+                for (k = 0; k < m; k++) {
+                    const double a = u[k], b = v[k];
+                    u[k] = co * a - si * b;
+                    v[k] = si * a + co * b;
+                }
+            }
+}
+typedef struct sslh_i_singular { double value; size_t row; } sslh_i_singular;
+/* Descending values, of equal ones the first row. */
+SSLH_I_FN int sslh_i_singular_order(const void *a, const void *b) {
+    const sslh_i_singular *x = (const sslh_i_singular *)a, *y = (const sslh_i_singular *)b;
+    return x->value > y->value ? -1 : x->value < y->value ? 1 : x->row < y->row ? -1 : x->row > y->row;
+}
+/* The decomposition of a weight (O,I): rows (n,m), n the shorter side, orthogonal, and their lengths, descending. 0
+   after an error. */
+SSLH_I_FN int sslh_i_svd_of(const sslh_tensor *w, double *rows, sslh_i_singular *value) {
+    const size_t O = (size_t)w->shape[0], inputs = (size_t)w->shape[w->ndim - 1];
+    const size_t n = SSLH_I_MIN(O, inputs), m = w->count / n;
+    size_t o, i, k;
+    double bad = 0;
+    for (o = 0; o < O; o++)
+        for (i = 0; i < inputs; i++) {
+            const double v = (double)w->data[o * inputs + i];
+            rows[O <= inputs ? o * m + i : i * m + o] = v;
+            bad += v * 0;
+        }
+    if (!(bad == 0)) return 0;
+    sslh_i_svd_rows(rows, n, m);
+    for (k = 0; k < n; k++) {
+        double sum = 0;
+        for (i = 0; i < m; i++) sum += rows[k * m + i] * rows[k * m + i];
+        value[k].value = sqrt(sum);
+        value[k].row = k;
+    }
+    qsort(value, n, sizeof *value, sslh_i_singular_order);
+    return 1;
+}
+/* The rank that the descriptor asks for; 0 when two factors of it have no fewer values than the weight. */
+SSLH_I_FN int sslh_i_low_rank_for(const sslh_tensor *w, const sslh_i_singular *value, const sslh_low_rank_desc *d) {
+    const size_t O = (size_t)w->shape[0], inputs = (size_t)w->shape[w->ndim - 1], n = SSLH_I_MIN(O, inputs);
+    size_t k, rank = (size_t)d->rank;
+    if (!d->rank) {
+        double all = 0, kept = 0;
+        for (k = 0; k < n; k++) all += value[k].value * value[k].value;
+        for (rank = 0; rank < n && (rank == 0 || kept < (double)d->energy * all); rank++)
+            kept += value[rank].value * value[rank].value;
+    }
+    return rank < n && rank * (O + inputs) < O * inputs ? (int)rank : 0;
+}
+/* (5): both factors u (O,r) and v (r,I) of w from the rows of its decomposition. */
+SSLH_I_FN void sslh_i_low_fill(const sslh_tensor *w, const double *rows, const sslh_i_singular *value, sslh_tensor *u,
+                               sslh_tensor *v) {
+    const size_t O = (size_t)w->shape[0], inputs = (size_t)w->shape[w->ndim - 1], r = (size_t)v->shape[0];
+    const size_t m = O <= inputs ? inputs : O, other = O <= inputs ? O : inputs;
+    size_t k, i, j;
+    for (k = 0; k < r; k++) {
+        const double *row = rows + value[k].row * m, S = value[k].value, half = sqrt(S);
+        for (i = 0; i < m; i++) { /* the unit vector of the longer side */
+            const double x = S > 0 ? row[i] / half : 0;
+            if (O <= inputs) v->data[k * inputs + i] = (sslh_real)x;
+            else u->data[i * r + k] = (sslh_real)x;
+        }
+        for (j = 0; j < other; j++) { /* W times it is S times that of the shorter side */
+            double sum = 0;
+            for (i = 0; i < m; i++) sum += row[i] * (double)w->data[O <= inputs ? j * inputs + i : i * inputs + j];
+            sum = S > 0 ? sum / S / half : 0;
+            if (O <= inputs) u->data[j * r + k] = (sslh_real)sum;
+            else v->data[k * inputs + j] = (sslh_real)sum;
+        }
+    }
+}
+/* Makes room for the decompositions of the weights of a net in turn; NULL after an error. */
+SSLH_I_FN double *sslh_i_svd_room(const sslh_net *net, size_t *rows) {
+    size_t most = 0, side = 0;
+    int i;
+    for (i = 0; i < net->entries; i++) {
+        const sslh_i_entry *e = net->entry[i];
+        if (!sslh_i_low_possible(e)) continue;
+        most = SSLH_I_MAX(most, e->t.count);
+        side = SSLH_I_MAX(side, (size_t)SSLH_I_MIN(e->t.shape[0], e->t.shape[e->t.ndim - 1]));
+    }
+    *rows = most;
+    return (double *)sslh_i_scratch(net->ctx, most * sizeof(double) + (side + 1) * sizeof(sslh_i_singular));
+}
+/* One net of the tree. Each weight is decomposed twice, for its rank and for its factors: memory for one is enough. */
+SSLH_I_FN sslh_net *sslh_i_low_one(const sslh_i_tree *t, int net_at, const sslh_low_rank_desc *d, int *found) {
+    sslh_net *net = t->net[net_at], *made = NULL;
+    sslh_ctx *c = net->ctx;
+    int *at, i;
+    size_t most;
+    sslh_i_change *change = sslh_i_changes_of(net, &at);
+    double *rows = change ? sslh_i_svd_room(net, &most) : NULL;
+    sslh_i_singular *value = rows ? (sslh_i_singular *)(void *)(rows + most) : NULL;
+    char full[272];
+    for (i = 0; rows && i < net->entries && !SSLH_I_BAD(c); i++) {
+        const sslh_i_entry *e = net->entry[i];
+        sslh_i_full_name(t, net_at, e->name, full, sizeof full);
+        if (!sslh_i_low_possible(e) || (d->keep && strstr(full, d->keep))) continue;
+        if (!sslh_i_svd_of(&e->t, rows, value))
+            sslh_fail(c, SSLH_E_NAN, "sslh_net_low_rank: the weight '%s' holds NaN or Inf: give a net whose training "
+                      "has gone well", full);
+        change[i].rank = sslh_i_low_rank_for(&e->t, value, d);
+        *found += change[i].rank > 0;
+    }
+    if (!SSLH_I_BAD(c)) made = sslh_i_changed_shell(c, net, change, at);
+    if (!sslh_i_changed_copy(made, net, change, at)) made = NULL;
+    for (i = 0; made && i < net->entries; i++) {
+        sslh_i_entry *e = change[i].rank ? made->entry[at[i]] : NULL;
+        if (e && sslh_i_svd_of(&net->entry[i]->t, rows, value))
+            sslh_i_low_fill(&net->entry[i]->t, rows, value, &e->t, &made->entry[e->low - 1]->t);
+    }
+    sslh_i_scratch_end(c, rows);
+    sslh_i_free(c, change);
+    return SSLH_I_BAD(c) ? NULL : made;
+}
+
+SSLH_DEF sslh_net *sslh_net_low_rank(sslh_net *net, sslh_low_rank_desc d) {
+    static const char op[] = "sslh_net_low_rank";
+    sslh_ctx *c = sslh_net_ctx(net);
+    sslh_i_tree t;
+    sslh_net *copy[SSLH_I_MAX_NETS];
+    const int64_t mark = sslh_mark(c);
+    int i, found = 0;
+    if (!sslh_i_net_ok(c, op, net) || !sslh_i_tree_ready(&t, net)) return sslh_i_dummy_net(c);
+    if ((d.rank != 0) == (d.energy != 0.0f))
+        sslh_fail(c, SSLH_E_USAGE, "%s: give .rank or .energy, and not both (.rank is %d, .energy is %g)", op, d.rank,
+                  (double)d.energy);
+    else if (d.rank) sslh_i_within(c, op, "rank", d.rank, 1, INT_MAX);
+    else if (!(d.energy > 0.0f && d.energy < 1.0f))
+        sslh_i_out_of_range(c, op, "energy", (double)d.energy, 1, "above 0, below 1");
+    for (i = 0; i < t.n; i++) {
+        copy[i] = NULL;
+        if (!SSLH_I_BAD(c) && sslh_i_all_float(op, t.net[i], "give the float net"))
+            SSLH_I_FP(copy[i] = sslh_i_low_one(&t, i, &d, &found));
+        if (!copy[i]) return sslh_i_no_copy(c, mark);
+    }
+    if (!found)
+        sslh_fail(c, SSLH_E_USAGE, "%s: no linear layer or convolution of one pixel of the net '%s' gets smaller: "
+                  "lower .rank or .energy, or see .keep", op, net->name);
+    sslh_i_link_copies(&t, copy);
+    return SSLH_I_BAD(c) ? sslh_i_no_copy(c, mark) : copy[0];
+}
+
+/* --- weights of 8 bits --- */
 
 /* Whether a weight can become integers, and the descriptor lets it. full: its name in the tree of nets. */
 SSLH_I_FN int sslh_i_eight_wanted(const sslh_i_entry *e, const char *full, const sslh_quantize_desc *d) {
@@ -29106,30 +29701,19 @@ SSLH_I_FN int sslh_i_eight_weights(const sslh_real *w, int O, size_t K, uint8_t 
 /* A net with the entries of `net` under the same numbers, in which the weights that are marked in wanted (net->entries)
    are of 8 bits, and with their scales behind these entries. Values are not filled in. */
 SSLH_I_FN sslh_net *sslh_i_eight_shell(sslh_ctx *c, const sslh_net *net, const char *wanted) {
-    sslh_net_desc d;
-    sslh_net *made;
+    sslh_net *made = sslh_i_net_like(c, net);
     int i, scales = net->entries;
-    memset(&d, 0, sizeof d);
-    d.name = net->name, d.forward = net->forward, d.self = net->self, d.self_size = net->self_size;
-    d.kind = net->kind, d.width = net->width, d.channels = net->channels, d.image = net->image;
-    made = sslh_net_new(c, d);
-    if (SSLH_I_BAD(c)) return NULL;
-    memcpy(made->arch, net->arch, sizeof made->arch);
-    made->preprocess = net->preprocess;
-    made->norm_groups = net->norm_groups;
+    if (!made || !sslh_i_numbers_like(made, net, NULL)) return NULL;
     for (i = 0; i < net->entries; i++) {
         const sslh_i_entry *from = net->entry[i];
         const int packed = wanted[i];
-        sslh_i_entry *e = sslh_i_declare(made, "sslh_quantize", from->name, packed ? SSLH_U8 : from->t.type,
-                                         sslh_shape_of(&from->t));
+        sslh_i_entry *e = sslh_i_entry_like(made, "sslh_quantize", from, from->name,
+                                            packed ? SSLH_U8 : from->t.type, sslh_shape_of(&from->t));
         if (!e) return NULL;
         e->is_param = from->is_param && !packed;
-        e->lr_scale = from->lr_scale, e->decay_scale = from->decay_scale;
-        e->transposed = packed ? 0 : from->transposed;
-        e->product = from->product;
+        if (packed) e->transposed = 0;
         e->scales = packed ? scales++ : 0;
         e->t.flags = (e->is_param ? (unsigned)SSLH_I_PARAM : (unsigned)SSLH_I_STATE) | SSLH_I_PERSISTENT;
-        e->t.group = from->t.group;
     }
     for (i = 0; i < net->entries; i++) {
         char name[sizeof net->entry[i]->name];
@@ -29142,9 +29726,11 @@ SSLH_I_FN sslh_net *sslh_i_eight_shell(sslh_ctx *c, const sslh_net *net, const c
     return made;
 }
 
-/* The copy with 8-bit weights of net number `at` of the tree, not yet linked to its children. *found counts weights. */
-SSLH_I_FN sslh_net *sslh_i_quantize_one(const sslh_i_tree *t, int at, const sslh_quantize_desc *d, int *found) {
-    sslh_net *net = t->net[at], *made;
+/* The copy with 8-bit weights of `net`, which is net number `at` of the tree, perhaps with its batch norms folded; not
+   yet linked to its children. *found counts weights. */
+SSLH_I_FN sslh_net *sslh_i_quantize_one(const sslh_i_tree *t, int at, sslh_net *net, const sslh_quantize_desc *d,
+                                        int *found) {
+    sslh_net *made;
     sslh_ctx *c = net->ctx;
     char *wanted = (char *)sslh_i_scratch(c, (size_t)net->entries + 1), full[272];
     int i;
@@ -29153,8 +29739,6 @@ SSLH_I_FN sslh_net *sslh_i_quantize_one(const sslh_i_tree *t, int at, const sslh
         sslh_i_full_name(t, at, net->entry[i]->name, full, sizeof full);
         wanted[i] = (char)sslh_i_eight_wanted(net->entry[i], full, d);
         *found += wanted[i];
-        if (net->entry[i]->scales)
-            sslh_fail(c, SSLH_E_USAGE, "sslh_quantize: the weight '%s' has 8 bits already: give the float net", full);
     }
     made = SSLH_I_BAD(c) ? NULL : sslh_i_eight_shell(c, net, wanted);
     if (made && !sslh_i_net_seal(made, 0)) made = NULL;
@@ -29172,23 +29756,38 @@ SSLH_I_FN sslh_net *sslh_i_quantize_one(const sslh_i_tree *t, int at, const sslh
     return SSLH_I_BAD(c) ? NULL : made;
 }
 
+/* The same for net number `at` itself, which loses its batch norms first. */
+SSLH_I_FN sslh_net *sslh_i_fold_and_quantize(const sslh_i_tree *t, int at, const sslh_quantize_desc *d, int *found) {
+    sslh_net *net = t->net[at], *folded, *made;
+    int norms = 0;
+    if (!sslh_i_all_float("sslh_quantize", net, "give the float net")) return NULL;
+    folded = sslh_i_fold_one(net, 0, 0, &norms);
+    made = folded ? sslh_i_quantize_one(t, at, folded, d, found) : NULL;
+    if (folded && folded != net) { /* of the net in between only the values are large */
+        sslh_i_free(net->ctx, folded->values);
+        folded->values = NULL;
+    }
+    return made;
+}
+
 SSLH_DEF sslh_net *sslh_quantize(sslh_net *net, sslh_quantize_desc d) {
     sslh_ctx *c = sslh_net_ctx(net);
     sslh_i_tree t;
     sslh_net *copy[SSLH_I_MAX_NETS];
+    const int64_t mark = sslh_mark(c);
     int i, found = 0;
     if (!sslh_i_net_ok(c, "sslh_quantize", net) ||
         !sslh_i_option_ok(c, "sslh_quantize", "min_count", d.min_count, 0, INT_MAX) || !sslh_i_tree_ready(&t, net))
         return sslh_i_dummy_net(c);
     for (i = 0; i < t.n; i++) {
-        SSLH_I_FP(copy[i] = sslh_i_quantize_one(&t, i, &d, &found));
-        if (!copy[i]) return sslh_i_dummy_net(c);
+        SSLH_I_FP(copy[i] = sslh_i_fold_and_quantize(&t, i, &d, &found));
+        if (!copy[i]) return sslh_i_no_copy(c, mark);
     }
     if (!found)
         sslh_fail(c, SSLH_E_USAGE, "sslh_quantize: the net '%s' has no weight of a linear layer or a convolution that "
                   "can be made small: see .min_count (%d) and .keep", net->name, d.min_count ? d.min_count : 256);
     sslh_i_link_copies(&t, copy);
-    return SSLH_I_BAD(c) ? sslh_i_dummy_net(c) : copy[0];
+    return SSLH_I_BAD(c) ? sslh_i_no_copy(c, mark) : copy[0];
 }
 
 /* --- pruning by magnitude --- */
@@ -37622,7 +38221,7 @@ SSLH_DEF sslh_tensor *sslh_batch_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *
     static const char op[] = "sslh_batch_norm";
     sslh_tensor *present[4], *in[4], *out, *table;
     sslh_i_norm_job f;
-    sslh_real eps = sslh_i_default_real(d.eps, SSLH_I_R(1e-5));
+    sslh_real eps = sslh_i_default_real(d.eps, SSLH_I_BATCH_NORM_EPS);
     sslh_real momentum = (sslh_real)sslh_i_default(d.momentum, 0.1f);
     size_t G = d.virtual_groups > 0 ? (size_t)d.virtual_groups : 1, M, C, g, j;
     const size_t ranks = (size_t)sslh_i_rank_count(c);
@@ -57945,6 +58544,41 @@ SSLH_I_FN sslh_net *sslh_i_net_from_arch(sslh_ctx *c, const char *a) {
 }
 
 #if SSLH_WITH_QUANTIZE
+/* The net without its batch norms; NULL after an error. */
+SSLH_I_FN sslh_net *sslh_i_folded_of_file(const sslh_i_st *s, sslh_net *net) {
+    int *at;
+    sslh_net *made;
+    sslh_i_change *change = sslh_i_changes_of(net, &at);
+    if (!change) return NULL;
+    if (sslh_i_fold_plan(net, change) <= 0)
+        sslh_fail(s->c, SSLH_E_FORMAT, "%s: %s has a net '%s' with folded batch norms, but such a net has none", s->fn,
+                  s->file, net->name);
+    made = SSLH_I_BAD(s->c) ? NULL : sslh_i_fold_shell(s->c, net, change, at);
+    sslh_i_free(s->c, change);
+    return made;
+}
+/* What becomes of net number i of the tree by the file: a weight with a first factor there has two. Returns how many
+   there are. */
+SSLH_I_FN int sslh_i_low_in_file(const sslh_i_st *s, const char *prefix, const sslh_i_tree *t, int i,
+                                 sslh_i_change *change) {
+    int j, found = 0;
+    for (j = 0; j < t->net[i]->entries; j++) {
+        const sslh_i_entry *e = t->net[i]->entry[j];
+        char full[272], first[288];
+        int at;
+        uint64_t rank;
+        if (!sslh_i_low_possible(e)) continue;
+        sslh_i_full_name(t, i, e->name, full, sizeof full);
+        sslh_i_name_beside(first, sizeof first, full, "low.weight");
+        at = sslh_i_st_find(s, prefix, first);
+        if (at < 0 || s->tensor[at].ndim != e->t.ndim) continue;
+        rank = s->tensor[at].shape[e->transposed && !sslh_i_st_int(s->tensor[at].dtype)]; /* integers stay (O,I) */
+        if (rank < 1 || rank > (uint64_t)SSLH_I_MIN(e->t.shape[0], e->t.shape[e->t.ndim - 1])) continue;
+        change[j].rank = (int)rank;
+        found++;
+    }
+    return found;
+}
 /* Whether the file holds scales of entry number at of net number i of the tree; names begin with prefix there. */
 SSLH_I_FN int sslh_i_eight_in_file(const sslh_i_st *s, const char *prefix, const sslh_i_tree *t, int i, int at) {
     char full[272], scale[280];
@@ -57955,37 +58589,50 @@ SSLH_I_FN int sslh_i_eight_in_file(const sslh_i_st *s, const char *prefix, const
     snprintf(scale, sizeof scale, "%s_scale", full);
     return sslh_i_st_find(s, prefix, scale) >= 0 && sslh_i_eight_wanted(t->net[i]->entry[at], full, &d);
 }
-/* The net as the file has it: where the file holds scales of a weight, that weight has 8 bits. The net has not been
-   used yet; after an error NULL. Only nets of the library get here, and the same text describes their children. */
-SSLH_I_FN sslh_net *sslh_i_eight_of_file(const sslh_i_st *s, const char *prefix, sslh_net *net) {
+/* The net as the file has it: two factors (eight 0) or 8 bits (eight 1) for each weight of which the file holds the
+   first factor or the scales. The net has not been used yet; after an error NULL. Only nets of the library get here,
+   and the same text describes their children. */
+SSLH_I_FN sslh_net *sslh_i_small_of_file(const sslh_i_st *s, const char *prefix, sslh_net *net, int eight) {
     sslh_i_tree t;
     sslh_net *copy[SSLH_I_MAX_NETS];
     int i, j, found = 0;
-    if (sslh_i_net_bad(net)) return NULL;
     sslh_i_tree_of(&t, net);
-    for (i = 0; i < t.n; i++)
-        for (j = 0; j < t.net[i]->entries; j++) found += sslh_i_eight_in_file(s, prefix, &t, i, j);
-    if (!found) return net;
     for (i = 0; i < t.n; i++) {
-        char *wanted = (char *)sslh_i_alloc(s->c, (size_t)t.net[i]->entries + 1);
+        int *at;
+        sslh_i_change *change = sslh_i_changes_of(t.net[i], &at);
+        char *wanted = change ? (char *)sslh_i_alloc(s->c, (size_t)t.net[i]->entries + 1) : NULL;
         if (!wanted) return NULL;
-        for (j = 0; j < t.net[i]->entries; j++) wanted[j] = (char)sslh_i_eight_in_file(s, prefix, &t, i, j);
-        copy[i] = sslh_i_eight_shell(s->c, t.net[i], wanted);
+        for (j = 0; j < t.net[i]->entries; j++) {
+            wanted[j] = (char)(eight && sslh_i_eight_in_file(s, prefix, &t, i, j));
+            found += wanted[j];
+        }
+        if (!eight) found += sslh_i_low_in_file(s, prefix, &t, i, change);
+        copy[i] = eight ? sslh_i_eight_shell(s->c, t.net[i], wanted) : sslh_i_changed_shell(s->c, t.net[i], change, at);
         sslh_i_free(s->c, wanted);
+        sslh_i_free(s->c, change);
         if (!copy[i]) return NULL;
     }
+    if (!found) return net; /* the copies of descriptions are given back with what else the load has made */
     sslh_i_link_copies(&t, copy);
     return SSLH_I_BAD(s->c) ? NULL : copy[0];
 }
 #endif
-/* The net of the architecture arch with weights as the file has them, still without values; NULL: there is none, or an
-   error. prefix: what the names of its tensors begin with in the file. */
+/* The net of the architecture arch as the file has it, still without values: without batch norms where the text says
+   that they are folded, with two factors or 8 bits where the file holds them. NULL: there is none, or an error. prefix:
+   what the names of its tensors begin with in the file. */
 SSLH_I_FN sslh_net *sslh_i_net_of_file(const sslh_i_st *s, const char *prefix, const char *arch) {
-    sslh_net *net = sslh_i_net_from_arch(s->c, arch);
+    sslh_net *net = arch ? sslh_i_net_from_arch(s->c, arch) : NULL;
+    if (!net || sslh_i_net_bad(net)) return NULL;
 #if SSLH_WITH_QUANTIZE
-    if (net && !SSLH_I_BAD(s->c)) net = sslh_i_eight_of_file(s, prefix, net);
-#endif
+    if (sslh_i_text_int(arch, "folded")) net = sslh_i_folded_of_file(s, net);
+    if (net) net = sslh_i_small_of_file(s, prefix, net, 0); /* factors first: each of them can have 8 bits */
+    if (net) net = sslh_i_small_of_file(s, prefix, net, 1);
+#else
     (void)prefix;
+    if (sslh_i_text_int(arch, "folded"))
+        sslh_fail(s->c, SSLH_E_FORMAT, "%s: the batch norms of the net in %s are folded: compile this program with "
+                  "SSLH_WITH_QUANTIZE", s->fn, s->file);
+#endif
     return net;
 }
 
@@ -58001,8 +58648,8 @@ SSLH_I_FN sslh_net *sslh_i_load_net_bytes(sslh_ctx *c, const char *fn, const cha
     memset(&d, 0, sizeof d);
     if (sslh_i_st_open(&s, c, fn, file, bytes, size)) {
         const char *arch = sslh_i_st_meta_of(&s, "sslh.arch");
-        net = arch ? sslh_i_net_of_file(&s, "", arch) : NULL;
-        if (!net)
+        net = sslh_i_net_of_file(&s, "", arch);
+        if (!net && !SSLH_I_BAD(c))
             sslh_fail(c, SSLH_E_FORMAT, "%s: %s names no architecture that this program has: build the net and use "
                       "sslh_load_weights", fn, file);
         if (!SSLH_I_BAD(c)) sslh_i_st_fill(&s, net, d);
@@ -58472,9 +59119,9 @@ SSLH_I_FN sslh_classifier *sslh_i_load_classifier_bytes(sslh_ctx *c, const char 
     if (sslh_i_st_open(&s, c, fn, file, bytes, size)) k = sslh_i_classifier_named(&s);
     if (k && sslh_i_classifier_fill(&s, k)) {
         const char *arch = sslh_i_st_meta_of(&s, "sslh.arch"), *names = sslh_i_st_meta_of(&s, "sslh.classes");
-        sslh_net *net = arch ? sslh_i_net_of_file(&s, SSLH_I_ENCODER_PREFIX, arch) : NULL;
+        sslh_net *net = sslh_i_net_of_file(&s, SSLH_I_ENCODER_PREFIX, arch);
         if (names) k->info.names = sslh_i_class_names(c, names, k->info.classes);
-        if (arch && !net)
+        if (arch && !net && !SSLH_I_BAD(c))
             sslh_fail(c, SSLH_E_FORMAT, "%s: %s names no architecture that this program has", fn, file);
         if (net && !SSLH_I_BAD(c)) sslh_i_st_fill(&s, net, d);
         if (net && !SSLH_I_BAD(c)) {

@@ -605,16 +605,23 @@ static unsigned long long run(int threads, const char *cpu, int portable) {
     }
 #endif
 #if SSLH_WITH_QUANTIZE
-    {   /* weights of 8 bits in convolutions and linear layers; the smallest ones gone */
+    {   /* weights of 8 bits in convolutions and linear layers; the smallest ones gone; batch norms folded, low rank */
         sslh_quantize_desc q;
         sslh_vit_desc v;
         sslh_tensor *x = sslh_uniform(c, sslh_dim4(5, SIDE, SIDE, 3), 0, 1);
-        sslh_net *net = small_convnet(c), *vit;
-        memset(&q, 0, sizeof q), memset(&v, 0, sizeof v);
+        sslh_net *net = small_convnet(c), *vit, *folded, *low;
+        sslh_low_rank_desc r;
+        memset(&q, 0, sizeof q), memset(&v, 0, sizeof v), memset(&r, 0, sizeof r);
         q.min_count = SSLH_OFF;
         v.image = SIDE, v.patch = 4, v.width = 36, v.heads = 2, v.depth = 2;
         vit = sslh_vit(c, v);
         sslh_prune_magnitude(net, 0.3f);
+        r.rank = 3;
+        folded = sslh_fold_batch_norm(net, NULL), low = sslh_net_low_rank(vit, r);
+        sslh_no_grad(c, 1);
+        note_part("folded, low rank", hash_tensor(sslh_forward(folded, x), hash_tensor(sslh_forward(low, x),
+                                                                                       hash_net(low, 0))));
+        sslh_no_grad(c, 0);
         net = sslh_quantize(net, q), vit = sslh_quantize(vit, q);
         sslh_no_grad(c, 1);
         note_part("8 bits", hash_tensor(sslh_forward(net, x), hash_tensor(sslh_forward(vit, x), hash_net(net, 0))));

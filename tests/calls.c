@@ -1348,6 +1348,9 @@ static int call_row(world *w, int row, const char **names) {
         keep_net(w, sslh_net_prune_filters(n[0], e)))
     ROW(sslh_quantize, EMPTY(sslh_quantize_desc, e); e.min_count = dice(3) ? SSLH_OFF : zeros_mostly();
         if (!dice(3)) e.keep = text[0]; keep_net(w, sslh_quantize(n[0], e)))
+    ROW(sslh_fold_batch_norm, keep_net(w, sslh_fold_batch_norm(n[0], dice(2) ? T(0) : NULL)))
+    ROW(sslh_net_low_rank, EMPTY(sslh_low_rank_desc, e); if (dice(2)) e.rank = dice(3) ? 1 + dice(3) : i[0];
+        else e.energy = dice(3) ? 0.4f : f[0]; if (!dice(3)) e.keep = text[0]; keep_net(w, sslh_net_low_rank(n[0], e)))
     ROW(sslh_prune_magnitude, sslh_prune_magnitude(n[0], dice(3) ? 0.4f : f[0]))
     ROW(sslh_net_bytes, sslh_net_bytes(n[0]))
     ROW(sslh_simclr, EMPTY(sslh_simclr_desc, e); e.temperature = zeros_mostly_real(); e.head_layers = zeros_mostly();

@@ -372,7 +372,18 @@ static void killed_while_saving(void) {
 
 /* --- memory ------------------------------------------------------------------------------------------------------- */
 
-/* Nets with weights of 8 bits, a convolutional one and one of linear layers: made, used, saved, loaded. */
+/* Nets with weights of 8 bits, a convolutional one with folded batch norms and one of linear layers with two factors:
+   made, used, saved, loaded. */
+#if SSLH_WITH_QUANTIZE
+static sslh_net *low_rank(sslh_ctx *c) {
+    sslh_mlp_desc d;
+    sslh_low_rank_desc r;
+    memset(&d, 0, sizeof d), memset(&r, 0, sizeof r);
+    d.in = 9, d.widths[0] = 8, d.widths[1] = 7;
+    r.rank = 2;
+    return sslh_net_low_rank(sslh_mlp(c, d), r);
+}
+#endif
 static void eight_bits(sslh_ctx *c) {
 #if SSLH_WITH_QUANTIZE
     sslh_quantize_desc d;
@@ -387,7 +398,10 @@ static void eight_bits(sslh_ctx *c) {
     sslh_no_grad(c, 1);
     sslh_forward(net, sslh_uniform(c, sslh_dim4(2, 8, 8, 3), 0, 1));
     sslh_forward(sslh_quantize(make_net(c, 1), d), sslh_uniform(c, sslh_dim2(7, 3), 0, 1));
+    sslh_forward(low_rank(c), sslh_uniform(c, sslh_dim2(7, 9), 0, 1));
     sslh_no_grad(c, 0);
+    sslh_save_net(low_rank(c), in_folder("eight"));
+    sslh_load_net(c, in_folder("eight"));
     sslh_save_net(net, in_folder("eight"));
     sslh_load_net(c, in_folder("eight"));
     remove(in_folder("eight"));

@@ -562,6 +562,15 @@ static void make_samples(void) {
     eight.min_count = SSLH_OFF;
     sslh_save_net(sslh_quantize(net, eight), test_temporary("net"));
     add_file("net", test_temporary("net"));
+    {
+        sslh_mlp_desc mlp;
+        sslh_low_rank_desc low;
+        memset(&mlp, 0, sizeof mlp), memset(&low, 0, sizeof low);
+        mlp.in = 9, mlp.widths[0] = 8, mlp.widths[1] = 6, mlp.batch_norm = 1;
+        low.rank = 2;
+        sslh_save_net(sslh_fold_batch_norm(sslh_net_low_rank(sslh_mlp(c, mlp), low), NULL), test_temporary("net"));
+        add_file("net", test_temporary("net"));
+    }
 #endif
     sslh_save_npz(net, test_temporary("net"));
     add_file("tensors", test_temporary("net"));

@@ -1,5 +1,6 @@
 /* Nets with weights of 8 bits: integers against loops that are written anew here, roundings within their bounds, the
-   same bits for any batch and number of threads, accuracy of a trained net, files, errors. */
+   same bits for any batch and number of threads, accuracy of a trained net, files, errors. Nets whose batch norms are
+   folded, and weights of two factors. */
 #define SSLH_IMPLEMENTATION
 #include "../ssl.h"
 #include "harness.h"
@@ -509,6 +510,441 @@ static void nan_stays_in_its_row(void) {
     sslh_destroy(c);
 }
 
+/* --- batch norms folded ------------------------------------------------------------------------------------------- */
+
+/* Statistics, gains and shifts that differ from channel to channel. exact: a variance next to which eps is nothing, and
+   gains and deviations that are powers of two. */
+static void fill_norms(sslh_net *net, int exact) {
+    int i, n = sslh_count_tensors(net);
+    char name[272];
+    size_t k;
+    for (i = 0; i < n; i++) {
+        sslh_tensor *t = sslh_tensor_at(net, i, name, sizeof name, NULL);
+        const size_t length = strlen(name);
+        const int var = length > 11 && !strcmp(name + length - 11, "running_var");
+        const int mean = length > 12 && !strcmp(name + length - 12, "running_mean"), vector = t->ndim == 1;
+        for (k = 0; k < t->count && t->type == SSLH_F32 && vector; k++) {
+            const float u = sslh_random_uniform(9, (uint64_t)i, (uint64_t)k);
+            const int step = (int)sslh_random_below(8, (uint64_t)i, (uint64_t)k, 4);
+            if (exact) t->data[k] = var ? (sslh_real)ldexp(1, 40 + 2 * step)
+                : (strstr(name, "bn") || strstr(name, "norm")) && length > 6 && !strcmp(name + length - 6, "weight")
+                    ? (sslh_real)ldexp(1, 20 - step) : (sslh_real)0;
+            else t->data[k] = (sslh_real)(var ? 0.5f + u : mean ? u - 0.5f : 0.5f + u);
+        }
+    }
+}
+/* The largest difference over the largest value. */
+static double apart(const sslh_tensor *a, const sslh_tensor *b) {
+    double most = 0, worst = 0;
+    size_t i;
+    if (a->count != b->count) return HUGE_VAL;
+    for (i = 0; i < a->count; i++) {
+        const double x = (double)a->data[i], d = fabs(x - (double)b->data[i]);
+        if (!(fabs(x) <= most)) most = fabs(x);
+        if (!(d <= worst)) worst = d;
+    }
+    return most > 0 ? worst / most : HUGE_VAL;
+}
+static int has_norms(sslh_net *net) {
+    int i, found = 0;
+    char name[272];
+    for (i = 0; i < sslh_count_tensors(net); i++) {
+        sslh_tensor_at(net, i, name, sizeof name, NULL);
+        found += strstr(name, "running") || strstr(name, "tracked") || strstr(name, "bn");
+    }
+    return found;
+}
+static sslh_net *normed_net(sslh_ctx *c, int kind, sslh_tensor **x) {
+    *x = sslh_persist(sslh_uniform(c, sslh_dim4(3, 32, 32, 3), 0, 1));
+    if (kind < 2) {
+        NONE(sslh_convnet_desc, d);
+        d.channels = 3, d.dcgan = kind;
+        return sslh_convnet(c, d);
+    }
+    if (kind < 5) {
+        NONE(sslh_resnet_desc, d);
+        d.width = 4, d.depth = kind == 2 ? 18 : kind == 3 ? 34 : 50, d.imagenet_stem = kind == 3;
+        return sslh_resnet(c, d);
+    }
+    if (kind == 5) {
+        NONE(sslh_nin_desc, d);
+        d.divide = 16;
+        return sslh_nin(c, d);
+    }
+    {
+        NONE(sslh_mlp_desc, d);
+        *x = sslh_persist(sslh_normal(c, sslh_dim2(5, 12), 0, 1));
+        d.in = 12, d.widths[0] = 16, d.widths[1] = 8, d.batch_norm = 1, d.last_batch_norm = kind - 6;
+        if (kind == 6) d.activation = SSLH_GELU;
+        return sslh_mlp(c, d);
+    }
+}
+static const char *const normed_names[] = {"convnet", "dcgan", "resnet18", "resnet34", "resnet50", "nin", "mlp",
+                                           "mlp, last norm", "mlp, last gain", "mlp, last bare"};
+enum { NORMED = 10 };
+
+static sslh_net *low(sslh_net *net, int rank, float energy) {
+    NONE(sslh_low_rank_desc, d);
+    d.rank = rank, d.energy = energy;
+    return sslh_net_low_rank(net, d);
+}
+
+static void folded_nets_compute_the_same(void) {
+    int kind, exact;
+    for (kind = 0; kind < NORMED; kind++) for (exact = 0; exact < 2; exact++) {
+        sslh_ctx *c = context(1), *other = context(1);
+        const char *path = test_temporary("folded.safetensors");
+        sslh_tensor *x, *a, *b;
+        sslh_net *net = normed_net(c, kind, &x), *folded, *again;
+        double d;
+        fill_norms(net, exact);
+        folded = sslh_fold_batch_norm(net, kind % 2 ? x : NULL);
+        CHECK(!sslh_error(c), "%s: %s", normed_names[kind], sslh_error(c) ? sslh_error(c) : "");
+        sslh_train_mode(net, 0);
+        a = run(net, x), b = run(folded, x);
+        d = sslh_error(c) ? HUGE_VAL : apart(a, b);
+        CHECK(exact && kind != 9 ? d == 0 : d <= 1e-5, "%s, %d: %g apart", normed_names[kind], exact, d);
+        CHECK(!has_norms(folded) && has_norms(net) && !sslh_is_training(folded), "%s", normed_names[kind]);
+        sslh_save_net(folded, path);
+        again = sslh_load_net(other, path);
+        CHECK(!sslh_error(c) && !sslh_error(other), "%s: %s", normed_names[kind], sslh_error(other));
+        x = run(again, sslh_from(other, sslh_shape_of(x), x->data));
+        if (!sslh_error(other))
+            CHECK(memcmp(b->data, x->data, b->count * sizeof *b->data) == 0, "%s: another net", normed_names[kind]);
+        CHECK(sslh_hash(sslh_clone(folded)) == sslh_hash(folded) && !sslh_error(c), "a clone");
+        sslh_destroy(c);
+        sslh_destroy(other);
+    }
+}
+/* It trains as a net without batch norms: the mode changes nothing, gradients reach weights and new biases. */
+static void a_folded_net_can_be_trained(void) {
+    sslh_ctx *c = context(1);
+    sslh_tensor *x, *a, *b, *bias;
+    sslh_net *net = normed_net(c, 0, &x), *folded;
+    NONE(sslh_optimizer_desc, o);
+    sslh_optimizer *optimizer;
+    uint64_t before;
+    fill_norms(net, 0);
+    folded = sslh_fold_batch_norm(net, NULL);
+    a = run(folded, x);
+    sslh_train_mode(folded, 1);
+    b = run(folded, x);
+    CHECK(apart(a, b) == 0, "the mode changes something");
+    before = sslh_hash(folded);
+    optimizer = sslh_optimizer_new(c, o);
+    sslh_begin_step(c);
+    sslh_backward(c, sslh_mean(c, sslh_forward(folded, x), SSLH_ALL, 0));
+    bias = sslh_find(folded, "conv4.bias");
+    CHECK(!sslh_error(c) && bias && bias->grad && bias->grad[0] != 0, "%s", sslh_error(c) ? sslh_error(c) : "bias");
+    sslh_optimizer_add(optimizer, folded);
+    sslh_optimizer_step(optimizer, 0.01f);
+    CHECK(!sslh_error(c) && sslh_hash(folded) != before, "%s", sslh_error(c) ? sslh_error(c) : "nothing was trained");
+    sslh_destroy(c);
+}
+/* Norms go before the weights are rounded: 8 bits of the folded net and of the net are the same net. */
+static void quantize_folds_first(void) {
+    sslh_ctx *c = context(1);
+    sslh_tensor *x, *y;
+    sslh_net *net = normed_net(c, 4, &x), *small;
+    fill_norms(net, 0);
+    small = eight(net);
+    CHECK(!sslh_error(c) && !has_norms(small), "%s", sslh_error(c) ? sslh_error(c) : "norms are left");
+    CHECK(sslh_hash(small) == sslh_hash(eight(sslh_fold_batch_norm(net, NULL))), "folded by hand: another net");
+    sslh_train_mode(net, 0);
+    y = run(small, x);
+    CHECK(!sslh_error(c) && apart(run(net, x), y) < 0.1, "%s", sslh_error(c) ? sslh_error(c) : "far apart");
+    sslh_destroy(c);
+}
+
+/* Nets of one's own: a layer and its norm, used well or otherwise. Entries: weight, bias, 5 of the norm. */
+static sslh_tensor *own_forward(sslh_net *net, sslh_tensor *x, const void *self) {
+    sslh_ctx *c = sslh_net_ctx(net);
+    const int way = *(const int *)self;
+    sslh_conv_desc conv;
+    sslh_tensor *y;
+    memset(&conv, 0, sizeof conv);
+    conv.pad = 1, conv.groups = 4, conv.activation = way == 1 ? SSLH_RELU : SSLH_LINEAR;
+    y = sslh_layer_conv(net, 0, x, 0, conv);
+    if (way == 2) y = sslh_scale(c, y, 2);
+    x = sslh_layer_batch_norm(net, 2, y, way == 4 ? x : NULL, 0, way == 4 ? SSLH_RELU : SSLH_LINEAR);
+    return way == 3 ? sslh_add(c, x, y) : x;
+}
+static sslh_net *own(sslh_ctx *c, int way) {
+    NONE(sslh_net_desc, d);
+    sslh_net *net;
+    d.forward = own_forward, d.self = &way, d.self_size = sizeof way, d.kind = SSLH_MAP, d.width = 4, d.name = "own";
+    net = sslh_net_new(c, d);
+    if (way != 5) sslh_layer_conv_new(net, "conv", 4, 4, 3, 4, 0);
+    sslh_layer_batch_norm_new(net, "bn", 4, 0);
+    fill_norms(net, 0);
+    return net;
+}
+static void what_cannot_be_folded_is_said(void) {
+    sslh_ctx *c = context(1);
+    sslh_tensor *x = sslh_persist(sslh_normal(c, sslh_dim4(2, 5, 6, 4), 0, 1));
+    NONE(sslh_convnet_desc, d);
+    NONE(sslh_widen_desc, widen);
+    sslh_net *net, *folded;
+    int way;
+    for (way = 0; way < 5; way += 4) { /* a layer of groups, with a bias; a residual */
+        net = own(c, way), folded = sslh_fold_batch_norm(net, x);
+        sslh_train_mode(net, 0);
+        CHECK(!sslh_error(c) && apart(run(net, x), run(folded, x)) <= 1e-5, "%d: %s", way,
+              sslh_error(c) ? sslh_error(c) : "apart");
+    }
+    sslh_fold_batch_norm(own(c, 0), NULL);
+    CHECK_ERROR(c, "the net 'own' is none of the library's encoders: give a sample");
+    sslh_fold_batch_norm(own(c, 1), x);
+    CHECK_ERROR(c, "an activation lies between 'conv.weight' of the net 'own' and the batch norm");
+    sslh_fold_batch_norm(own(c, 2), x);
+    CHECK_ERROR(c, "is not given what that layer has computed");
+    sslh_fold_batch_norm(own(c, 3), x);
+    CHECK_ERROR(c, "the net 'own' computes something else");
+    sslh_fold_batch_norm(own(c, 5), x);
+    CHECK_ERROR(c, "the batch norm of 'bn.weight' in the net 'own' is not declared right behind");
+    d.channels = 4, d.norm = SSLH_OFF;
+    sslh_fold_batch_norm(sslh_convnet(c, d), NULL);
+    CHECK_ERROR(c, "has no batch norm: use it as it is");
+    d.norm = 0;
+    net = sslh_convnet(c, d);
+    sslh_fold_batch_norm(eight(net), NULL);
+    CHECK_ERROR(c, "have 8 bits (sslh_quantize): give the float net");
+    sslh_fold_batch_norm(sslh_fold_batch_norm(net, NULL), NULL);
+    CHECK_ERROR(c, "has no batch norm: use it as it is");
+#if SSLH_WITH_TRANSFER
+    widen.layer = 1, widen.width = 64;
+    sslh_net_widen(sslh_fold_batch_norm(net, NULL), widen);
+    CHECK_ERROR(c, "has folded batch norms or factors of low rank");
+#endif
+    sslh_find(net, "bn2.running_var")->data[3] = -1;
+    sslh_fold_batch_norm(net, NULL);
+    CHECK_ERROR(c, "sslh_fold_batch_norm: 'conv2.weight' or the batch norm behind it gives NaN or Inf");
+    eight(net);
+    CHECK_ERROR(c, "sslh_quantize: 'conv2.weight' or the batch norm behind it gives NaN or Inf");
+    { volatile float zero = 0; x->data[0] = zero / zero; }
+    sslh_fold_batch_norm(own(c, 0), x);
+    CHECK_ERROR(c, "for the sample the net 'own' gives NaN or Inf");
+    sslh_destroy(c);
+}
+static sslh_tensor *normed_forward(sslh_net *net, sslh_tensor *x, const void *self) {
+    const int no_affine = *(const int *)self;
+    return sslh_layer_batch_norm(net, no_affine ? 1 : 2, sslh_layer_linear(net, 0, x, 1, SSLH_LINEAR), NULL, no_affine,
+                                 SSLH_LINEAR);
+}
+/* A vector between a layer and its norm is the layer's bias only with the name and the size of one; what
+   sslh_layer_batch_norm_new makes of a number that means nothing is no norm. */
+static void only_what_belongs_together_is_folded(void) {
+    static const char *const names[2] = {"fc.bias", "fc.gain"};
+    sslh_ctx *c = context(1);
+    int way, no_affine;
+    for (way = 0; way < 4; way++) {
+        NONE(sslh_net_desc, d);
+        sslh_net *net;
+        no_affine = way == 2 ? 5 : 0;
+        d.forward = normed_forward, d.self = &no_affine, d.self_size = sizeof no_affine;
+        d.kind = SSLH_VECTOR, d.width = 64;
+        net = sslh_net_new(c, d);
+        sslh_layer_linear_new(net, "fc", 16, 64, 1);
+        if (way != 2) sslh_param_new(net, names[way == 1], sslh_dim1(way ? 64 : 1), SSLH_INIT_ONE, 0);
+        sslh_layer_batch_norm_new(net, "bn", 64, no_affine);
+        sslh_fold_batch_norm(net, sslh_zeros(c, sslh_dim2(2, 16)));
+        if (way == 2) CHECK_ERROR(c, "has no batch norm");
+        else if (way < 2) CHECK_ERROR(c, "the batch norm of 'bn.weight' in the net 'net' is not declared right behind");
+        else CHECK_ERROR(c, "computes something else"); /* the layer does not use its bias */
+    }
+    sslh_destroy(c);
+}
+/* Options of a parameter go by the numbers of the net that was changed, and are those of its copy. */
+static void rates_of_a_changed_net(void) {
+    sslh_ctx *c = context(1);
+    sslh_tensor *x;
+    sslh_net *net = normed_net(c, 0, &x), *folded, *both;
+    NONE(sslh_param_opts, o);
+    NONE(sslh_low_rank_desc, low_rank);
+    o.lr_scale = 0.5f, o.group = 3;
+    sslh_param_set_matching(net, "conv2", o);
+    folded = sslh_fold_batch_norm(net, NULL);
+    CHECK(!sslh_error(c) && sslh_param(folded, 6) == &folded->entry[2]->t, "conv2.weight is number 6");
+    CHECK(!strcmp(folded->entry[3]->name, "conv2.bias") && folded->entry[3]->lr_scale == 0.5f &&
+          folded->entry[3]->decay_scale == 0 && folded->entry[3]->t.group == 8, "the bias has the rates of its weight");
+    o.lr_scale = (float)SSLH_OFF, o.group = 0;
+    sslh_param_set(folded, 6, o);
+    CHECK(!sslh_error(c) && folded->entry[2]->lr_scale == 0 && folded->entry[3]->lr_scale == 0.5f, "%s",
+          sslh_error(c) ? sslh_error(c) : "another parameter");
+    sslh_param_set(folded, 1, o);
+    CHECK_ERROR(c, "sslh_param_set: the net 'convnet' has no parameter number 1"); /* it was the norm's */
+    net = mlp(c, 40, 30, 20), o.lr_scale = 0.25f;
+    sslh_param_set(net, 2, o);
+    sslh_freeze(net, 1);
+    sslh_train_mode(net, 1);
+    low_rank.rank = 4;
+    both = sslh_net_low_rank(net, low_rank);
+    CHECK(!sslh_error(c) && both->entries == 6 && both->frozen && both->training && both->entry[3]->lr_scale == 0.25f &&
+          both->entry[4]->lr_scale == 0.25f && both->entry[3]->decay_scale == 1, "%s",
+          sslh_error(c) ? sslh_error(c) : "mode and rates");
+    sslh_destroy(c);
+}
+/* Where an allocation fails, nothing of the copy is left. */
+static void a_copy_that_fails_leaves_nothing(void) {
+    int kind;
+    long k;
+    for (kind = 0; kind < 3; kind++) {
+        int worked = 0;
+        for (k = 1; k < 400 && !worked; k++) {
+            test_memory m;
+            sslh_desc d;
+            sslh_ctx *c;
+            sslh_tensor *x;
+            sslh_net *net;
+            long live;
+            memset(&m, 0, sizeof m), memset(&d, 0, sizeof d);
+            d.alloc = test_alloc, d.release = test_release, d.user = &m, d.threads = 1;
+            c = sslh_create(d);
+            net = normed_net(c, 8, &x);
+            run(net, x);
+            live = m.live, m.fail_at = m.calls + k;
+            if (kind == 0) sslh_fold_batch_norm(net, NULL);
+            else if (kind == 1) low(net, 2, 0);
+            else eight(net);
+            worked = sslh_error(c) == NULL;
+            if (!worked) {
+                CHECK(sslh_error_code(c) == SSLH_E_MEMORY, "%s", sslh_error(c));
+                CHECK(m.live <= live + 1, "%d, %ld: %ld blocks, before %ld", kind, k, m.live, live); /* a new heap */
+            }
+            sslh_destroy(c);
+            CHECK(m.live == 0, "%ld blocks left", m.live);
+        }
+        CHECK(worked && k > 10, "%ld allocations", k);
+    }
+}
+
+/* --- two factors of low rank -------------------------------------------------------------------------------------- */
+
+/* |W - U V| and the singular values left out, by NumPy's svd of the same matrix and of its transpose. */
+static void factors_have_the_error_of_eckart_and_young(void) {
+    static const int ranks[4] = {1, 3, 5, 7};
+    static const double errors[4] = {8.899545427, 7.174802014, 5.485298806, 3.729918493};
+    static const double shares[4] = {0.173904471, 0.463073961, 0.686169460, 0.854891348};
+    int tall, n, i, j, k, r;
+    for (tall = 0; tall < 2; tall++) for (n = 0; n < 8; n++) {
+        sslh_ctx *c = context(1);
+        const int O = tall ? 20 : 12, in = tall ? 12 : 20;
+        sslh_net *net = linear(c, in, O), *small;
+        const sslh_tensor *u, *v;
+        double sum = 0;
+        for (i = 0; i < O; i++) for (j = 0; j < in; j++) {
+            const int a = tall ? j : i, b = tall ? i : j;
+            sslh_param(net, 0)->data[i * in + j] = (sslh_real)((a * 7 + b * 13 + a * b * 5 + a * a * 3) % 17 - 8) / 8;
+        }
+        small = n < 4 ? low(net, ranks[n], 0) : low(net, 0, (float)shares[n - 4] - 1e-5f);
+        u = sslh_find(small, "fc1.weight"), v = sslh_find(small, "fc1.low.weight"), r = ranks[n % 4];
+        CHECK(!sslh_error(c) && u && v && u->shape[1] == r && v->shape[0] == r, "rank %d: %s", r,
+              sslh_error(c) ? sslh_error(c) : "shapes");
+        for (i = 0; i < O && !sslh_error(c) && v; i++) for (j = 0; j < in; j++) {
+            double w = (double)sslh_param(net, 0)->data[i * in + j];
+            for (k = 0; k < r; k++) w -= (double)u->data[i * r + k] * (double)v->data[k * in + j];
+            sum += w * w;
+        }
+        CHECK(fabs(sqrt(sum) - errors[n % 4]) < 1e-5, "rank %d: %.9f, not %.9f", r, sqrt(sum), errors[n % 4]);
+        sslh_destroy(c);
+    }
+}
+/* Of a weight of rank 3 three factors are the weight; also with 8 bits, and in the 1x1 convolutions of a ResNet. */
+static void nets_of_low_rank_are_nets(void) {
+    sslh_ctx *c = context(1), *other = context(1);
+    const char *path = test_temporary("low.safetensors");
+    sslh_net *net = mlp(c, 20, 16, 12), *small, *twice, *again;
+    sslh_tensor *x = sslh_normal(c, sslh_dim2(6, 20), 0, 1), *a, *b, *w = sslh_param(net, 0);
+    int i, j, k, kind;
+    for (i = 0; i < 16; i++) for (j = 0; j < 20; j++)
+        for (k = 0, w->data[i * 20 + j] = 0; k < 3; k++)
+            w->data[i * 20 + j] += (sslh_real)((i * (k + 3) % 7 - 3) * (j * (k + 2) % 5 - 2)) / 16;
+    small = low(net, 3, 0);
+    CHECK(!sslh_error(c) && sslh_find(small, "fc1.weight")->shape[1] == 3, "%s", sslh_error(c) ? sslh_error(c) : "");
+    { NONE(sslh_low_rank_desc, d); d.rank = 3, d.keep = "fc2"; small = sslh_net_low_rank(net, d); }
+    a = run(net, x), b = run(small, x);
+    CHECK(!sslh_error(c) && apart(a, b) < 1e-5 && !sslh_find(small, "fc2.low.weight"), "%s",
+          sslh_error(c) ? sslh_error(c) : "apart");
+    sslh_destroy(c);
+    for (kind = 0; kind < 3; kind++) { /* the files of the last have matrices as (I,O) while they are in float */
+        c = context(1);
+        if (kind == 1) {
+            net = normed_net(c, 4, &x);
+            fill_norms(net, 0);
+        } else net = some_net(c, kind ? 3 : 2, &x);
+        sslh_train_mode(net, 0);
+        small = kind == 1 ? low(net, 5, 0) : low(net, 0, 0.5f);
+        if (kind == 1) small = sslh_fold_batch_norm(small, NULL);
+        twice = eight(small);
+        a = run(small, x), b = run(twice, x);
+        CHECK(!sslh_error(c) && apart(a, b) < 0.2 && apart(run(net, x), a) < 2, "%s, %g",
+              sslh_error(c) ? sslh_error(c) : "", apart(a, b));
+        CHECK(sslh_net_bytes(small) < sslh_net_bytes(net), "bytes");
+        for (i = 0; i < 2; i++) {
+            sslh_net *saved = i ? twice : small;
+            sslh_save_net(saved, path);
+            again = sslh_load_net(other, path);
+            CHECK(!sslh_error(c) && !sslh_error(other) && sslh_net_bytes(again) == sslh_net_bytes(saved), "%s",
+                  sslh_error(other) ? sslh_error(other) : "");
+            a = run(saved, x);
+            b = run(again, kind == 2 ? sslh_from_ints(other, sslh_shape_of(x), x->ints)
+                                     : sslh_from(other, sslh_shape_of(x), x->data));
+            CHECK(!sslh_error(other) && apart(a, b) == 0, "another net");
+        }
+        sslh_destroy(c);
+    }
+    sslh_destroy(other);
+}
+/* Files that say what no net of ours says: norms folded that are none, factors of ranks that do not fit. */
+static void wrong_files_of_changed_nets_are_said(void) {
+    static const int ranks[3][2] = {{3, 9}, {9, 3}, {17, 17}}; /* of V and of U; a weight (16,20) has at most 16 */
+    sslh_ctx *c = context(1);
+    const char *path = test_temporary("wrong.safetensors");
+    sslh_net *net = linear(c, 20, 16), *wrong;
+    const size_t used = strlen(net->arch);
+    int i;
+    snprintf(net->arch + used, sizeof net->arch - used, " folded=1");
+    sslh_save_net(net, path);
+    sslh_load_net(c, path);
+    CHECK_ERROR(c, "has a net 'mlp' with folded batch norms, but such a net has none");
+    net->arch[used] = 0;
+    for (i = 0; i < 3; i++) {
+        NONE(sslh_net_desc, d);
+        d.forward = first_layer, d.kind = SSLH_VECTOR, d.width = 16;
+        wrong = sslh_net_new(c, d);
+        memcpy(wrong->arch, net->arch, sizeof wrong->arch);
+        sslh_param_new(wrong, "fc1.low.weight", sslh_dim2(ranks[i][0], 20), SSLH_INIT_FAN_IN, 0);
+        sslh_param_new(wrong, "fc1.weight", sslh_dim2(16, ranks[i][1]), SSLH_INIT_FAN_IN, 0);
+        sslh_param_new(wrong, "fc1.bias", sslh_dim1(16), SSLH_INIT_ZERO, 0);
+        sslh_save_net(wrong, path);
+        CHECK(!sslh_error(c), "%s", sslh_error(c));
+        sslh_load_net(c, path);
+        CHECK_ERROR(c, "wrong.safetensors does not fit the net");
+    }
+    remove(path);
+    sslh_destroy(c);
+}
+static void what_has_no_low_rank_is_said(void) {
+    sslh_ctx *c = context(1);
+    sslh_net *net = linear(c, 40, 30);
+    low(net, 0, 0);
+    CHECK_ERROR(c, "sslh_net_low_rank: give .rank or .energy");
+    low(net, 4, 0.5f);
+    CHECK_ERROR(c, "sslh_net_low_rank: give .rank or .energy");
+    low(net, -4, 0);
+    CHECK_ERROR(c, "sslh_net_low_rank: .rank is -4");
+    low(net, 0, 1);
+    CHECK_ERROR(c, "sslh_net_low_rank: .energy is 1");
+    low(net, 18, 0);
+    CHECK_ERROR(c, "gets smaller: lower .rank or .energy");
+    low(eight(net), 4, 0);
+    CHECK_ERROR(c, "have 8 bits (sslh_quantize): give the float net");
+    { volatile float zero = 0; sslh_param(net, 0)->data[7] = zero / zero; }
+    low(net, 4, 0);
+    CHECK_ERROR(c, "holds NaN or Inf");
+    sslh_destroy(c);
+}
+
 /* --- pruning by magnitude ----------------------------------------------------------------------------------------- */
 
 static void the_smallest_weights_go(void) {
@@ -609,12 +1045,16 @@ static void other_tools_know_small_nets(void) {
 #include <xmmintrin.h>
 static void the_callers_rounding_changes_nothing(void) {
     sslh_ctx *c = context(1);
-    sslh_net *net = mlp(c, 200, 30, 10), *one = eight(net), *other;
+    sslh_tensor *x;
+    sslh_net *net = mlp(c, 200, 30, 10), *normed = normed_net(c, 6, &x), *one[3], *other[3];
     const unsigned before = _mm_getcsr();
+    int i;
+    fill_norms(normed, 0);
+    one[0] = eight(net), one[1] = low(net, 5, 0), one[2] = sslh_fold_batch_norm(normed, NULL);
     _mm_setcsr(before | 0xe040u);
-    other = eight(net);
+    other[0] = eight(net), other[1] = low(net, 5, 0), other[2] = sslh_fold_batch_norm(normed, NULL);
     _mm_setcsr(before);
-    CHECK(!sslh_error(c) && sslh_hash(one) == sslh_hash(other), "other weights");
+    for (i = 0; i < 3; i++) CHECK(!sslh_error(c) && sslh_hash(one[i]) == sslh_hash(other[i]), "%d: other weights", i);
     sslh_destroy(c);
 }
 #else
@@ -628,7 +1068,7 @@ static void wrong_use_is_said(void) {
     small = sslh_quantize(net, d);
     CHECK(!sslh_error(c), "%s", sslh_error(c));
     sslh_quantize(small, d);
-    CHECK_ERROR(c, "sslh_quantize: the weight 'fc1.weight' has 8 bits already");
+    CHECK_ERROR(c, "sslh_quantize: the weights of the net \"mlp\" have 8 bits (sslh_quantize): give the float net");
     d.min_count = -2;
     sslh_quantize(net, d);
     CHECK_ERROR(c, "sslh_quantize: .min_count is -2");
@@ -662,6 +1102,17 @@ TESTS_BEGIN
     TEST(every_set_has_the_bits_of_plain_loops)
     TEST(a_saved_net_comes_back)
     TEST(nan_stays_in_its_row)
+    TEST(folded_nets_compute_the_same)
+    TEST(a_folded_net_can_be_trained)
+    TEST(quantize_folds_first)
+    TEST(what_cannot_be_folded_is_said)
+    TEST(only_what_belongs_together_is_folded)
+    TEST(rates_of_a_changed_net)
+    TEST(a_copy_that_fails_leaves_nothing)
+    TEST(factors_have_the_error_of_eckart_and_young)
+    TEST(nets_of_low_rank_are_nets)
+    TEST(wrong_files_of_changed_nets_are_said)
+    TEST(what_has_no_low_rank_is_said)
     TEST(the_smallest_weights_go)
     TEST(of_equal_weights_the_first_go)
     TEST(nan_is_not_pruned)

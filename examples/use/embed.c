@@ -1,10 +1,12 @@
-/* Inference only: an encoder whose weights are compiled in as a C array turns images into features. It needs no
-   method, no training, and no files except the images. make examples makes the array, by pretrain --save and bin2c.
+/* Inference only: an encoder whose weights of 8 bits are compiled in as a C array turns images into features. It needs
+   no method, no training, and no files except the images. make examples makes the array, by small and bin2c; the array
+   of a float net, by pretrain --save, runs as well.
 
      embed a.png b.png ..    features of images and how similar they are
      embed                   the same with images of examples/data */
 #define SSLH_IMPLEMENTATION
 #define SSLH_WITH_ALL 0
+#define SSLH_WITH_QUANTIZE 1
 #include "../../ssl.h"
 #include "encoder_weights.h"
 #include <math.h>
