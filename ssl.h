@@ -5144,14 +5144,32 @@ extern "C" {
 #define SSLH_I_MAX(a, b) ((a) > (b) ? (a) : (b))
 #define SSLH_I_R(x) ((sslh_real)(x)) /* a constant in the working precision */
 
+/* A variable that holds only the digits of its type. The registers of 32-bit x86 hold more, and gcc keeps those beyond
+   an assignment when it is not told to follow a standard (-std=gnu99). */
+#if defined(__i386__) && !defined(__SSE2_MATH__)
+#define SSLH_I_STORED volatile
+#else
+#define SSLH_I_STORED
+#endif
+
 /* The square root is correctly rounded everywhere, so libm's can be used. */
 SSLH_I_FN float sslh_i_sqrtf(float x) {
-#if defined(__i386__) && !defined(__SSE2_MATH__)
-    volatile float y = sqrtf(x); /* gcc leaves the x87 root unrounded in a register */
+    SSLH_I_STORED float y = sqrtf(x);
     return y;
-#else
-    return sqrtf(x);
-#endif
+}
+
+/* The nearest integer; halves go away from zero. The sum with a half is rounded before its fraction is cut off, because
+   the largest number below one half becomes 1 with the digits of its type and 0 with more. The argument may be a
+   product: a sum in the same expression would be rounded together with it. */
+SSLH_I_FN float sslh_i_nearest(float x) {
+    SSLH_I_STORED float v = x;
+    v = v < 0 ? v - 0.5f : v + 0.5f;
+    return v < 0 ? -floorf(-v) : floorf(v);
+}
+SSLH_I_FN double sslh_i_nearest_double(double x) {
+    SSLH_I_STORED double v = x;
+    v = v < 0 ? v - 0.5 : v + 0.5;
+    return v < 0 ? -floor(-v) : floor(v);
 }
 
 /* Seconds on the system's clock, for progress lines and tracing only: no result depends on them. */
@@ -7287,8 +7305,7 @@ SSLH_I_FN int sslh_i_check_values(sslh_ctx *c, const char *op, const char *part,
 
 /* A share of n, rounded; at most n, although a float may round n itself up (8388609 and more). */
 SSLH_I_FN int sslh_i_part_of(float share, int n) {
-    float many = share * (float)n;
-    many = many + 0.5f;
+    const float many = sslh_i_nearest(share * (float)n);
     return many < (float)n ? (int)many : n;
 }
 SSLH_I_FN sslh_i_drawing sslh_i_drawing_of(const sslh_batch *b, int tag, int view, int32_t sample) {
@@ -8414,12 +8431,16 @@ SSLH_I_FN sslh_tensor *sslh_i_context_cut(sslh_method *m, sslh_tensor *x, const 
     uint64_t seed = c->desc.seed;
     int N, C, H, W, image = sslh_net_query(m->encoder).image, p, gap, jitter, need, n, i, k;
     sslh_tensor *at;
-    float *work;
+    float *work, wide;
     if (SSLH_I_BAD(c)) return x;
     N = x->shape[0], H = x->shape[1], W = x->shape[2], C = x->shape[3];
     p = s->d.patch ? s->d.patch : image ? image : SSLH_I_MIN(H, W) / 4;
-    gap = (int)(s->d.gap * (float)p + 1e-3f);       /* whole pixels; 0.3333 of 9 is 3 */
-    jitter = (int)(s->d.jitter * (float)p + 1e-3f);
+    wide = s->d.gap * (float)p;
+    wide = wide + 1e-3f;
+    gap = (int)wide; /* whole pixels; 0.3333 of 9 is 3 */
+    wide = s->d.jitter * (float)p;
+    wide = wide + 1e-3f;
+    jitter = (int)wide;
     need = 3 * p + 2 * gap + 2 * jitter;
     if (image && p != image)
         sslh_fail(c, SSLH_E_SHAPE, "sslh_context: patches of %d pixels, but the encoder takes images of %d only", p,
@@ -8712,16 +8733,19 @@ SSLH_I_FN sslh_net *sslh_i_inpainting_discriminator_new(sslh_ctx *c, int channel
 /* The rectangle in the middle of H x W: top, left, height, width. Each side is sqrt(area) times the image's. */
 SSLH_I_FN void sslh_i_inpainting_box(const sslh_inpainting_desc *d, int H, int W, int box[4]) {
     float share = sslh_i_sqrtf(d->area);
-    box[2] = SSLH_I_MAX((int)(share * (float)H + 0.5f), 1);
-    box[3] = SSLH_I_MAX((int)(share * (float)W + 0.5f), 1);
+    box[2] = SSLH_I_MAX((int)sslh_i_nearest(share * (float)H), 1);
+    box[3] = SSLH_I_MAX((int)sslh_i_nearest(share * (float)W), 1);
     box[0] = (H - box[2]) / 2;
     box[1] = (W - box[3]) / 2;
 }
 
 /* Blocks with sides of an eighth to three eighths of the image's, added until a share of area is covered. */
 SSLH_I_FN void sslh_i_inpainting_blocks(uint64_t seed, uint64_t stream, float area, sslh_real *mask, int H, int W) {
-    int want = SSLH_I_MAX((int)(area * (float)H * (float)W), 1), covered = 0, y, x;
+    int want, covered = 0, y, x;
     uint64_t draw = 0;
+    area = area * (float)H;
+    area = area * (float)W;
+    want = SSLH_I_MAX((int)area, 1);
     while (covered < want) {
         int h = SSLH_I_MAX(H / 8, 1) + (int)sslh_random_below(seed, stream, draw, (uint32_t)(H / 4 + 1));
         int w = SSLH_I_MAX(W / 8, 1) + (int)sslh_random_below(seed, stream, draw + 1, (uint32_t)(W / 4 + 1));
@@ -8742,7 +8766,8 @@ SSLH_I_FN void sslh_i_inpainting_blocks(uint64_t seed, uint64_t stream, float ar
    by bisection. */
 SSLH_I_FN void sslh_i_inpainting_region(float share, const sslh_real *noise, sslh_real *mask, size_t n) {
     sslh_real low = noise[0], high = noise[0];
-    size_t want = (size_t)(share * (float)n), i;
+    SSLH_I_STORED const float wanted = share * (float)n;
+    size_t want = (size_t)wanted, i;
     int halving;
     for (i = 0; i < n; i++) low = SSLH_I_MIN(low, noise[i]), high = SSLH_I_MAX(high, noise[i]);
     for (halving = 0; halving < 30; halving++) {
@@ -14001,13 +14026,16 @@ SSLH_DEF sslh_method sslh_mae(sslh_ctx *c, sslh_net *encoder, sslh_mae_desc d) {
     sslh_i_decoder n;
     sslh_i_patches grid;
     sslh_method m;
+    float kept;
     memset(&s, 0, sizeof s);
     memset(&n, 0, sizeof n);
     sslh_i_resolve(c, "sslh_mae", sslh_i_mae_settings, SSLH_I_LENGTH(sslh_i_mae_settings), &d);
     grid = sslh_i_patches_of(c, "sslh_mae", encoder);
     s.patch = grid.p;
     s.patches = grid.side * grid.side;
-    if (!SSLH_I_BAD(c)) s.visible = (int)((float)s.patches * (1.0f - d.mask)); /* not for a mask that was refused */
+    kept = 1.0f - d.mask;
+    kept = kept * (float)s.patches;
+    if (!SSLH_I_BAD(c)) s.visible = (int)kept; /* not for a mask that was refused */
     if (!SSLH_I_BAD(c) && (s.visible < 1 || s.visible >= s.patches))
         sslh_fail(c, SSLH_E_USAGE, "sslh_mae: a mask of %g leaves %d of %d patches visible; at least one must be seen "
                   "and one hidden (smaller patches?)", (double)d.mask, s.visible, s.patches);
@@ -14118,8 +14146,8 @@ SSLH_I_FN sslh_i_rectangle sslh_i_jepa_size(uint64_t seed, uint64_t stream, uint
     area = share * (float)(side * side);
     aspect = aspect * (float)sslh_i_log((sslh_real)r);
     aspect = (float)sslh_i_exp((sslh_real)aspect);
-    b.height = (int)(sslh_i_sqrtf(area * aspect) + 0.5f);
-    b.width = (int)(sslh_i_sqrtf(area / aspect) + 0.5f);
+    b.height = (int)sslh_i_nearest(sslh_i_sqrtf(area * aspect));
+    b.width = (int)sslh_i_nearest(sslh_i_sqrtf(area / aspect));
     b.height = SSLH_I_MAX(1, SSLH_I_MIN(b.height, side - 1));
     b.width = SSLH_I_MAX(1, SSLH_I_MIN(b.width, side - 1));
     return b;
@@ -14556,8 +14584,11 @@ typedef struct sslh_i_word2vec {
 SSLH_I_FN void sslh_i_w2v_keep_rates(sslh_i_word2vec *s, const sslh_i_tally *words) {
     size_t w;
     for (w = 0; w < s->V; w++) {
-        double t = (double)s->d.sample * (double)s->total / (double)words->word[w].count; /* t / f */
-        double keep = s->d.sample > 0 ? sqrt(t) + t : 1;
+        double t = (double)s->d.sample * (double)s->total, keep;
+        SSLH_I_STORED double root;
+        t = t / (double)words->word[w].count; /* t / f */
+        root = s->d.sample > 0 ? sqrt(t) : 1;
+        keep = s->d.sample > 0 ? root + t : 1;
         s->keep[w] = keep >= 1 ? UINT32_MAX : (uint32_t)(keep * 4294967296.0);
     }
 }
@@ -14569,12 +14600,13 @@ SSLH_I_FN void sslh_i_w2v_aliases(sslh_i_word2vec *s, const sslh_i_tally *words,
     double sum = 0;
     size_t w, low = 0, high = s->V; /* shares below 1 are listed from the front, the others from the back */
     for (w = 0; w < s->V; w++) {
-        double root = sqrt((double)words->word[w].count);
-        share[w] = root * sqrt(root);
+        SSLH_I_STORED double root = sqrt((double)words->word[w].count), fourth = sqrt(root);
+        share[w] = root * fourth;
         sum += share[w];
     }
     for (w = 0; w < s->V; w++) {
-        share[w] = share[w] * (double)s->V / sum;
+        share[w] = share[w] * (double)s->V;
+        share[w] = share[w] / sum;
         if (share[w] < 1) place[low++] = (int32_t)w;
         else place[--high] = (int32_t)w;
         s->accept[w] = UINT32_MAX;
@@ -14582,9 +14614,10 @@ SSLH_I_FN void sslh_i_w2v_aliases(sslh_i_word2vec *s, const sslh_i_tally *words,
     }
     while (low && high < s->V) {
         int32_t light = place[--low], heavy = place[high];
-        s->accept[light] = (uint32_t)(share[light] * 4294967295.0);
+        const double part = share[light] * 4294967295.0, rest = 1 - share[light];
+        s->accept[light] = (uint32_t)part;
         s->alias[light] = heavy;
-        share[heavy] = share[heavy] - (1 - share[light]);
+        share[heavy] = share[heavy] - rest;
         if (share[heavy] >= 1) continue;
         high++;
         place[low++] = heavy;
@@ -18218,7 +18251,7 @@ SSLH_I_FN void sslh_i_train_begin(sslh_i_train_run *r, sslh_method *m, sslh_data
     if (r->saved.config) sslh_i_checkpoint_names(m, r->saved.config);
     if (d->checkpoint && d->resume) sslh_i_train_resume(r);
     r->first = r->step;
-    r->warmup = sslh_i_step_count(d->warmup * (float)r->saved.per_epoch + 0.5f);
+    r->warmup = sslh_i_step_count(sslh_i_nearest(d->warmup * (float)r->saved.per_epoch));
     r->start = sslh_i_now(); /* the clock only feeds the progress line */
 #if SSLH_WITH_STDIO
     r->terminal = !d->quiet && sslh_i_is_terminal();
@@ -22085,7 +22118,10 @@ SSLH_DEF float sslh_calibration_error(sslh_ctx *c, const sslh_tensor *probabilit
     }
     for (b = 0; b < bins; b++) {
         double rate = count[b] ? right[b] / count[b] : 0, mean = count[b] ? sum[b] / count[b] : 0;
-        error += fabs(mean - rate) * (double)count[b] / (double)n;
+        double gap = fabs(mean - rate);
+        gap = gap * (double)count[b];
+        gap = gap / (double)n;
+        error += gap;
         if (confidence) confidence[b] = (float)mean;
         if (accuracy) accuracy[b] = (float)rate;
         if (rows) rows[b] = count[b];
@@ -24357,8 +24393,11 @@ SSLH_I_FN void sslh_i_corrupt_colour(const sslh_i_corrupting *j, const sslh_real
 SSLH_I_FN void sslh_i_box(int i, int n, int size, int *from, int *to) {
     const double scale = (double)size / (double)n, half = scale > 1 ? 0.5 * scale : 0.5;
     double centre = ((double)i + 0.5) * scale;
-    *from = SSLH_I_MAX(0, (int)floor(centre - half + 0.5));
-    *to = SSLH_I_MIN(size, (int)floor(centre + half + 0.5));
+    double low = centre - half, high = centre + half;
+    low = low + 0.5;
+    high = high + 0.5;
+    *from = SSLH_I_MAX(0, (int)floor(low));
+    *to = SSLH_I_MIN(size, (int)floor(high));
     if (*to <= *from) *from = SSLH_I_MIN(*from, size - 1), *to = *from + 1;
 }
 
@@ -24367,7 +24406,8 @@ SSLH_I_FN void sslh_i_box(int i, int n, int size, int *from, int *to) {
 SSLH_I_FN void sslh_i_corrupt_pixelate(const sslh_i_corrupting *j, const sslh_real *x, sslh_real *plane,
                                        sslh_real *out) {
     const double share = (double)sslh_i_corruption_strengths[j->kind][j->strength - 1];
-    const int h = SSLH_I_MAX(1, (int)(j->H * share)), w = SSLH_I_MAX(1, (int)(j->W * share));
+    const double tall = j->H * share, wide = j->W * share;
+    const int h = SSLH_I_MAX(1, (int)tall), w = SSLH_I_MAX(1, (int)wide);
     int r, s, k, a, b, y0, y1, x0, x1;
     for (r = 0; r < h; r++)
         for (s = 0; s < w; s++) {
@@ -24461,8 +24501,14 @@ SSLH_I_FN void sslh_i_corrupt_jpeg(const sslh_i_corrupting *j, const sslh_real *
         y = C == 3 ? y + t : r;
         plane[i * C] = (sslh_real)(floor(y + 0.5) - 128);
         if (C < 3) continue;
-        plane[i * C + 1] = (sslh_real)floor((b - y) * 0.564334 + 0.5);
-        plane[i * C + 2] = (sslh_real)floor((r - y) * 0.713267 + 0.5);
+        t = b - y;
+        t = t * 0.564334;
+        t = t + 0.5;
+        plane[i * C + 1] = (sslh_real)floor(t);
+        t = r - y;
+        t = t * 0.713267;
+        t = t + 0.5;
+        plane[i * C + 2] = (sslh_real)floor(t);
     }
     for (k = 0; k < C; k++) sslh_i_jpeg_channel(j, plane, (int)k);
     for (i = 0; i < pixels; i++) {
@@ -29179,7 +29225,7 @@ SSLH_DEF sslh_net *sslh_net_prune_filters(sslh_net *net, sslh_prune_desc d) {
     narrow.widths = s.convnet ? narrow.conv.widths : narrow.mlp.widths;
     for (i = 0; i < last; i++) {
         if (d.layer && i != d.layer - 1) continue;
-        narrow.widths[i] -= (int)((double)d.share * s.widths[i] + 0.5);
+        narrow.widths[i] -= (int)sslh_i_nearest_double((double)d.share * s.widths[i]);
         narrow.widths[i] = SSLH_I_MAX(narrow.widths[i], 1);
         room += narrow.widths[i];
     }
@@ -29830,7 +29876,7 @@ SSLH_I_FN int64_t sslh_i_prune_magnitude(sslh_net *net, float share) {
         sslh_fail(c, SSLH_E_USAGE, "sslh_prune_magnitude: the net '%s' has no float weight of a linear layer or a "
                   "convolution", net->name);
     if (SSLH_I_BAD(c)) return 0;
-    gone = SSLH_I_MIN((size_t)((double)share * (double)count + 0.5), count);
+    gone = SSLH_I_MIN((size_t)sslh_i_nearest_double((double)share * (double)count), count);
     all = gone ? (sslh_real *)sslh_i_scratch(c, count * sizeof *all) : NULL;
     if (!all) return 0;
     for (k = at = 0; (w = sslh_i_next_product(&t, &k, &at)) != NULL;)
@@ -30457,7 +30503,7 @@ SSLH_I_FN const char *sslh_i_number(char buffer[32], float x) {
         snprintf(buffer, 32, "%s", x != x ? "nan" : "large");
         return buffer;
     }
-    v = (int32_t)(x < 0 ? x * 10000.0f - 0.5f : x * 10000.0f + 0.5f);
+    v = (int32_t)sslh_i_nearest(x * 10000.0f);
     a = v < 0 ? -v : v;
     n = snprintf(buffer, 32, "%s%d.%04d", v < 0 ? "-" : "", (int)(a / 10000), (int)(a % 10000));
     for (k = n - 1; k > 0 && buffer[k] == '0'; k--) buffer[k] = 0;
@@ -37492,9 +37538,12 @@ SSLH_I_FN sslh_real sslh_i_eight_scale(sslh_real most, sslh_real *inverse) {
     return !(most - most == 0) ? most - most : *inverse > 0 ? most / 127 : 0;
 }
 SSLH_I_FN int sslh_i_eight_round(sslh_real x, sslh_real inverse) {
-    sslh_real v = inverse > 0 ? x * inverse : 0;
-    v = v < 0 ? v - SSLH_I_R(0.5) : v + SSLH_I_R(0.5);
-    return (int)v;
+    const sslh_real v = inverse > 0 ? x * inverse : 0;
+#if SSLH_I_DOUBLE
+    return (int)sslh_i_nearest_double(v);
+#else
+    return (int)sslh_i_nearest(v);
+#endif
 }
 SSLH_I_FN sslh_real sslh_i_plain_eight_most(const sslh_real *x, size_t n) {
     sslh_real most = 0, wrong = 0;
@@ -48340,11 +48389,14 @@ SSLH_I_FN void sslh_i_taps_fill(sslh_i_taps *t, double begin, double size, int l
         int k, lo, hi;
         sslh_real *w = t->weight + (size_t)i * (size_t)t->taps;
         double v, sum = 0;
-        double centre = ((double)i + 0.5) * scale;
+        double centre = ((double)i + 0.5) * scale, low, high;
         centre = centre + begin;
-        lo = (int)(centre - support + 0.5);
-        hi = (int)(centre + support + 0.5);
-        if (centre - support + 0.5 < 0) lo = 0;
+        low = centre - support;
+        low = low + 0.5;
+        high = centre + support;
+        high = high + 0.5;
+        lo = low < 0 ? 0 : (int)low;
+        hi = (int)high;
         if (hi > limit) hi = limit;
         if (lo >= limit) lo = limit - 1; /* never for a box inside the image; keeps any other from reading outside */
         if (hi <= lo) hi = lo + 1;
@@ -48582,12 +48634,15 @@ SSLH_I_FN void sslh_i_draw_crop(const sslh_recipe *r, const sslh_i_key *key, int
         target = area * sslh_i_between(x[0], r->crop_min, r->crop_max);
         aspect = (float)sslh_i_exp((sslh_real)sslh_i_between(x[1], log_lo, log_hi));
         s = target * aspect;
-        fw = sslh_i_sqrtf(s);
+        fw = sslh_i_nearest(sslh_i_sqrtf(s));
         s = target / aspect;
-        fh = sslh_i_sqrtf(s);
-        if (fw + 0.5f >= (float)w + 1.0f || fh + 0.5f >= (float)h + 1.0f) continue;
-        d->width = (int)(fw + 0.5f);
-        d->height = (int)(fh + 0.5f);
+        fh = sslh_i_nearest(sslh_i_sqrtf(s));
+        s = (float)w + 1.0f;
+        if (fw >= s) continue;
+        s = (float)h + 1.0f;
+        if (fh >= s) continue;
+        d->width = (int)fw;
+        d->height = (int)fh;
         if (d->width < 1 || d->height < 1) continue;
         d->top = sslh_i_below(x[2], h - d->height + 1);
         d->left = sslh_i_below(x[3], w - d->width + 1);
@@ -48595,8 +48650,8 @@ SSLH_I_FN void sslh_i_draw_crop(const sslh_recipe *r, const sslh_i_key *key, int
     }
     d->width = w;
     d->height = h;
-    if (in_ratio < r->ratio_min) d->height = (int)((float)w / r->ratio_min + 0.5f);
-    else if (in_ratio > r->ratio_max) d->width = (int)((float)h * r->ratio_max + 0.5f);
+    if (in_ratio < r->ratio_min) d->height = (int)sslh_i_nearest((float)w / r->ratio_min);
+    else if (in_ratio > r->ratio_max) d->width = (int)sslh_i_nearest((float)h * r->ratio_max);
     d->width = SSLH_I_MAX(1, SSLH_I_MIN(w, d->width));
     d->height = SSLH_I_MAX(1, SSLH_I_MIN(h, d->height));
     d->top = (h - d->height) / 2;
@@ -52594,7 +52649,7 @@ SSLH_DEF void sslh_save_wav(sslh_ctx *c, const char *path, const float *samples,
     n = size / 2;
     for (size_t i = 0; i < n; i++) { /* rounded to the nearest; clipped to the range; NaN becomes 0 */
         float v = samples[i] * 32768.0f;
-        int k = v != v ? 0 : v <= -32768.0f ? -32768 : v >= 32767.0f ? 32767 : (int)(v < 0 ? v - 0.5f : v + 0.5f);
+        int k = v != v ? 0 : v <= -32768.0f ? -32768 : v >= 32767.0f ? 32767 : (int)sslh_i_nearest(v);
         p[44 + 2 * i] = (uint8_t)((uint32_t)k & 255);
         p[45 + 2 * i] = (uint8_t)((uint32_t)k >> 8 & 255);
     }
@@ -53367,7 +53422,7 @@ SSLH_DEF sslh_data sslh_data_fraction(sslh_data d, double fraction, uint64_t see
     const int classes = sslh_i_group_by_class(&d, 0, members, first);
     int64_t taken = 0;
     for (int k = 0; k < classes; k++) {
-        int32_t size = first[k + 1] - first[k], wanted = (int32_t)(fraction * (double)size + 0.5);
+        int32_t size = first[k + 1] - first[k], wanted = (int32_t)sslh_i_nearest_double(fraction * (double)size);
         sslh_random_permutation(seed, SSLH_I_STREAM_FRACTION + (uint64_t)k, permutation, size);
         for (int32_t i = 0; i < size && i < SSLH_I_MAX(wanted, 1); i++) chosen[members[first[k] + permutation[i]]] = 1;
     }
@@ -53981,7 +54036,7 @@ SSLH_DEF void sslh_data_image(sslh_data d, int64_t index, uint8_t *out) {
     float *values = (float *)sslh_i_alloc(c, bytes);
     if (values && sslh_i_field_get(c, "sslh_data_image", f, sslh_i_sample_id(&d, index), values))
         for (size_t i = 0; i < bytes / 4; i++) {
-            float v = values[i] * 255.0f + 0.5f;
+            float v = sslh_i_nearest(values[i] * 255.0f);
             out[i] = (uint8_t)(v >= 255.0f ? 255 : v > 0.0f ? (int)v : 0);
         }
     sslh_i_free(c, values);
@@ -54463,7 +54518,7 @@ SSLH_I_FN void sslh_i_loaded_fit(sslh_ctx *c, sslh_i_loaded *f, sslh_images_desc
             for (size_t x = 0; x < n; x++) in[x] = (float)from[x * channels];
             sslh_resize(c, in, h, w, 1, box, out, size, size, d.bilinear, 0);
             for (size_t x = 0; x < m; x++) { /* cubic interpolation overshoots */
-                float v = out[x] + 0.5f;
+                float v = sslh_i_nearest(out[x]);
                 to[x * channels] = (uint8_t)(v < 0 ? 0 : v > 255 ? 255 : v);
             }
         }
@@ -61128,7 +61183,7 @@ SSLH_I_FN size_t sslh_i_float_put(char out[SSLH_I_NUMBER], float x) {
     }
     for (; a >= 10; e++) a = a / 10;
     for (; a < 1; e--) a = a * 10;
-    digits = (uint32_t)(a * 1e8 + 0.5);
+    digits = (uint32_t)sslh_i_nearest_double(a * 1e8);
     if (digits >= 1000000000u) digits = 100000000u, e++;
     if (x < 0) out[n++] = '-';
     for (k = 10; k-- > 0;) {
@@ -63629,7 +63684,7 @@ SSLH_I_FN void sslh_i_ink_bar(sslh_i_canvas *v, int x, int y, int width, int hei
    antialiased over one pixel. */
 SSLH_I_FN int sslh_i_coverage(double d, double half) {
     double a = half + 0.5 - d;
-    return a <= 0 ? 0 : a >= 1 ? 255 : (int)(a * 255.0 + 0.5);
+    return a <= 0 ? 0 : a >= 1 ? 255 : (int)sslh_i_nearest_double(a * 255.0);
 }
 
 /* An antialiased disc with its centre at (x,y). */
@@ -63733,7 +63788,9 @@ SSLH_I_FN int sslh_i_readable(sslh_ctx *c, const char *op, const sslh_tensor *t)
 }
 
 /* A value of [0,1] as a byte; smaller ones and NaN become 0, larger ones 255. */
-SSLH_I_FN uint8_t sslh_i_byte(double v) { return (uint8_t)(v >= 1 ? 255 : v > 0 ? (int)(v * 255.0 + 0.5) : 0); }
+SSLH_I_FN uint8_t sslh_i_byte(double v) {
+    return (uint8_t)(v >= 1 ? 255 : v > 0 ? (int)sslh_i_nearest_double(v * 255.0) : 0);
+}
 
 /* The layout of n tiles (H,W,3) on a sheet, in pixels, and the texts beside them. */
 typedef struct sslh_i_sheet {
@@ -64003,7 +64060,7 @@ SSLH_DEF void sslh_picture_confusion(sslh_ctx *c, const char *path, const sslh_t
             int shade[3], k; /* from white to blue on the diagonal, to red elsewhere */
             for (k = 0; k < 3; k++) {
                 int full = sslh_i_palette_colour(i == j ? 0 : 3) >> (16 - 8 * k) & 255;
-                shade[k] = 255 - (int)(share * (255 - full) + 0.5);
+                shade[k] = 255 - (int)sslh_i_nearest_double(share * (255 - full));
             }
             sslh_i_ink_bar(&v, left + j * cell, top + i * HEIGHT, cell - 1, HEIGHT - 1,
                            shade[0] << 16 | shade[1] << 8 | shade[2]);

@@ -138,6 +138,11 @@ static void wav_round_trip(void) {
             CHECK_NEAR(y[i], out, 0.5001 / 32768);
         }
     }
+    x[0] = 0.49999997f / 32768; /* with one half added this is 1 as a float */
+    x[1] = -x[0];
+    sslh_save_wav(c, path, x, 2, 1, 8000);
+    float *z = sslh_load_wav(c, path, &n, &channels, &rate);
+    CHECK(z && n == 2 && z[0] * 32768 == 1 && z[1] * 32768 == -1, "the float below one half is rounded otherwise");
     (void)test_remove(path);
     sslh_save_wav(c, path, x, 0, 1, 8000);
     CHECK_ERROR(c, "sslh_save_wav: 0 samples");

@@ -38,6 +38,25 @@ static void parts_of_texts(void) {
     }
 }
 
+/* Values that the extra digits of x87 registers round otherwise: the largest floats and doubles below one half (with a
+   half added, 1 in their type), and 0.7f x 10, which is 7 as a float and less with more digits. */
+static void rounded_once(void) {
+    volatile float below = 0.49999997f, most = 0.7f, high = 8388609.0f;
+    volatile double under = 0.49999999999999994;
+    sslh_real noise[10], mask[10];
+    int i, sum = 0;
+    CHECK((int)sslh_i_nearest(below) == 1 && (int)sslh_i_nearest(-below) == -1, "the float below one half");
+    CHECK((int)sslh_i_nearest_double(under) == 1 && (int)sslh_i_nearest_double(-under) == -1, "the double below it");
+    CHECK((int)sslh_i_nearest(high) == 8388610, "a float without room for a half");
+    CHECK((int)sslh_i_nearest(2.5f) == 3 && (int)sslh_i_nearest(-2.5f) == -3, "halves");
+    CHECK((int)sslh_i_nearest(2.25f) == 2 && (int)sslh_i_nearest(-2.75f) == -3 && (int)sslh_i_nearest(0) == 0, "others");
+    CHECK(sslh_i_part_of(below, 1) == 1, "%d of 1", sslh_i_part_of(below, 1));
+    for (i = 0; i < 10; i++) noise[i] = (sslh_real)i, mask[i] = 0;
+    sslh_i_inpainting_region(most, noise, mask, 10);
+    for (i = 0; i < 10; i++) sum += mask[i] > 0;
+    CHECK(sum == 8, "%d of 10 places: 7, and the one at the threshold", sum);
+}
+
 static sslh_tensor *load(sslh_ctx *c, const char *folder, const char *name) {
     char path[256], file[128];
     snprintf(file, sizeof file, "%s/%s.npy", folder, name);
@@ -902,6 +921,7 @@ static void nan_pixels(void) {
 
 TESTS_BEGIN
     TEST(parts_of_texts)
+    TEST(rounded_once)
     TEST(resize_like_pillow)
     TEST(resize_like_pillow_bytes)
     TEST(colour_like_torchvision)
