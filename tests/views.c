@@ -49,7 +49,7 @@ static void rounded_once(void) {
     CHECK((int)sslh_i_nearest_double(under) == 1 && (int)sslh_i_nearest_double(-under) == -1, "the double below it");
     CHECK((int)sslh_i_nearest(high) == 8388610, "a float without room for a half");
     CHECK((int)sslh_i_nearest(2.5f) == 3 && (int)sslh_i_nearest(-2.5f) == -3, "halves");
-    CHECK((int)sslh_i_nearest(2.25f) == 2 && (int)sslh_i_nearest(-2.75f) == -3 && (int)sslh_i_nearest(0) == 0, "others");
+    CHECK((int)sslh_i_nearest(2.25f) == 2 && (int)sslh_i_nearest(-2.75f) == -3 && (int)sslh_i_nearest(0) == 0, "rest");
     CHECK(sslh_i_part_of(below, 1) == 1, "%d of 1", sslh_i_part_of(below, 1));
     for (i = 0; i < 10; i++) noise[i] = (sslh_real)i, mask[i] = 0;
     sslh_i_inpainting_region(most, noise, mask, 10);
