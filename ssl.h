@@ -44022,9 +44022,13 @@ SSLH_I_INLINE void SSLH_I_P(sslh_i_eight_out_)(const sslh_i_eight_tile *t, SSLH_
             if (t->relu) x = SSLH_I_NMAX(zero, x);
             if (o + SSLH_I_W <= t->columns) SSLH_I_NSTORE(y + o, x);
             else {
+#ifdef SSLH_I_NSTOREN
+                SSLH_I_NSTOREN(y + o, (int)(t->columns - o), x);
+#else
                 float some[SSLH_I_W];
                 SSLH_I_NSTORE(some, x);
                 memcpy(y + o, some, (t->columns - o) * sizeof *y);
+#endif
             }
         }
     }
