@@ -30437,18 +30437,6 @@ SSLH_I_FN int sslh_i_recipe_resolve(sslh_ctx *c, const char *op, sslh_recipe *r,
     return bad == NULL;
 }
 
-/* Appends to a text of limited size; the length counts the whole text, even what does not fit. */
-SSLH_I_FN void sslh_i_text(char *out, size_t size, size_t *used, const char *format, ...) SSLH_I_PRINTF(4, 5);
-SSLH_I_FN void sslh_i_text(char *out, size_t size, size_t *used, const char *format, ...) {
-    va_list args;
-    char *at = out && *used < size ? out + *used : NULL;
-    int n;
-    va_start(args, format);
-    n = vsnprintf(at, at ? size - *used : 0, format, args);
-    va_end(args);
-    if (n > 0) *used += (size_t)n;
-}
-
 /* A value with up to four decimals and without trailing zeros; the decimal point is a point in every locale. */
 SSLH_I_FN const char *sslh_i_number(char buffer[32], float x) {
     int32_t v, a;
@@ -30471,43 +30459,43 @@ SSLH_DEF size_t sslh_recipe_print(sslh_recipe r, char *out, size_t size) {
     int i;
     if (out && size) out[0] = 0;
     if (r.crop_min > 0) {
-        sslh_i_text(out, size, &used, "crop: %s to %s of the area, aspect %s to %s, %d tries, %s%s\n",
-                    sslh_i_number(a, r.crop_min), sslh_i_number(b, r.crop_max > 0 ? r.crop_max : 1.0f),
-                    sslh_i_number(d, r.ratio_min > 0 ? r.ratio_min : 0.75f),
-                    sslh_i_number(e, r.ratio_max > 0 ? r.ratio_max : 4.0f / 3.0f), r.crop_tries ? r.crop_tries : 10,
-                    r.bilinear ? "bilinear" : "bicubic", r.no_antialias ? ", no antialiasing" : "");
+        sslh_i_append(out, size, &used, "crop: %s to %s of the area, aspect %s to %s, %d tries, %s%s\n",
+                      sslh_i_number(a, r.crop_min), sslh_i_number(b, r.crop_max > 0 ? r.crop_max : 1.0f),
+                      sslh_i_number(d, r.ratio_min > 0 ? r.ratio_min : 0.75f),
+                      sslh_i_number(e, r.ratio_max > 0 ? r.ratio_max : 4.0f / 3.0f), r.crop_tries ? r.crop_tries : 10,
+                      r.bilinear ? "bilinear" : "bicubic", r.no_antialias ? ", no antialiasing" : "");
     } else if (r.bilinear || r.no_antialias) {
-        sslh_i_text(out, size, &used, "resizing: %s%s\n", r.bilinear ? "bilinear" : "bicubic",
-                    r.no_antialias ? ", no antialiasing" : "");
+        sslh_i_append(out, size, &used, "resizing: %s%s\n", r.bilinear ? "bilinear" : "bicubic",
+                      r.no_antialias ? ", no antialiasing" : "");
     }
-    if (r.height || r.width) sslh_i_text(out, size, &used, "size: %d x %d (0: of the image)\n", r.height, r.width);
-    if (r.pad_crop) sslh_i_text(out, size, &used, "pad and crop: %d pixels of zeros\n", r.pad_crop);
-    if (r.flip > 0) sslh_i_text(out, size, &used, "mirror: probability %s\n", sslh_i_number(a, r.flip));
-    if (r.rotate90) sslh_i_text(out, size, &used, "rotation: 0, 90, 180 or 270 degrees\n");
+    if (r.height || r.width) sslh_i_append(out, size, &used, "size: %d x %d (0: of the image)\n", r.height, r.width);
+    if (r.pad_crop) sslh_i_append(out, size, &used, "pad and crop: %d pixels of zeros\n", r.pad_crop);
+    if (r.flip > 0) sslh_i_append(out, size, &used, "mirror: probability %s\n", sslh_i_number(a, r.flip));
+    if (r.rotate90) sslh_i_append(out, size, &used, "rotation: 0, 90, 180 or 270 degrees\n");
     if (r.jitter > 0) {
-        sslh_i_text(out, size, &used, "colour jitter: probability %s, brightness %s, contrast %s, saturation %s, hue "
-                    "%s turns, shuffled\n", sslh_i_number(a, r.jitter), sslh_i_number(b, r.brightness),
-                    sslh_i_number(d, r.contrast), sslh_i_number(e, r.saturation), sslh_i_number(f, r.hue));
+        sslh_i_append(out, size, &used, "colour jitter: probability %s, brightness %s, contrast %s, saturation %s, hue "
+                      "%s turns, shuffled\n", sslh_i_number(a, r.jitter), sslh_i_number(b, r.brightness),
+                      sslh_i_number(d, r.contrast), sslh_i_number(e, r.saturation), sslh_i_number(f, r.hue));
     }
-    if (r.grey > 0) sslh_i_text(out, size, &used, "grey: probability %s\n", sslh_i_number(a, r.grey));
+    if (r.grey > 0) sslh_i_append(out, size, &used, "grey: probability %s\n", sslh_i_number(a, r.grey));
     if (r.blur > 0) {
-        sslh_i_text(out, size, &used, "blur: probability %s, sigma %s to %s, ", sslh_i_number(a, r.blur),
-                    sslh_i_number(b, r.blur_min > 0 ? r.blur_min : 0.1f),
-                    sslh_i_number(d, r.blur_max > 0 ? r.blur_max : 2.0f));
-        if (r.blur_kernel) sslh_i_text(out, size, &used, "kernel %d\n", r.blur_kernel);
-        else sslh_i_text(out, size, &used, "kernel a tenth of the side\n");
+        sslh_i_append(out, size, &used, "blur: probability %s, sigma %s to %s, ", sslh_i_number(a, r.blur),
+                      sslh_i_number(b, r.blur_min > 0 ? r.blur_min : 0.1f),
+                      sslh_i_number(d, r.blur_max > 0 ? r.blur_max : 2.0f));
+        if (r.blur_kernel) sslh_i_append(out, size, &used, "kernel %d\n", r.blur_kernel);
+        else sslh_i_append(out, size, &used, "kernel a tenth of the side\n");
     }
     if (r.solarize > 0) {
-        sslh_i_text(out, size, &used, "solarise: probability %s, threshold %s\n", sslh_i_number(a, r.solarize),
-                    sslh_i_number(b, r.solarize_threshold == 0 ? 0.5f : r.solarize_threshold < 0 ? 0.0f
-                                  : r.solarize_threshold));
+        sslh_i_append(out, size, &used, "solarise: probability %s, threshold %s\n", sslh_i_number(a, r.solarize),
+                      sslh_i_number(b, r.solarize_threshold == 0 ? 0.5f : r.solarize_threshold < 0 ? 0.0f
+                                    : r.solarize_threshold));
     }
-    if (r.cutout > 0) sslh_i_text(out, size, &used, "cutout: a square of %d pixels\n", r.cutout);
+    if (r.cutout > 0) sslh_i_append(out, size, &used, "cutout: a square of %d pixels\n", r.cutout);
     for (i = 0; i < 4; i++)
         if (r.std[i] > 0)
-            sslh_i_text(out, size, &used, "normalise channel %d: mean %s, std %s\n", i, sslh_i_number(a, r.mean[i]),
-                        sslh_i_number(b, r.std[i]));
-    if (used == 0) sslh_i_text(out, size, &used, "as it is\n");
+            sslh_i_append(out, size, &used, "normalise channel %d: mean %s, std %s\n", i, sslh_i_number(a, r.mean[i]),
+                          sslh_i_number(b, r.std[i]));
+    if (used == 0) sslh_i_append(out, size, &used, "as it is\n");
     return used;
 }
 
@@ -33042,6 +33030,11 @@ SSLH_DEF uint32_t sslh_random_u32(uint64_t seed, uint64_t stream, uint64_t index
 }
 
 SSLH_I_FN float sslh_i_uniform(uint32_t x) { return (float)(x >> 8) * (1.0f / 16777216.0f); } /* [0,1) */
+SSLH_I_FN float sslh_i_between(uint32_t x, float lo, float hi) {
+    float range = hi - lo, v = sslh_i_uniform(x) * range;
+    return lo + v;
+}
+SSLH_I_FN int sslh_i_below(uint32_t x, int n) { return (int)(((uint64_t)x * (uint64_t)n) >> 32); }
 
 SSLH_DEF float sslh_random_uniform(uint64_t seed, uint64_t stream, uint64_t index) {
     return sslh_i_uniform(sslh_random_u32(seed, stream, index));
@@ -33085,6 +33078,17 @@ SSLH_DEF void sslh_random_permutation(uint64_t seed, uint64_t stream, int32_t *o
 SSLH_DEF uint64_t sslh_next_stream(sslh_ctx *c) {
     if (SSLH_I_BAD(c)) return 0;
     return c->stream++;
+}
+
+/* Where in (seed, stream) the draws of one clip or one view begin. The base counts numbers in >>audio, and blocks of
+   four numbers in >>views-make. */
+typedef struct sslh_i_key { uint64_t seed, stream, base; } sslh_i_key;
+SSLH_I_FN sslh_i_key sslh_i_key_of(uint64_t seed, uint64_t stream, uint64_t base) {
+    sslh_i_key k;
+    k.seed = seed;
+    k.stream = stream;
+    k.base = base;
+    return k;
 }
 
 /* Bulk fills, threaded; value i is sslh_random_uniform / sslh_random_normal (seed, stream, first + i) scaled and
@@ -40624,34 +40628,21 @@ SSLH_DEF sslh_tensor *sslh_mfcc(sslh_ctx *c, sslh_tensor *x, sslh_mfcc_desc d) {
 
 /* --- augmentation ------------------------------------------------------------------------------------------------- */
 
-/* Where the draws of a clip are: draw i is number base + i of (seed, stream). */
-typedef struct sslh_i_rng { uint64_t seed, stream, base; } sslh_i_rng;
 enum { SSLH_I_DRAW_CROP = 0, SSLH_I_DRAW_SHIFT, SSLH_I_DRAW_GAIN, SSLH_I_DRAW_NOISE, SSLH_I_DRAW_SNR,
     SSLH_I_DRAW_SAMPLES = 8, /* normal numbers from here on */
     SSLH_I_DRAW_MASKS = 0    /* another stream: the width and the place of each mask alternate */ };
 
-SSLH_I_FN float sslh_i_rng_between(const sslh_i_rng *k, int draw, float low, float high) {
-    float range = high - low, v = sslh_random_uniform(k->seed, k->stream, k->base + (uint64_t)draw) * range;
-    return low + v;
-}
-SSLH_I_FN int sslh_i_rng_below(const sslh_i_rng *k, int draw, int n) {
-    return (int)sslh_random_below(k->seed, k->stream, k->base + (uint64_t)draw, (uint32_t)n);
+/* Draw number `draw` of a clip. */
+SSLH_I_FN uint32_t sslh_i_key_draw(const sslh_i_key *k, int draw) {
+    return sslh_random_u32(k->seed, k->stream, k->base + (uint64_t)draw);
 }
 /* Row n of a caller's tensor. */
-SSLH_I_FN sslh_i_rng sslh_i_rng_row(const sslh_ctx *c, uint64_t stream, int n) {
-    sslh_i_rng k;
-    k.seed = c->desc.seed;
-    k.stream = stream;
-    k.base = (uint64_t)(uint32_t)n << 32;
-    return k;
+SSLH_I_FN sslh_i_key sslh_i_row_key(const sslh_ctx *c, uint64_t stream, int n) {
+    return sslh_i_key_of(c->desc.seed, stream, (uint64_t)(uint32_t)n << 32);
 }
 /* Sample n of a batch, for one purpose. */
-SSLH_I_FN sslh_i_rng sslh_i_rng_sample(const sslh_batch *b, int tag, int view, int n) {
-    sslh_i_rng k;
-    k.seed = b->seed;
-    k.stream = sslh_i_sample_stream(tag, view, b->epoch, b->index[n]);
-    k.base = 0;
-    return k;
+SSLH_I_FN sslh_i_key sslh_i_sample_key(const sslh_batch *b, int tag, int view, int n) {
+    return sslh_i_key_of(b->seed, sslh_i_sample_stream(tag, view, b->epoch, b->index[n]), 0);
 }
 
 SSLH_I_FN int sslh_i_audio_recipe_ok(sslh_ctx *c, const char *op, sslh_audio_recipe *r) {
@@ -40666,11 +40657,12 @@ SSLH_I_FN int sslh_i_audio_recipe_ok(sslh_ctx *c, const char *op, sslh_audio_rec
 /* x (T,C), of which `length` samples are valid, becomes out (L,C): a random crop, moved by at most .shift, with zeros
    where nothing is left; a gain within +- .gain dB; white noise with probability .noise, whose standard deviation is
    the RMS of the sound times 10^(-SNR / 20). */
-SSLH_I_FN void sslh_i_audio_view(const sslh_audio_recipe *r, const sslh_i_rng *k, const sslh_real *x, int length,
+SSLH_I_FN void sslh_i_audio_view(const sslh_audio_recipe *r, const sslh_i_key *k, const sslh_real *x, int length,
                                  int C, sslh_real *out, int L) {
     size_t ch = (size_t)C, n = (size_t)L * ch, i;
-    int from = length > L ? sslh_i_rng_below(k, SSLH_I_DRAW_CROP, length - L + 1) : 0, kept = length - from, shift = 0;
-    if (r->shift) shift = sslh_i_rng_below(k, SSLH_I_DRAW_SHIFT, 2 * r->shift + 1) - r->shift;
+    int from = length > L ? sslh_i_below(sslh_i_key_draw(k, SSLH_I_DRAW_CROP), length - L + 1) : 0;
+    int kept = length - from, shift = 0;
+    if (r->shift) shift = sslh_i_below(sslh_i_key_draw(k, SSLH_I_DRAW_SHIFT), 2 * r->shift + 1) - r->shift;
     kept = SSLH_I_MIN(kept, L);
     memset(out, 0, n * sizeof *out);
     if (shift < 0) {
@@ -40682,12 +40674,12 @@ SSLH_I_FN void sslh_i_audio_view(const sslh_audio_recipe *r, const sslh_i_rng *k
     kept = SSLH_I_MIN(kept, L - shift);
     memcpy(out + (size_t)shift * ch, x + (size_t)from * ch, (size_t)kept * ch * sizeof *out);
     if (r->gain > 0.0f) {
-        float decibels = sslh_i_rng_between(k, SSLH_I_DRAW_GAIN, -r->gain, r->gain);
+        float decibels = sslh_i_between(sslh_i_key_draw(k, SSLH_I_DRAW_GAIN), -r->gain, r->gain);
         sslh_real factor = sslh_i_exp((sslh_real)(decibels * 0.11512925464970229f)); /* log 10 / 20 */
         for (i = 0; i < n; i++) out[i] = out[i] * factor;
     }
-    if (r->noise > 0.0f && sslh_i_rng_between(k, SSLH_I_DRAW_NOISE, 0.0f, 1.0f) < r->noise) {
-        float decibels = sslh_i_rng_between(k, SSLH_I_DRAW_SNR, r->snr_min, r->snr_max);
+    if (r->noise > 0.0f && sslh_i_between(sslh_i_key_draw(k, SSLH_I_DRAW_NOISE), 0.0f, 1.0f) < r->noise) {
+        float decibels = sslh_i_between(sslh_i_key_draw(k, SSLH_I_DRAW_SNR), r->snr_min, r->snr_max);
         double squares = 0, deviation;
         for (i = 0; i < n; i++) {
             double square = (double)out[i] * (double)out[i];
@@ -40718,7 +40710,7 @@ typedef struct sslh_i_audio_job {
 
 SSLH_I_FN void sslh_i_audio_task(void *arg, int task, int worker) {
     const sslh_i_audio_job *j = (const sslh_i_audio_job *)arg;
-    sslh_i_rng k = j->b ? sslh_i_rng_sample(j->b, 'A', j->view, task) : sslh_i_rng_row(j->c, j->stream, task);
+    sslh_i_key k = j->b ? sslh_i_sample_key(j->b, 'A', j->view, task) : sslh_i_row_key(j->c, j->stream, task);
     int length = j->f ? sslh_i_valid_length(j->f, sslh_i_sample_id(&j->b->data, j->b->index[task])) : j->T;
     size_t row = (size_t)task * (size_t)j->C;
     (void)worker;
@@ -40776,7 +40768,7 @@ SSLH_DEF sslh_tensor *sslh_audio_augment(sslh_ctx *c, sslh_tensor *x, sslh_audio
 
 /* Masks over x (F,M), filled with its mean. For each mask the width is drawn from 0 to the largest, then the place; the
    masks over bands come first. */
-SSLH_I_FN void sslh_i_mask_spectrum(const sslh_audio_recipe *r, const sslh_i_rng *k, sslh_real *x, int F, int M) {
+SSLH_I_FN void sslh_i_mask_spectrum(const sslh_audio_recipe *r, const sslh_i_key *k, sslh_real *x, int F, int M) {
     size_t n = (size_t)F * (size_t)M, i;
     double sum = 0;
     int m, draw = SSLH_I_DRAW_MASKS;
@@ -40784,8 +40776,9 @@ SSLH_I_FN void sslh_i_mask_spectrum(const sslh_audio_recipe *r, const sslh_i_rng
     sslh_real mean = (sslh_real)(sum / (double)n);
     for (m = 0; m < r->band_masks + r->time_masks; m++) {
         int bands = m < r->band_masks, side = bands ? M : F;
-        int width = sslh_i_rng_below(k, draw++, SSLH_I_MIN(bands ? r->band_width : r->time_width, side) + 1);
-        int begin = sslh_i_rng_below(k, draw++, side - width + 1), f, b;
+        int widest = SSLH_I_MIN(bands ? r->band_width : r->time_width, side);
+        int width = sslh_i_below(sslh_i_key_draw(k, draw++), widest + 1);
+        int begin = sslh_i_below(sslh_i_key_draw(k, draw++), side - width + 1), f, b;
         for (f = bands ? 0 : begin; f < (bands ? F : begin + width); f++)
             for (b = bands ? begin : 0; b < (bands ? begin + width : M); b++)
                 x[(size_t)f * (size_t)M + (size_t)b] = mean;
@@ -40806,7 +40799,7 @@ SSLH_DEF sslh_tensor *sslh_mask_spectrogram(sslh_ctx *c, sslh_tensor *x, sslh_au
     if (!out) return sslh_i_dummy(c);
     memcpy(out->data, x->data, x->count * sizeof *x->data);
     for (n = 0; n < x->shape[0]; n++) {
-        sslh_i_rng k = sslh_i_rng_row(c, stream, n);
+        sslh_i_key k = sslh_i_row_key(c, stream, n);
         sslh_i_mask_spectrum(&recipe, &k, out->data + (size_t)n * (x->count / (size_t)x->shape[0]), x->shape[1],
                              x->shape[2]);
     }
@@ -40819,7 +40812,7 @@ SSLH_DEF sslh_tensor *sslh_mel_views(sslh_ctx *c, sslh_batch batch, sslh_audio_r
     int n;
     x = sslh_i_log_mel(c, "sslh_mel_views", x, mel);
     for (n = 0; n < batch.count && !SSLH_I_BAD(c); n++) {
-        sslh_i_rng k = sslh_i_rng_sample(&batch, 'S', view, n);
+        sslh_i_key k = sslh_i_sample_key(&batch, 'S', view, n);
         sslh_i_mask_spectrum(&recipe, &k, x->data + (size_t)n * (x->count / (size_t)x->shape[0]), x->shape[1],
                              x->shape[2]);
     }
@@ -48548,24 +48541,13 @@ typedef struct sslh_i_draw {
     int   cut_y, cut_x;             /* centre of the cutout */
 } sslh_i_draw;
 
-/* Where the draws of a view are in the Philox counter: the blocks of (seed, stream) from number base on. */
-typedef struct sslh_i_key { uint64_t seed, stream, base; } sslh_i_key;
 #define SSLH_I_KEY_VIEW ((uint64_t)0x5653 << 48)    /* "VS": view of a sample of a data set */
 #define SSLH_I_KEY_AUGMENT ((uint64_t)0x4147 << 48) /* "AG": image of a caller's batch */
 
 /* With view < 2^32 and fewer than 2^16 draws each, no two views share a counter. */
 SSLH_I_FN sslh_i_key sslh_i_view_key(uint64_t seed, int epoch, int64_t sample, int view) {
-    sslh_i_key k;
-    k.seed = seed;
-    k.stream = ((uint64_t)(uint32_t)epoch << 32) | (uint64_t)(uint32_t)sample;
-    k.base = SSLH_I_KEY_VIEW | ((uint64_t)(uint32_t)view << 16);
-    return k;
-}
-
-SSLH_I_FN int sslh_i_below(uint32_t x, int n) { return (int)(((uint64_t)x * (uint64_t)n) >> 32); }
-SSLH_I_FN float sslh_i_between(uint32_t x, float lo, float hi) {
-    float range = hi - lo, v = sslh_i_uniform(x) * range;
-    return lo + v;
+    return sslh_i_key_of(seed, ((uint64_t)(uint32_t)epoch << 32) | (uint64_t)(uint32_t)sample,
+                         SSLH_I_KEY_VIEW | ((uint64_t)(uint32_t)view << 16));
 }
 
 /* A random resized crop as torchvision draws it: area uniform, aspect log-uniform, integer box. After .crop_tries
@@ -48853,9 +48835,8 @@ SSLH_I_FN void sslh_i_view_task(void *arg, int task, int worker) {
         if (job->index) {
             key = sslh_i_view_key(job->seed, job->epoch, job->index[sample], job->view);
         } else {
-            key.seed = job->seed;
-            key.stream = job->streams[i / job->each];
-            key.base = SSLH_I_KEY_AUGMENT | ((uint64_t)(uint32_t)(i % job->each) << 16);
+            key = sslh_i_key_of(job->seed, job->streams[i / job->each],
+                                SSLH_I_KEY_AUGMENT | ((uint64_t)(uint32_t)(i % job->each) << 16));
         }
         sslh_i_draw_view(&job->recipe, &key, job->height, job->width, &d);
         sslh_i_view_image(job, &w, &s, &d, job->out + (size_t)i * view);
