@@ -20346,6 +20346,41 @@ SSLH_I_FN void sslh_i_rank_add(int64_t v, int64_t w, int k, double *hit, double 
     }
 }
 
+/* Adds (1) to (3) of one user, with the scores s of all items: counts the candidates that score higher than the item
+   that the user chose next, and those that score the same. seen (items) is 0 before and after. */
+SSLH_I_FN void sslh_i_rank_user(const sslh_items *set, const sslh_ranking_desc *d, int user, const float *s,
+                                uint8_t *seen, double *hit, double *ndcg) {
+    const char *op = "sslh_rank_items";
+    sslh_ctx *c = set->c;
+    int all; /* of the user's items */
+    const int32_t *history = sslh_items_history(set, user, &all);
+    const float truth = s[history[all - (d->validation ? 2 : 1)]];
+    const uint64_t stream = sslh_i_sample_stream('H', 1, 0, user);
+    int64_t higher = 0, same = 0, left = set->info.items;
+    uint64_t drawn = 0;
+    int32_t item;
+    int t, k;
+    for (t = 0; t < all; t++) {
+        left -= !seen[history[t]];
+        seen[history[t]] = 1;
+    }
+    if (sslh_i_score_ok(c, op, truth) && d->negatives == SSLH_OFF)
+        for (item = 0; item < set->info.items; item++) {
+            if (seen[item] || !sslh_i_score_ok(c, op, s[item])) continue;
+            higher += s[item] > truth;
+            same += s[item] == truth;
+        }
+    for (k = 0; k < d->negatives && left > 0; k++) {
+        do item = (int32_t)sslh_random_below(d->seed, stream, drawn++, (uint32_t)set->info.items);
+        while (seen[item]);
+        if (!sslh_i_score_ok(c, op, s[item])) break;
+        higher += s[item] > truth;
+        same += s[item] == truth;
+    }
+    sslh_i_rank_add(higher, same, d->k, hit, ndcg);
+    for (t = 0; t < all; t++) seen[history[t]] = 0;
+}
+
 SSLH_DEF sslh_ranking sslh_rank_items(sslh_recommender r, const sslh_items *set, sslh_ranking_desc d) {
     enum { BLOCK = 32 }; /* users that are scored together */
     const char *op = "sslh_rank_items";
@@ -20390,35 +20425,8 @@ SSLH_DEF sslh_ranking sslh_rank_items(sslh_recommender r, const sslh_items *set,
             count[i] -= d.validation ? 2 : 1;
         }
         r.score(&r, history, count, n, scores);
-        for (i = 0; i < n && !SSLH_I_BAD(c); i++) {
-            const float *s = scores + (size_t)i * (size_t)r.items;
-            const int all = count[i] + (d.validation ? 2 : 1); /* of the user's items */
-            const float truth = s[history[i][count[i]]];
-            const uint64_t stream = sslh_i_sample_stream('H', 1, 0, user[order[at + i]]);
-            int64_t higher = 0, same = 0, left = set->info.items;
-            uint64_t drawn = 0;
-            int32_t item;
-            int t, k;
-            for (t = 0; t < all; t++) {
-                left -= !seen[history[i][t]];
-                seen[history[i][t]] = 1;
-            }
-            if (sslh_i_score_ok(c, op, truth) && d.negatives == SSLH_OFF)
-                for (item = 0; item < set->info.items; item++) {
-                    if (seen[item] || !sslh_i_score_ok(c, op, s[item])) continue;
-                    higher += s[item] > truth;
-                    same += s[item] == truth;
-                }
-            for (k = 0; k < d.negatives && left > 0; k++) {
-                do item = (int32_t)sslh_random_below(d.seed, stream, drawn++, (uint32_t)set->info.items);
-                while (seen[item]);
-                if (!sslh_i_score_ok(c, op, s[item])) break;
-                higher += s[item] > truth;
-                same += s[item] == truth;
-            }
-            sslh_i_rank_add(higher, same, d.k, &hit, &ndcg);
-            for (t = 0; t < all; t++) seen[history[i][t]] = 0;
-        }
+        for (i = 0; i < n && !SSLH_I_BAD(c); i++)
+            sslh_i_rank_user(set, &d, user[order[at + i]], scores + (size_t)i * (size_t)r.items, seen, &hit, &ndcg);
     }
     sslh_i_free(c, user);
     sslh_i_free(c, order);
@@ -38218,6 +38226,35 @@ SSLH_I_FN sslh_tensor *sslh_i_norm_finish(sslh_ctx *c, const char *op, sslh_i_no
     return sslh_i_end(c, op, present, n, out);
 }
 
+/* 0 and an error for shapes and settings that do not go together. running: whether both running statistics are there;
+   G: the parts of this rank; over_ranks: 1 when the rows of all ranks are one part. */
+SSLH_I_FN int sslh_i_batch_norm_ok(sslh_ctx *c, const char *op, const sslh_tensor *x, const sslh_tensor *residual,
+                                   const sslh_batch_norm_desc *d, int running, size_t G, int over_ranks) {
+    const size_t ranks = (size_t)sslh_i_rank_count(c), C = (size_t)x->shape[x->ndim - 1];
+    char a[96], b[96];
+    if (residual && !sslh_i_same_shape(residual, x))
+        sslh_fail(c, SSLH_E_SHAPE, "%s: residual %s and x %s differ in shape: they must be equal", op,
+                  sslh_i_str(a, sizeof a, sslh_shape_of(residual)), sslh_i_str(b, sizeof b, sslh_shape_of(x)));
+    else if (d->activation != SSLH_LINEAR && d->activation != SSLH_RELU)
+        sslh_i_out_of_range(c, op, "activation", (double)(int)d->activation, 0, "SSLH_LINEAR or SSLH_RELU");
+    else if (d->training && d->virtual_groups > 1 && (size_t)d->virtual_groups % ranks)
+        sslh_fail(c, SSLH_E_USAGE, "%s: %d virtual groups cannot be dealt to %d ranks: choose a multiple of %d, or 1",
+                  op, d->virtual_groups, (int)ranks, (int)ranks);
+    else if (!d->training && !running)
+        sslh_fail(c, SSLH_E_USAGE, "%s: without .training running_mean and running_var are needed", op);
+    else if (d->training && x->ndim < 2)
+        sslh_fail(c, SSLH_E_SHAPE, "%s: x of shape %s: statistics are taken over all axes but the last, in training "
+                  "there must be at least two axes", op, sslh_i_str(a, sizeof a, sslh_shape_of(x)));
+    else if (d->training && (size_t)x->shape[0] % G != 0)
+        sslh_fail(c, SSLH_E_SHAPE, "%s: %d virtual groups do not divide the batch of %s: choose a divisor", op, (int)G,
+                  sslh_i_str(a, sizeof a, sslh_shape_of(x)));
+    else if (d->training && x->count / C / G * (over_ranks ? ranks : 1) < 2)
+        sslh_fail(c, SSLH_E_SHAPE, "%s: %s has one value per channel%s, no statistics can be taken in training: give a "
+                  "larger batch or map, or turn the training mode off", op, sslh_i_str(a, sizeof a, sslh_shape_of(x)),
+                  G > 1 ? " and group" : "");
+    return !SSLH_I_BAD(c);
+}
+
 /* Ioffe & Szegedy 2015, alg. 1: in training the statistics of the G parts, otherwise the running ones (then G = 1). */
 SSLH_DEF sslh_tensor *sslh_batch_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *gamma, sslh_tensor *beta,
                                       sslh_tensor *running_mean, sslh_tensor *running_var, sslh_tensor *residual,
@@ -38227,12 +38264,11 @@ SSLH_DEF sslh_tensor *sslh_batch_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *
     sslh_i_norm_job f;
     sslh_real eps = sslh_i_default_real(d.eps, SSLH_I_BATCH_NORM_EPS);
     sslh_real momentum = (sslh_real)sslh_i_default(d.momentum, 0.1f);
-    size_t G = d.virtual_groups > 0 ? (size_t)d.virtual_groups : 1, M, C, g, j;
+    size_t G = d.virtual_groups > 0 ? (size_t)d.virtual_groups : 1, M, C, g;
     const size_t ranks = (size_t)sslh_i_rank_count(c);
     const int over_ranks = d.training && ranks > 1 && G == 1;
     sslh_i_fpenv before;
     int n;
-    char a[96], b[96];
     if (!sslh_i_norm_begin(c, op, x, gamma, beta, present, &n) ||
         !sslh_i_norm_vector_ok(c, op, "running_mean", running_mean, x) ||
         !sslh_i_norm_vector_ok(c, op, "running_var", running_var, x) || !sslh_i_desc_ok(c, op, SSLH_I_D_BATCH_NORM, &d))
@@ -38242,34 +38278,11 @@ SSLH_DEF sslh_tensor *sslh_batch_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *
     if (residual) {
         present[n] = residual;
         if (!sslh_i_begin(c, op, present + n++, 1, 1)) return sslh_i_dummy(c);
-        for (j = 0; j < SSLH_MAX_DIMS && residual->ndim == x->ndim; j++)
-            if ((int)j < x->ndim && residual->shape[j] != x->shape[j]) break;
-        if (residual->ndim != x->ndim || (int)j < x->ndim) {
-            sslh_fail(c, SSLH_E_SHAPE, "%s: residual %s and x %s differ in shape: they must be equal", op,
-                      sslh_i_str(a, sizeof a, sslh_shape_of(residual)), sslh_i_str(b, sizeof b, sslh_shape_of(x)));
-            return sslh_i_dummy(c);
-        }
     }
     C = (size_t)x->shape[x->ndim - 1];
     if (d.training && G > 1 && G % ranks == 0) G /= ranks; /* the groups of this rank */
-    if (d.activation != SSLH_LINEAR && d.activation != SSLH_RELU)
-        sslh_i_out_of_range(c, op, "activation", (double)(int)d.activation, 0, "SSLH_LINEAR or SSLH_RELU");
-    else if (d.training && d.virtual_groups > 1 && (size_t)d.virtual_groups % ranks)
-        sslh_fail(c, SSLH_E_USAGE, "%s: %d virtual groups cannot be dealt to %d ranks: choose a multiple of %d, or 1",
-                  op, d.virtual_groups, (int)ranks, (int)ranks);
-    else if (!d.training && (!running_mean || !running_var))
-        sslh_fail(c, SSLH_E_USAGE, "%s: without .training running_mean and running_var are needed", op);
-    else if (d.training && x->ndim < 2)
-        sslh_fail(c, SSLH_E_SHAPE, "%s: x of shape %s: statistics are taken over all axes but the last, in training "
-                  "there must be at least two axes", op, sslh_i_str(a, sizeof a, sslh_shape_of(x)));
-    else if (d.training && (size_t)x->shape[0] % G != 0)
-        sslh_fail(c, SSLH_E_SHAPE, "%s: %d virtual groups do not divide the batch of %s: choose a divisor", op, (int)G,
-                  sslh_i_str(a, sizeof a, sslh_shape_of(x)));
-    else if (d.training && x->count / C / G * (over_ranks ? ranks : 1) < 2)
-        sslh_fail(c, SSLH_E_SHAPE, "%s: %s has one value per channel%s, no statistics can be taken in training: give a "
-                  "larger batch or map, or turn the training mode off", op, sslh_i_str(a, sizeof a, sslh_shape_of(x)),
-                  G > 1 ? " and group" : "");
-    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    if (!sslh_i_batch_norm_ok(c, op, x, residual, &d, running_mean && running_var, G, over_ranks))
+        return sslh_i_dummy(c);
     if (!d.training) G = 1;
     M = x->count / C / G;
     if (x->count / C > (size_t)INT_MAX) sslh_fail(c, SSLH_E_SHAPE, "%s: more than %d rows", op, INT_MAX);
