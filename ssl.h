@@ -7021,6 +7021,17 @@ SSLH_I_FN sslh_net *sslh_i_head_new(sslh_ctx *c, sslh_mlp_desc d, int layers, in
     for (i = 0; i < layers && i < 8; i++) d.widths[i] = i == layers - 1 ? out : hidden;
     return sslh_mlp(c, d);
 }
+/* The head of >>barlow and >>vicreg: layers of width *out with batch norms in between. An *out of 0 becomes four times
+   the width of the features. */
+SSLH_I_FN sslh_net *sslh_i_wide_head_new(sslh_ctx *c, const char *op, sslh_net *encoder, int layers, int *out) {
+    sslh_mlp_desc d;
+    memset(&d, 0, sizeof d);
+    d.in = sslh_i_check_encoder(c, op, encoder, -1) ? sslh_net_query(encoder).width : 1;
+    if (!*out) *out = SSLH_I_MIN(4 * d.in, 8192);
+    d.batch_norm = 1;
+    d.last_no_bias = 1;
+    return sslh_i_head_new(c, d, layers, *out, *out);
+}
 /* z = g(f(x)): images x (N,H,W,C) through encoder f and head g -> (N,D) */
 SSLH_I_FN sslh_tensor *sslh_i_project(sslh_ctx *c, sslh_net *encoder, sslh_net *head, sslh_tensor *x) {
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
@@ -7291,6 +7302,8 @@ SSLH_I_FN int sslh_i_part_of(float share, int n) {
     many = many + 0.5f;
     return many < (float)n ? (int)many : n;
 }
+/* How many of n tokens become gaps: at least one, if there are any. */
+SSLH_I_FN int sslh_i_gaps_of(float share, int n) { return SSLH_I_MIN(SSLH_I_MAX(1, sslh_i_part_of(share, n)), n); }
 SSLH_I_FN sslh_i_drawing sslh_i_drawing_of(const sslh_batch *b, int tag, int view, int32_t sample) {
     sslh_i_drawing d;
     d.seed = b->seed;
@@ -7347,6 +7360,17 @@ SSLH_I_FN sslh_text_view sslh_i_text_framed(sslh_ctx *c, const char *op, const s
         }
     }
     return v;
+}
+
+/* One text of count tokens with its ends, [CLS] text [SEP]: (1,count + 2); NULL without memory. */
+SSLH_I_FN sslh_tensor *sslh_i_text_alone(sslh_ctx *c, const char *op, const int32_t *text, int count, int32_t cls,
+                                         int32_t sep) {
+    sslh_tensor *x = sslh_i_new(c, op, SSLH_I32, sslh_dim2(1, count + 2));
+    if (!x) return NULL;
+    x->ints[0] = cls;
+    memcpy(x->ints + 1, text, (size_t)count * sizeof *text);
+    x->ints[count + 1] = sep;
+    return x;
 }
 
 /* Tokens (N,T) of the batch's first field of tokens, and their lengths (N). A window of a stream gets `more` of the
@@ -13449,17 +13473,11 @@ SSLH_I_FN sslh_tensor *sslh_i_barlow_step_loss(sslh_method *m, const sslh_view_s
 SSLH_DEF sslh_method sslh_barlow(sslh_ctx *c, sslh_net *encoder, sslh_barlow_desc d) {
     sslh_i_barlow s;
     sslh_method m;
-    sslh_mlp_desc head;
     memset(&s, 0, sizeof s);
-    memset(&head, 0, sizeof head);
     sslh_i_resolve(c, "sslh_barlow", sslh_i_barlow_settings, SSLH_I_LENGTH(sslh_i_barlow_settings), &d);
-    head.in = sslh_i_check_encoder(c, "sslh_barlow", encoder, -1) ? sslh_net_query(encoder).width : 1;
-    if (!d.head_out) d.head_out = SSLH_I_MIN(4 * head.in, 8192);
-    head.batch_norm = 1;
-    head.last_no_bias = 1;
+    s.head = sslh_i_wide_head_new(c, "sslh_barlow", encoder, d.head_layers, &d.head_out);
     s.d = d;
     s.views = sslh_i_two_views_of(d.views, sslh_recipe_byol0(), sslh_recipe_byol1());
-    s.head = sslh_i_head_new(c, head, d.head_layers, d.head_out, d.head_out);
     m = sslh_i_method_begin(c, "barlow", encoder, &s, sizeof s);
     sslh_child(m.net, "head", s.head);
     m.prepare = sslh_i_barlow_prepare;
@@ -13535,17 +13553,11 @@ SSLH_I_FN sslh_tensor *sslh_i_vicreg_step_loss(sslh_method *m, const sslh_view_s
 SSLH_DEF sslh_method sslh_vicreg(sslh_ctx *c, sslh_net *encoder, sslh_vicreg_desc d) {
     sslh_i_vicreg s;
     sslh_method m;
-    sslh_mlp_desc head;
     memset(&s, 0, sizeof s);
-    memset(&head, 0, sizeof head);
     sslh_i_resolve(c, "sslh_vicreg", sslh_i_vicreg_settings, SSLH_I_LENGTH(sslh_i_vicreg_settings), &d);
-    head.in = sslh_i_check_encoder(c, "sslh_vicreg", encoder, -1) ? sslh_net_query(encoder).width : 1;
-    if (!d.head_out) d.head_out = SSLH_I_MIN(4 * head.in, 8192);
-    head.batch_norm = 1;
-    head.last_no_bias = 1;
+    s.head = sslh_i_wide_head_new(c, "sslh_vicreg", encoder, d.head_layers, &d.head_out);
     s.d = d;
     s.views = sslh_i_two_views_of(d.views, sslh_recipe_byol0(), sslh_recipe_byol1());
-    s.head = sslh_i_head_new(c, head, d.head_layers, d.head_out, d.head_out);
     m = sslh_i_method_begin(c, "vicreg", encoder, &s, sizeof s);
     sslh_child(m.net, "head", s.head);
     m.prepare = sslh_i_vicreg_prepare;
@@ -15564,8 +15576,6 @@ SSLH_I_FN void sslh_i_bert_prepare(sslh_method *m, sslh_data data) {
     else sslh_i_check_text_length(m, data, data.field[field[1]].shape.size[0] + 3, 0);
 }
 
-/* (2): how many of n tokens are in S. */
-SSLH_I_FN int sslh_i_bert_count(float share, int n) { return SSLH_I_MAX(1, sslh_i_part_of(share, n)); }
 /* What is made of a batch of N samples, as rows of T tokens. M = N K, where K is the size of S for the longest texts; a
    sample with a smaller S leaves the last of its K entries unused. */
 typedef struct sslh_i_bert_rows {
@@ -15617,7 +15627,7 @@ SSLH_I_FN int sslh_i_bert_draw(sslh_method *m, const sslh_batch *b, int tag, ssl
     if (SSLH_I_BAD(c)) return 0;
     for (i = 0; i < parts; i++) width[i] = x[i]->shape[1];
     T = 1 + parts + width[0] + width[1];
-    K = sslh_i_bert_count(s->d.mask, width[0] + width[1]);
+    K = sslh_i_gaps_of(s->d.mask, width[0] + width[1]);
     memset(r, 0, sizeof *r);
     r->tokens = sslh_i_new(c, "sslh_bert", SSLH_I32, sslh_dim2(N, T));
     r->segments = r->tokens ? sslh_i_new(c, "sslh_bert", SSLH_I32, sslh_dim2(N, T)) : NULL;
@@ -15652,7 +15662,7 @@ SSLH_I_FN int sslh_i_bert_draw(sslh_method *m, const sslh_batch *b, int tag, ssl
         memset(r->padding->bytes + (size_t)n * (size_t)T, 0, (size_t)at);
         memset(r->padding->bytes + (size_t)n * (size_t)T + at, 1, (size_t)(T - at));
         for (; at < T; at++) tokens[at] = s->d.pad_token, segments[at] = 0;
-        k = SSLH_I_MIN(sslh_i_bert_count(s->d.mask, all), SSLH_I_MIN(all, K));
+        k = SSLH_I_MIN(sslh_i_gaps_of(s->d.mask, all), K);
         sslh_i_bert_hide(s, b->seed, stream, place, all, k, tokens, r->targets->ints + n * K);
         for (j = 0; j < K; j++) {
             r->places->ints[n * K + j] = n * T + (j < k ? place[j] : 0);
@@ -15801,11 +15811,8 @@ SSLH_DEF int sslh_fill_mask(sslh_method *m, const int32_t *text, int count, int 
     sslh_i_modes_evaluate(m->net, &modes);
     sslh_push(c);
     sslh_no_grad(c, 1);
-    x = sslh_i_new(c, op, SSLH_I32, sslh_dim2(1, count + 2));
+    x = sslh_i_text_alone(c, op, text, count, s->d.cls_token, s->d.sep_token);
     if (x) {
-        x->ints[0] = s->d.cls_token;
-        memcpy(x->ints + 1, text, (size_t)count * sizeof *text);
-        x->ints[count + 1] = s->d.sep_token;
         u = sslh_i_bert_features(m, x, NULL, NULL, sslh_from_ints(c, sslh_dim1(1), &place), NULL); /* (1,D) */
         u = sslh_linear(c, u, sslh_param(m->encoder, 0), sslh_param(s->head, 4));
         u = sslh_topk(c, sslh_softmax(c, u, -1), k, -1, &index); /* (1,k) */
@@ -15997,7 +16004,7 @@ SSLH_I_FN void sslh_i_electra_views(sslh_method *m, const sslh_batch *batch, ssl
     T = v.tokens->shape[1];
     for (n = 0; n < N; n++) {
         const int length = lengths->ints[n] - 2;
-        M += SSLH_I_MIN(SSLH_I_MAX(1, sslh_i_part_of(s->d.mask, length)), length); /* (2) */
+        M += sslh_i_gaps_of(s->d.mask, length); /* (2) */
         R += length + 2;
     }
     if (!M) M = 1; /* all texts are empty: one place without a target */
@@ -16012,7 +16019,7 @@ SSLH_I_FN void sslh_i_electra_views(sslh_method *m, const sslh_batch *batch, ssl
         sslh_i_drawing choice = sslh_i_drawing_of(batch, 'e', 1, batch->index[n]);
         sslh_i_drawing chance = sslh_i_drawing_of(batch, 'e', 2, batch->index[n]);
         const int length = lengths->ints[n] - 2;
-        const int k = SSLH_I_MIN(SSLH_I_MAX(1, sslh_i_part_of(s->d.mask, length)), length);
+        const int k = sslh_i_gaps_of(s->d.mask, length);
         sslh_i_draw_places(&choice, mixed, length, k);
         for (t = 0; t < k; t++, M++) {
             places->ints[M] = n * T + 1 + mixed[t];
@@ -16383,12 +16390,7 @@ SSLH_DEF int sslh_bart_rebuild(sslh_method *m, const int32_t *text, int count, i
     sslh_i_modes_evaluate(m->net, &modes);
     sslh_push(c);
     sslh_no_grad(c, 1);
-    x = sslh_i_new(c, op, SSLH_I32, sslh_dim2(1, count + 2));
-    if (x) {
-        x->ints[0] = s->d.cls_token;
-        memcpy(x->ints + 1, text, (size_t)count * sizeof *text);
-        x->ints[count + 1] = s->d.sep_token;
-    }
+    x = sslh_i_text_alone(c, op, text, count, s->d.cls_token, s->d.sep_token);
     h = x ? sslh_i_bart_read(m, x, NULL) : x; /* (1,S,D) */
     while (h && n < SSLH_I_MIN(room, s->g.length - 1) && !SSLH_I_BAD(c)) {
         sslh_tensor *y, *u, *best;
@@ -16903,7 +16905,7 @@ SSLH_I_FN void sslh_i_bert4rec_views(sslh_method *m, const sslh_batch *batch, ss
         const uint64_t draw = sslh_i_sample_stream('Z', 2, batch->epoch, batch->index[order[n]]);
         const int32_t *row = x->ints + (size_t)order[n] * (size_t)x->shape[1];
         const int length = lengths->ints[order[n]];
-        int k = SSLH_I_MIN(SSLH_I_MAX(1, sslh_i_part_of(s->d.mask, length)), length); /* (1) */
+        int k = sslh_i_gaps_of(s->d.mask, length); /* (1) */
         sorted->ints[n] = length;
         for (t = 0; t < T; t++) tokens->ints[n * T + t] = t < length ? row[t] : s->items;
         if (length) sslh_random_permutation(batch->seed, stream, mixed, length);
@@ -64420,47 +64422,43 @@ typedef struct sslh_i_pca {
     int n, d, b;        /* b is a multiple of SSLH_I_LANES */
 } sslh_i_pca;
 
+/* out (b) = sum over t of (x_t - mean_t) rows_t, with n rows (n,b); x_t is x[t x_step], mean_t is mean[t mean_step]. */
+SSLH_I_FN void sslh_i_pca_sum(const sslh_real *x, size_t x_step, const double *mean, size_t mean_step,
+                              const double *rows, int n, int b, double *out) {
+    int t, j, j0;
+    for (j0 = 0; j0 < b; j0 += SSLH_I_LANES) {
+        double acc[SSLH_I_LANES];
+        for (j = 0; j < SSLH_I_LANES; j++) acc[j] = 0;
+        for (t = 0; t < n; t++) {
+            const double *row = rows + (size_t)t * (size_t)b + j0;
+            double v = (double)x[(size_t)t * x_step] - mean[(size_t)t * mean_step];
+            for (j = 0; j < SSLH_I_LANES; j++) {
+                double m = v * row[j];
+                acc[j] = acc[j] + m;
+            }
+        }
+        for (j = 0; j < SSLH_I_LANES; j++) out[j0 + j] = acc[j];
+    }
+}
 /* Z = X Q, 32 rows of Z per task. */
 SSLH_I_FN void sslh_i_pca_project(void *arg, int task, int worker) {
     const sslh_i_pca *p = (const sslh_i_pca *)arg;
-    int i, k, j, j0, end = SSLH_I_MIN(p->n, task * 32 + 32);
+    int i, end = SSLH_I_MIN(p->n, task * 32 + 32);
     (void)worker;
     for (i = task * 32; i < end; i++)
-        for (j0 = 0; j0 < p->b; j0 += SSLH_I_LANES) {
-            double acc[SSLH_I_LANES];
-            for (j = 0; j < SSLH_I_LANES; j++) acc[j] = 0;
-            for (k = 0; k < p->d; k++) {
-                const double *q = p->q + (size_t)k * (size_t)p->b + j0;
-                double x = (double)p->x[(size_t)i * (size_t)p->d + (size_t)k] - p->mean[k];
-                for (j = 0; j < SSLH_I_LANES; j++) {
-                    double m = x * q[j];
-                    acc[j] = acc[j] + m;
-                }
-            }
-            for (j = 0; j < SSLH_I_LANES; j++) p->z[(size_t)i * (size_t)p->b + (size_t)(j0 + j)] = acc[j];
-        }
+        sslh_i_pca_sum(p->x + (size_t)i * (size_t)p->d, 1, p->mean, 1, p->q, p->d, p->b,
+                       p->z + (size_t)i * (size_t)p->b);
 }
-
 /* W = X'Z / (n-1), 16 rows of W per task. */
 SSLH_I_FN void sslh_i_pca_back(void *arg, int task, int worker) {
     const sslh_i_pca *p = (const sslh_i_pca *)arg;
-    int i, k, j, j0, end = SSLH_I_MIN(p->d, task * 16 + 16);
+    int k, j, end = SSLH_I_MIN(p->d, task * 16 + 16);
     (void)worker;
-    for (k = task * 16; k < end; k++)
-        for (j0 = 0; j0 < p->b; j0 += SSLH_I_LANES) {
-            double acc[SSLH_I_LANES];
-            for (j = 0; j < SSLH_I_LANES; j++) acc[j] = 0;
-            for (i = 0; i < p->n; i++) {
-                const double *z = p->z + (size_t)i * (size_t)p->b + j0;
-                double x = (double)p->x[(size_t)i * (size_t)p->d + (size_t)k] - p->mean[k];
-                for (j = 0; j < SSLH_I_LANES; j++) {
-                    double m = x * z[j];
-                    acc[j] = acc[j] + m;
-                }
-            }
-            for (j = 0; j < SSLH_I_LANES; j++)
-                p->w[(size_t)k * (size_t)p->b + (size_t)(j0 + j)] = acc[j] / (double)SSLH_I_MAX(1, p->n - 1);
-        }
+    for (k = task * 16; k < end; k++) {
+        double *w = p->w + (size_t)k * (size_t)p->b;
+        sslh_i_pca_sum(p->x + k, (size_t)p->d, p->mean + k, 0, p->z, p->n, p->b, w);
+        for (j = 0; j < p->b; j++) w[j] = w[j] / (double)SSLH_I_MAX(1, p->n - 1);
+    }
 }
 
 /* Eigenvalues (diagonal of a) and eigenvectors (columns of v) of a symmetric n x n matrix: cyclic Jacobi rotations. */
