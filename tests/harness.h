@@ -14,6 +14,7 @@
 
    The Makefile builds the implementation once and links it; a program that needs private functions defines
    SSLH_IMPLEMENTATION before the include and then carries its own. Every tests/NAME.c becomes a program of `make test`.
+   One that defines TEST_SEED between the two includes gets context(threads), a new context with that seed.
 
    The last line is "N passed, N failed" (tests, not checks), the exit code 1 when one failed. `./program name ..` runs
    only the tests whose name contains one of the arguments. Under SSLH_TEST_STRICT=1 a SKIP is a failure; a missing data
@@ -154,6 +155,20 @@ static TEST_UNUSED int test_small(void) {
     const char *small = getenv("SSLH_TEST_SMALL");
     return small && small[0] == '1';
 }
+
+/* A variable that is all zeros, as descriptors begin. */
+#define NONE(type, name)                                                                                               \
+    type name;                                                                                                         \
+    memset(&name, 0, sizeof name)
+
+#ifdef TEST_SEED
+static TEST_UNUSED sslh_ctx *context(int threads) {
+    NONE(sslh_desc, d);
+    d.threads = threads;
+    d.seed = TEST_SEED;
+    return sslh_create(d);
+}
+#endif
 
 /* Folder of real data: $SSLH_DATA, else ../shared/data; NULL when file is not in it. Returns a static buffer. */
 static TEST_UNUSED const char *test_data(const char *file) {

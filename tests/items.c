@@ -1,15 +1,9 @@
 /* Histories of items: the reader, what is left out, baselines, lists and ranks against their definitions; what SASRec
    and BERT4Rec draw and hide, where they count from, and what they learn of made histories. */
 #include "../ssl.h"
+#define TEST_SEED 7
 #include "harness.h"
 
-static sslh_ctx *context(int threads) {
-    sslh_desc d;
-    memset(&d, 0, sizeof d);
-    d.threads = threads;
-    d.seed = 7;
-    return sslh_create(d);
-}
 static sslh_items *read_text(sslh_ctx *c, const char *text, sslh_items_desc d) {
     return sslh_items_from_text(c, text, strlen(text), d);
 }

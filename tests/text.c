@@ -1,15 +1,9 @@
 /* Transformers of text, GPT and BERT: what a token sees, padding, files, errors; what the methods draw, hide and
    predict, the text that they make up, and what they learn of a made language. */
 #include "../ssl.h"
+#define TEST_SEED 7
 #include "harness.h"
 
-static sslh_ctx *context(int threads) {
-    sslh_desc d;
-    memset(&d, 0, sizeof d);
-    d.threads = threads;
-    d.seed = 7;
-    return sslh_create(d);
-}
 enum { V = 11, T = 8, D = 12 };
 static sslh_net *small(sslh_ctx *c, int kind) {
     sslh_transformer_desc d;

@@ -2,15 +2,8 @@
    hostile arguments. */
 #define SSLH_IMPLEMENTATION
 #include "../ssl.h"
+#define TEST_SEED 11
 #include "harness.h"
-
-static sslh_ctx *context(int threads) {
-    sslh_desc d;
-    memset(&d, 0, sizeof d);
-    d.seed = 11;
-    d.threads = threads;
-    return sslh_create(d);
-}
 
 /* From the top of the checkout or from tests. */
 static const char *golden(char path[256], const char *name) {
