@@ -6787,6 +6787,14 @@ SSLH_I_FN int sslh_i_check_encoder(sslh_ctx *c, const char *op, sslh_net *encode
     return !SSLH_I_BAD(c);
 }
 
+/* 1 when an evaluation can use the data set: it belongs to c and has samples. */
+SSLH_I_FN int sslh_i_check_data(sslh_ctx *c, const char *op, const sslh_data *data) {
+    if (data->ctx == c && data->count > 0) return 1;
+    sslh_fail(c, SSLH_E_USAGE, "%s: the data set is empty or belongs to another context: load it with the context of "
+              "the method", op);
+    return 0;
+}
+
 /* Stores the mean and standard deviation of the data in a recipe and in the encoder, so that probes, sslh_embed and
    programs that load the encoder from a file normalise images as the training did. */
 SSLH_I_FN void sslh_i_normalise_by_data(sslh_recipe *r, sslh_net *encoder, sslh_data data) {
@@ -7432,11 +7440,7 @@ SSLH_I_FN float sslh_i_mean_nats(const char *op, sslh_net *net, sslh_data data, 
     sslh_i_modes modes;
     double sum = 0, count = 0;
     sslh_batch b;
-    if (data.ctx != c || data.count < 1) {
-        sslh_fail(c, SSLH_E_USAGE, "%s: the data set is empty or of another context: load it with the context of the "
-                  "method", op);
-        return 0;
-    }
+    if (!sslh_i_check_data(c, op, &data)) return 0;
     memset(&b, 0, sizeof b);
     b.data = sslh_i_whole_set(data);
     b.seed = c->desc.seed;
@@ -10289,10 +10293,8 @@ SSLH_DEF float sslh_autoencoder_evaluate(sslh_method *m, sslh_data data) {
     double sum = 0;
     int64_t at;
     int batch = 200;
-    if (!sslh_i_self("sslh_autoencoder_evaluate", m, "sslh_autoencoder")) return 0.0f;
-    if (data.ctx != c || data.count < 1)
-        sslh_fail(c, SSLH_E_USAGE, "sslh_autoencoder_evaluate: the data set is empty or belongs to another context: "
-                  "load it with the context of the method");
+    if (!sslh_i_self("sslh_autoencoder_evaluate", m, "sslh_autoencoder") ||
+        !sslh_i_check_data(c, "sslh_autoencoder_evaluate", &data)) return 0.0f;
     for (at = 0; at < data.count && !SSLH_I_BAD(c); at += batch) {
         int n = (int)SSLH_I_MIN((int64_t)batch, data.count - at);
         sslh_tensor *x;
@@ -10796,12 +10798,6 @@ SSLH_DEF sslh_method sslh_vae_on(sslh_ctx *c, sslh_net *encoder, sslh_vae_desc d
 SSLH_I_FN sslh_tensor *sslh_i_vae_test(sslh_method *m, sslh_data data, int64_t at, int n) {
     return sslh_i_vae_images(m, sslh_i_data_tensor(m->ctx, data, at, n, NULL), 1, 0, NULL, &data, at);
 }
-SSLH_I_FN int sslh_i_vae_data_ok(sslh_ctx *c, const char *op, const sslh_data *data) {
-    if (data->ctx == c && data->count > 0) return 1;
-    sslh_fail(c, SSLH_E_USAGE, "%s: the data set is empty or belongs to another context: load it with the context of "
-              "the method", op);
-    return 0;
-}
 
 /* Means over data.count images, in batches of 200; variance of each unit's posterior mean as E[mu^2] - E[mu]^2. */
 SSLH_DEF sslh_vae_score sslh_vae_evaluate(sslh_method *m, sslh_data data) {
@@ -10816,7 +10812,7 @@ SSLH_DEF sslh_vae_score sslh_vae_evaluate(sslh_method *m, sslh_data data) {
     memset(&score, 0, sizeof score);
     if (!s) return score;
     c = m->ctx;
-    if (!sslh_i_vae_data_ok(c, "sslh_vae_evaluate", &data)) return score;
+    if (!sslh_i_check_data(c, "sslh_vae_evaluate", &data)) return score;
     sum = (double *)sslh_i_alloc(c, 2 * (size_t)s->d.latent * sizeof *sum); /* (latent) twice: of mu, of mu^2 */
     if (!sum) return score;
     sum2 = sum + s->d.latent;
@@ -10900,7 +10896,7 @@ SSLH_DEF sslh_vae_estimate sslh_vae_bound(sslh_method *m, sslh_data data, int co
     sslh_i_modes modes;
     memset(&estimate, 0, sizeof estimate);
     if (!sslh_i_self(op, m, "sslh_vae") || !sslh_i_within(c, op, "codes", codes, 1, 1000000) ||
-        !sslh_i_vae_data_ok(c, op, &data)) return estimate;
+        !sslh_i_check_data(c, op, &data)) return estimate;
     batch = SSLH_I_MIN(SSLH_I_MAX(SSLH_I_VAE_ROWS / codes, 1), 200);
     bound = (double *)sslh_i_alloc(c, (size_t)batch * sizeof *bound); /* (batch) */
     if (!bound) return estimate;
