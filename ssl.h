@@ -6692,6 +6692,20 @@ SSLH_I_FN uint64_t sslh_i_sample_stream(int tag, int view, int epoch, int32_t sa
     return ((uint64_t)(0x80 | (tag & 0x7f)) << 56) | ((uint64_t)(view & 0xf) << 52) |
            ((uint64_t)(epoch & 0xfffff) << 32) | (uint32_t)sample;
 }
+/* The streams of all samples of a batch (N), in scratch memory; NULL after an error. */
+SSLH_I_FN uint64_t *sslh_i_batch_streams(sslh_ctx *c, const sslh_batch *b, int tag) {
+    uint64_t *streams = (uint64_t *)sslh_i_scratch(c, (size_t)b->count * sizeof *streams);
+    int n;
+    for (n = 0; streams && n < b->count; n++) streams[n] = sslh_i_sample_stream(tag, 0, b->epoch, b->index[n]);
+    return streams;
+}
+/* The same for N images that a caller gives; the caller's stream takes the place of the epoch. */
+SSLH_I_FN uint64_t *sslh_i_row_streams(sslh_ctx *c, int N, int tag, int view, uint64_t stream) {
+    uint64_t *streams = (uint64_t *)sslh_i_scratch(c, (size_t)N * sizeof *streams);
+    int n;
+    for (n = 0; streams && n < N; n++) streams[n] = sslh_i_sample_stream(tag, view, (int)(stream & 0xfffff), n);
+    return streams;
+}
 
 /* The container m.net is what the trainer optimises and what a checkpoint holds, so whatever a method adds later has to
    become a child of it. The encoder comes first: its names begin with "encoder.". */
@@ -8236,10 +8250,9 @@ SSLH_I_FN void sslh_i_jigsaw_views(sslh_method *m, const sslh_batch *batch, sslh
     sslh_ctx *c = m->ctx;
     const sslh_i_jigsaw *s = (const sslh_i_jigsaw *)m->self;
     sslh_tensor *label, *order, *x = sslh_views(c, *batch, s->views, 0); /* (N,H,W,C) in [0,1] */
-    uint64_t *streams = (uint64_t *)sslh_i_scratch(c, (size_t)batch->count * sizeof *streams); /* (N) */
-    int cell, tile, i;
-    if (!streams || SSLH_I_BAD(c) || !sslh_i_jigsaw_sides(m, x, &cell, &tile)) return;
-    for (i = 0; i < batch->count; i++) streams[i] = sslh_i_sample_stream('J', 0, batch->epoch, batch->index[i]);
+    uint64_t *streams = sslh_i_batch_streams(c, batch, 'J'); /* (N) */
+    int cell, tile;
+    if (!streams || !sslh_i_jigsaw_sides(m, x, &cell, &tile)) return;
     x = sslh_i_jigsaw_cut(m, x, streams, cell, tile);                        /* (1) */
     sslh_i_jigsaw_orders(m, streams, batch->count, &label, &order);
     sslh_i_scratch_end(c, streams);
@@ -8302,9 +8315,8 @@ SSLH_DEF void sslh_jigsaw_solve(sslh_method *m, sslh_tensor *x, uint64_t stream,
         return;
     }
     if (!sslh_i_jigsaw_sides(m, x, &cell, &tile)) return;
-    streams = (uint64_t *)sslh_i_scratch(c, (size_t)x->shape[0] * sizeof *streams); /* (N) */
+    streams = sslh_i_row_streams(c, x->shape[0], 'J', 2, stream); /* (N) */
     if (!streams) return;
-    for (n = 0; n < x->shape[0]; n++) streams[n] = sslh_i_sample_stream('J', 2, (int)(stream & 0xfffff), n);
     sslh_i_modes_evaluate(m->net, &modes);
     sslh_no_grad(c, 1);
     x = sslh_i_jigsaw_cut(m, x, streams, cell, tile);
@@ -8522,10 +8534,8 @@ SSLH_I_FN void sslh_i_context_views(sslh_method *m, const sslh_batch *batch, ssl
     sslh_ctx *c = m->ctx;
     const sslh_i_context_self *s = (const sslh_i_context_self *)m->self;
     sslh_tensor *x = sslh_views(c, *batch, s->views, 0); /* (N,H,W,C) in [0,1] */
-    uint64_t *streams = (uint64_t *)sslh_i_scratch(c, (size_t)batch->count * sizeof *streams); /* (N) */
-    int i;
-    if (!streams || SSLH_I_BAD(c)) return;
-    for (i = 0; i < batch->count; i++) streams[i] = sslh_i_sample_stream('C', 0, batch->epoch, batch->index[i]);
+    uint64_t *streams = sslh_i_batch_streams(c, batch, 'C'); /* (N) */
+    if (!streams) return;
     x = sslh_i_context_colour(m, sslh_i_context_cut(m, x, streams), streams); /* (1), (2) */
     sslh_i_scratch_end(c, streams);
     sslh_view_add(out, "patches", x); /* (9N,p,p,C): rows 9 n .. 9 n + 8 are image n */
@@ -8830,10 +8840,8 @@ SSLH_I_FN void sslh_i_inpainting_views(sslh_method *m, const sslh_batch *batch, 
     sslh_ctx *c = m->ctx;
     const sslh_i_inpainting *s = (const sslh_i_inpainting *)m->self;
     sslh_tensor *x = sslh_views(c, *batch, s->views, 0); /* (N,H,W,C) in [0,1] */
-    uint64_t *streams = (uint64_t *)sslh_i_scratch(c, (size_t)batch->count * sizeof *streams); /* (N) */
-    int i;
-    if (!streams || SSLH_I_BAD(c)) return;
-    for (i = 0; i < batch->count; i++) streams[i] = sslh_i_sample_stream('I', 0, batch->epoch, batch->index[i]);
+    uint64_t *streams = sslh_i_batch_streams(c, batch, 'I'); /* (N) */
+    if (!streams) return;
     sslh_view_add(out, "images", x);
     sslh_view_add(out, "mask", sslh_i_inpainting_masks(c, &s->d, streams, batch->count, x->shape[1], x->shape[2]));
     sslh_i_scratch_end(c, streams);
@@ -10186,10 +10194,8 @@ SSLH_I_FN void sslh_i_autoencoder_views(sslh_method *m, const sslh_batch *batch,
     sslh_ctx *c = m->ctx;
     const sslh_i_autoencoder *s = (const sslh_i_autoencoder *)m->self;
     sslh_tensor *x = sslh_batch_images(c, *batch); /* (N,H,W,C) in [0,1] */
-    uint64_t *streams = (uint64_t *)sslh_i_scratch(c, (size_t)batch->count * sizeof *streams); /* (N) */
-    int i;
-    if (!streams || SSLH_I_BAD(c)) return;
-    for (i = 0; i < batch->count; i++) streams[i] = sslh_i_sample_stream('A', 0, batch->epoch, batch->index[i]);
+    uint64_t *streams = sslh_i_batch_streams(c, batch, 'A'); /* (N) */
+    if (!streams) return;
     sslh_view_add(out, "images", x);
     sslh_view_add(out, "noisy", s->d.noise ? sslh_i_autoencoder_noise(c, &s->d, x, streams) : x);
     sslh_i_scratch_end(c, streams);
@@ -10274,15 +10280,13 @@ SSLH_DEF sslh_tensor *sslh_autoencoder_noisy(sslh_method *m, sslh_tensor *x, uin
         (const sslh_i_autoencoder *)sslh_i_self("sslh_autoencoder_noisy", m, "sslh_autoencoder");
     uint64_t *streams;
     sslh_tensor *y;
-    int n;
     if (!s || !sslh_i_begin(c, "sslh_autoencoder_noisy", &x, 1, 1)) return sslh_i_dummy(c);
     if (x->ndim != 4) {
         sslh_fail(c, SSLH_E_SHAPE, "sslh_autoencoder_noisy: images (N,H,W,C) are needed");
         return sslh_i_dummy(c);
     }
-    streams = (uint64_t *)sslh_i_scratch(c, (size_t)x->shape[0] * sizeof *streams); /* (N) */
+    streams = sslh_i_row_streams(c, x->shape[0], 'A', 1, stream); /* (N) */
     if (!streams) return sslh_i_dummy(c);
-    for (n = 0; n < x->shape[0]; n++) streams[n] = sslh_i_sample_stream('A', 1, (int)(stream & 0xfffff), n);
     y = sslh_i_autoencoder_noise(c, &s->d, x, streams);
     sslh_i_scratch_end(c, streams);
     return y;
@@ -12264,12 +12268,10 @@ SSLH_I_FN void sslh_i_cpc2_views(sslh_method *m, const sslh_batch *batch, sslh_v
     sslh_recipe views = s->views;
     sslh_tensor *x;
     uint64_t *streams; /* (N) */
-    int i;
     if (!views.height && !views.width) views.height = views.width = s->d.side; /* 0: of the image */
     x = sslh_views(c, *batch, views, 0); /* (N,H,W,C); checks the batch, which a caller may have made */
-    streams = SSLH_I_BAD(c) ? NULL : (uint64_t *)sslh_i_scratch(c, (size_t)batch->count * sizeof *streams);
+    streams = sslh_i_batch_streams(c, batch, 'P');
     if (!streams) return;
-    for (i = 0; i < batch->count; i++) streams[i] = sslh_i_sample_stream('P', 0, batch->epoch, batch->index[i]);
     sslh_view_add(out, "patches", sslh_i_cpc2_cut(m, x, streams)); /* (N,R,S,p,p,C) */
     sslh_i_scratch_end(c, streams);
     if (!SSLH_I_BAD(c))
@@ -13890,10 +13892,8 @@ SSLH_I_FN void sslh_i_mae_views(sslh_method *m, const sslh_batch *batch, sslh_vi
     sslh_ctx *c = m->ctx;
     const sslh_i_mae *s = (const sslh_i_mae *)m->self;
     sslh_tensor *keep, *restore, *hidden, *x = sslh_views(c, *batch, s->views, 0); /* (N,H,W,C) */
-    uint64_t *streams = (uint64_t *)sslh_i_scratch(c, (size_t)batch->count * sizeof *streams); /* (N) */
-    int i;
-    if (!streams || SSLH_I_BAD(c)) return;
-    for (i = 0; i < batch->count; i++) streams[i] = sslh_i_sample_stream('M', 0, batch->epoch, batch->index[i]);
+    uint64_t *streams = sslh_i_batch_streams(c, batch, 'M'); /* (N) */
+    if (!streams) return;
     sslh_i_mae_mask(c, s, streams, batch->count, &keep, &restore, &hidden);
     sslh_i_scratch_end(c, streams);
     sslh_view_add(out, "images", x);
@@ -13970,7 +13970,6 @@ SSLH_DEF void sslh_mae_reconstruct(sslh_method *m, sslh_tensor *x, uint64_t stre
     const sslh_i_mae *s = (const sslh_i_mae *)sslh_i_self("sslh_mae_reconstruct", m, "sslh_mae");
     sslh_tensor *keep, *restore, *hidden, *patches, *mean, *std, *y, *shown;
     uint64_t *streams;
-    int i;
     sslh_i_modes modes;
     if (masked) *masked = sslh_i_dummy(c);
     if (filled) *filled = sslh_i_dummy(c);
@@ -13979,9 +13978,8 @@ SSLH_DEF void sslh_mae_reconstruct(sslh_method *m, sslh_tensor *x, uint64_t stre
         sslh_fail(c, SSLH_E_SHAPE, "sslh_mae_reconstruct: images (N,H,W,C) are needed");
         return;
     }
-    streams = (uint64_t *)sslh_i_scratch(c, (size_t)x->shape[0] * sizeof *streams); /* (N) */
+    streams = sslh_i_row_streams(c, x->shape[0], 'P', 0, stream); /* (N) */
     if (!streams) return;
-    for (i = 0; i < x->shape[0]; i++) streams[i] = sslh_i_sample_stream('P', 0, (int)(stream & 0xfffff), i);
     sslh_i_mae_mask(c, s, streams, x->shape[0], &keep, &restore, &hidden);
     sslh_i_scratch_end(c, streams);
     sslh_i_modes_evaluate(m->net, &modes);
@@ -14219,10 +14217,8 @@ SSLH_I_FN void sslh_i_jepa_views(sslh_method *m, const sslh_batch *batch, sslh_v
     sslh_ctx *c = m->ctx;
     const sslh_i_jepa *s = (const sslh_i_jepa *)m->self;
     sslh_tensor *context, *targets, *x = sslh_views(c, *batch, s->views, 0); /* (N,H,W,C) */
-    uint64_t *streams = (uint64_t *)sslh_i_scratch(c, (size_t)batch->count * sizeof *streams); /* (N) */
-    int i;
+    uint64_t *streams = sslh_i_batch_streams(c, batch, 'E'); /* (N) */
     if (!streams) return;
-    for (i = 0; i < batch->count; i++) streams[i] = sslh_i_sample_stream('E', 0, batch->epoch, batch->index[i]);
     sslh_i_jepa_mask(m, batch->count, sslh_i_sample_stream('E', 1, batch->epoch, batch->index[0]), streams, &context,
                      &targets);
     sslh_i_scratch_end(c, streams);
@@ -14362,13 +14358,12 @@ SSLH_DEF void sslh_jepa_show(sslh_method *m, sslh_tensor *x, uint64_t stream, ss
     }
     N = x->shape[0];
     patches = s->side * s->side;
-    streams = (uint64_t *)sslh_i_scratch(c, (size_t)N * sizeof *streams); /* (N) */
+    streams = sslh_i_row_streams(c, N, 'E', 2, stream); /* (N) */
     all = sslh_i_new(c, "sslh_jepa_show", SSLH_I32, sslh_dim2(N, patches));
     if (!streams || !all) {
         sslh_i_scratch_end(c, streams);
         return;
     }
-    for (i = 0; i < N; i++) streams[i] = sslh_i_sample_stream('E', 2, (int)(stream & 0xfffff), i);
     for (i = 0; i < N * patches; i++) all->ints[i] = i % patches;
     sslh_i_jepa_mask(m, N, sslh_i_sample_stream('E', 3, (int)(stream & 0xfffff), 0), streams, &context, &targets);
     sslh_i_scratch_end(c, streams);
@@ -51699,6 +51694,25 @@ SSLH_I_FN int sslh_i_is_idx(const sslh_i_source *s) {
 
 SSLH_I_FN int sslh_i_is_gzip(const sslh_i_source *s) { return s->size >= 18 && s->p[0] == 0x1f && s->p[1] == 0x8b; }
 
+/* Replaces the bytes of a gzip file by what it unpacks to, at most `most` bytes; room for `first` is taken to begin
+   with. less says what is wrong when there are fewer than `most`; NULL: nothing is. */
+SSLH_I_FN int sslh_i_source_unpack(sslh_i_source *s, size_t first, size_t most, const char *less) {
+    size_t at;
+    const char *why;
+    sslh_i_sink o = sslh_i_sink_of(s->c, first, most);
+    if (!o.p) return 0;
+    why = sslh_i_inflate(s->p, s->size, 2, &o, &at);
+    if (!why && o.n != most) why = less;
+    if (why) {
+        sslh_i_free(s->c, o.p);
+        return sslh_i_bad(s, at, "%s", why);
+    }
+    sslh_i_source_close(s);
+    s->p = s->own = o.p;
+    s->size = o.n;
+    return 1;
+}
+
 /* Replaces the bytes of a gzipped IDX file by those of the IDX file. Its first 20 bytes, inflated alone, say how long
    the whole will be, so that a small file cannot demand much memory. */
 SSLH_I_FN int sslh_i_idx_unpack(sslh_i_source *s) {
@@ -51719,18 +51733,7 @@ SSLH_I_FN int sslh_i_idx_unpack(sslh_i_source *s) {
     }
     sslh_i_free(s->c, o.p);
     if (why) return sslh_i_bad(s, at, "%s", why);
-    o = sslh_i_sink_of(s->c, h.total, h.total);
-    if (!o.p) return 0;
-    why = sslh_i_inflate(s->p, s->size, 2, &o, &at);
-    if (!why && o.n != h.total) why = "it unpacks to less than the IDX file needs";
-    if (why) {
-        sslh_i_free(s->c, o.p);
-        return sslh_i_bad(s, at, "%s", why);
-    }
-    sslh_i_source_close(s);
-    s->p = s->own = o.p;
-    s->size = o.n;
-    return 1;
+    return sslh_i_source_unpack(s, h.total, h.total, "it unpacks to less than the IDX file needs");
 }
 
 /* Reads the labels of an IDX file, gzipped or not: `count` bytes or 32-bit numbers. */
@@ -54653,22 +54656,10 @@ SSLH_I_FN int sslh_i_load_file(void *to, const char *path, int wanted, int label
 /* Replaces a gzipped source by what it unpacks to, which is limited to the 1032 bytes per byte that deflate can reach
    and to 2^30 bytes in all. */
 SSLH_I_FN int sslh_i_source_unzip(sslh_i_source *s) {
-    size_t most = (size_t)1 << 30, at;
-    sslh_i_sink o;
-    const char *why;
+    size_t most = (size_t)1 << 30;
     if (!s->p || !sslh_i_is_gzip(s)) return s->p != NULL;
     if (s->size < most / 1032) most = s->size * 1032;
-    o = sslh_i_sink_of(s->c, SSLH_I_MIN(4 * s->size, most), most);
-    if (!o.p) return 0;
-    why = sslh_i_inflate(s->p, s->size, 2, &o, &at);
-    if (why) {
-        sslh_i_free(s->c, o.p);
-        return sslh_i_bad(s, at, "%s", why);
-    }
-    sslh_i_source_close(s);
-    s->p = s->own = o.p;
-    s->size = o.n;
-    return 1;
+    return sslh_i_source_unpack(s, SSLH_I_MIN(4 * s->size, most), most, NULL);
 }
 
 SSLH_DEF char *sslh_load_file(sslh_ctx *c, const char *path, size_t *size) {
