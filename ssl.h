@@ -7037,6 +7037,14 @@ SSLH_I_FN void sslh_i_two_views_add(sslh_ctx *c, const sslh_i_two_views *p, cons
     sslh_view_add(out, "view1", sslh_views(c, *batch, p->recipe[1], 1));
 }
 
+/* A net without a forward function: it holds parameters, with which the method that owns it computes. */
+SSLH_I_FN sslh_net *sslh_i_bare_net(sslh_ctx *c, const char *name) {
+    sslh_net_desc d;
+    memset(&d, 0, sizeof d);
+    d.name = name;
+    return sslh_net_new(c, d);
+}
+
 /* A head: an MLP of `layers` linear layers, d.in -> hidden -> .. -> out; d says how they are normalised. */
 SSLH_I_FN sslh_net *sslh_i_head_new(sslh_ctx *c, sslh_mlp_desc d, int layers, int hidden, int out) {
     int i;
@@ -10112,13 +10120,9 @@ SSLH_I_FN sslh_net *sslh_i_autoencoder_encoder_new(sslh_ctx *c, sslh_autoencoder
 
 /* The parameters of g: the layer that reverses fc2 is called fc2 too. With tied weights only the biases are here. */
 SSLH_I_FN sslh_net *sslh_i_autoencoder_decoder_new(sslh_ctx *c, const sslh_autoencoder_desc *d) {
-    sslh_net_desc n;
-    sslh_net *net;
+    sslh_net *net = sslh_i_bare_net(c, "autoencoder_decoder");
     int k, in, out;
     char name[32];
-    memset(&n, 0, sizeof n);
-    n.name = "autoencoder_decoder";
-    net = sslh_net_new(c, n);
     for (k = 0; !SSLH_I_BAD(c) && k < d->convolutions + d->layers; k++) {
         sslh_i_autoencoder_layer(d, k, &in, &out); /* of the encoder: this one goes from out to in */
         if (k < d->convolutions) {
@@ -12905,14 +12909,10 @@ SSLH_DEF float sslh_clip_zero_shot(sslh_method *m, sslh_tensor *classes, sslh_da
 
 /* U, V, s and, for (6), b, with OpenAI's names; in files the two matrices are (in,out). image, text: D and D'. */
 SSLH_I_FN sslh_net *sslh_i_clip_head(sslh_ctx *c, const sslh_clip_desc *d, int image, int text) {
-    sslh_net_desc n;
-    sslh_net *net;
+    sslh_net *net = sslh_i_bare_net(c, "clip_head");
     sslh_param_opts no_decay;
-    memset(&n, 0, sizeof n);
     memset(&no_decay, 0, sizeof no_decay);
-    n.name = "clip_head";
     no_decay.decay_scale = (float)SSLH_OFF;
-    net = sslh_net_new(c, n);
     sslh_param_new(net, "visual.proj", sslh_dim2(d->head_out, image), SSLH_INIT_NORMAL,
                    1.0f / sslh_i_sqrtf((float)image));
     sslh_param_new(net, "text_projection", sslh_dim2(d->head_out, text), SSLH_INIT_NORMAL,
@@ -15821,11 +15821,7 @@ SSLH_DEF int sslh_fill_mask(sslh_method *m, const int32_t *text, int count, int 
 /* The heads of (5) and, with next, of (6), with the names that they have in published files, without "cls.". width: D,
    vocabulary: V. */
 SSLH_I_FN sslh_net *sslh_i_bert_head(sslh_ctx *c, int width, int vocabulary, int next) {
-    sslh_net_desc n;
-    sslh_net *net;
-    memset(&n, 0, sizeof n);
-    n.name = "bert_head";
-    net = sslh_net_new(c, n);
+    sslh_net *net = sslh_i_bare_net(c, "bert_head");
     sslh_param_new(net, "predictions.transform.dense.weight", sslh_dim2(width, width), SSLH_INIT_NORMAL, 0.02f);
     sslh_param_new(net, "predictions.transform.dense.bias", sslh_dim1(width), SSLH_INIT_ZERO, 0);
     sslh_layer_layer_norm_new(net, "predictions.transform.LayerNorm", width);
@@ -16143,12 +16139,8 @@ SSLH_I_FN sslh_tensor *sslh_i_electra_loss(sslh_method *m, const sslh_view_set *
 /* The generator for an encoder of width D: P, the blocks g, and W, c, norm and b of (4). With BERT's blocks the names
    are those of Hugging Face's files, without "generator." and "generator_" in front. */
 SSLH_I_FN sslh_net *sslh_i_electra_generator(sslh_ctx *c, const sslh_transformer_desc *g, int D) {
-    sslh_net_desc n;
-    sslh_net *net;
+    sslh_net *net = sslh_i_bare_net(c, "electra_generator");
     int i;
-    memset(&n, 0, sizeof n);
-    n.name = "electra_generator";
-    net = sslh_net_new(c, n);
     sslh_i_text_linear_new(net, "", "embeddings_project", D, g->width, 0.02f, 0);
     for (i = 0; i < g->depth; i++) sslh_i_text_block_new(net, g, i, 0.02f, 0.02f);
     sslh_i_text_linear_new(net, "predictions", "dense", g->width, D, 0.02f, 0);
@@ -16161,10 +16153,8 @@ SSLH_DEF sslh_method sslh_electra(sslh_ctx *c, sslh_net *encoder, sslh_electra_d
     const char *op = "sslh_electra";
     const sslh_transformer_desc *t;
     sslh_i_electra s;
-    sslh_net_desc n;
     sslh_method m;
     memset(&s, 0, sizeof s);
-    memset(&n, 0, sizeof n);
     sslh_i_resolve(c, op, sslh_i_electra_settings, SSLH_I_LENGTH(sslh_i_electra_settings), &d);
     t = sslh_i_both_sides(c, op, encoder, d.cls_token, d.sep_token, d.mask_token, d.pad_token);
     if (t) {
@@ -16181,8 +16171,7 @@ SSLH_DEF sslh_method sslh_electra(sslh_ctx *c, sslh_net *encoder, sslh_electra_d
     }
     s.d = d;
     if (t && !SSLH_I_BAD(c)) {
-        n.name = "electra_head";
-        s.head = sslh_net_new(c, n);
+        s.head = sslh_i_bare_net(c, "electra_head");
         sslh_i_text_linear_new(s.head, "", "dense", t->width, t->width, 0.02f, 0);
         sslh_i_text_linear_new(s.head, "", "dense_prediction", t->width, 1, 0.02f, 0);
         if (!d.unigram) s.generator = sslh_i_electra_generator(c, &s.g, t->width);
@@ -16432,10 +16421,7 @@ SSLH_DEF sslh_method sslh_bart(sslh_ctx *c, sslh_net *encoder, sslh_bart_desc d)
     }
     s.d = d;
     if (t && !SSLH_I_BAD(c)) {
-        sslh_net_desc n;
-        memset(&n, 0, sizeof n);
-        n.name = "bart_decoder";
-        s.decoder = sslh_net_new(c, n);
+        s.decoder = sslh_i_bare_net(c, "bart_decoder");
         sslh_param_new(s.decoder, "embed_positions.weight", sslh_dim2(t->length, t->width), SSLH_INIT_NORMAL, 0.02f);
         sslh_layer_layer_norm_new(s.decoder, "layernorm_embedding", t->width);
         for (i = 0; i < s.g.depth; i++) sslh_i_decoder_block_new(s.decoder, &s.g, i);
@@ -16612,16 +16598,13 @@ SSLH_DEF sslh_method sslh_sentence_order(sslh_ctx *c, sslh_net *encoder, sslh_se
     const char *op = "sslh_sentence_order";
     const sslh_transformer_desc *t;
     sslh_i_sentence_order s;
-    sslh_net_desc n;
     sslh_method m;
     memset(&s, 0, sizeof s);
-    memset(&n, 0, sizeof n);
     sslh_i_resolve(c, op, sslh_i_sentence_order_settings, SSLH_I_LENGTH(sslh_i_sentence_order_settings), &d);
     t = sslh_i_both_sides(c, op, encoder, d.cls_token, d.sep_token, 0, d.pad_token);
     s.d = d;
     if (t && !SSLH_I_BAD(c)) {
-        n.name = "sentence_order_head";
-        s.head = sslh_net_new(c, n);
+        s.head = sslh_i_bare_net(c, "sentence_order_head");
         sslh_i_text_linear_new(s.head, "", "place", t->width, d.sentences, 0.02f, 0);
     }
     m = sslh_i_method_begin(c, "sentence_order", encoder, &s, sizeof s);
@@ -16949,25 +16932,19 @@ SSLH_DEF sslh_recommender sslh_bert4rec_recommender(const sslh_method *m) {
 }
 
 SSLH_DEF sslh_method sslh_bert4rec(sslh_ctx *c, sslh_net *encoder, sslh_bert4rec_desc d) {
-    const sslh_transformer_desc *t = NULL;
+    const sslh_transformer_desc *t;
     sslh_i_bert4rec s;
     sslh_method m;
     memset(&s, 0, sizeof s);
     sslh_i_resolve(c, "sslh_bert4rec", sslh_i_bert4rec_settings, SSLH_I_LENGTH(sslh_i_bert4rec_settings), &d);
-    if (sslh_i_check_encoder(c, "sslh_bert4rec", encoder, -1)) t = sslh_i_transformer_of(c, "sslh_bert4rec", encoder);
-    if (t && t->causal == 1)
-        sslh_fail(c, SSLH_E_USAGE, "sslh_bert4rec: the encoder is causal: it would not see what stands behind a gap "
-                  "(.causal = SSLH_OFF of sslh_transformer)");
+    t = sslh_i_both_sides(c, "sslh_bert4rec", encoder, 0, 0, 0, 0);
     if (t && t->vocabulary < 3)
         sslh_fail(c, SSLH_E_USAGE, "sslh_bert4rec: the encoder knows %d tokens; two items and [MASK] are the least "
                   "(.vocabulary)", t->vocabulary);
     s.d = d;
     if (t && !SSLH_I_BAD(c)) {
-        sslh_net_desc n;
-        memset(&n, 0, sizeof n);
-        n.name = "bert4rec_head";
         s.items = t->vocabulary - 1;
-        s.head = sslh_net_new(c, n);
+        s.head = sslh_i_bare_net(c, "bert4rec_head");
         sslh_param_new(s.head, "dense.weight", sslh_dim2(t->width, t->width), SSLH_INIT_NORMAL, 0.02f);
         sslh_param_new(s.head, "dense.bias", sslh_dim1(t->width), SSLH_INIT_ZERO, 0);
         sslh_param_new(s.head, "bias", sslh_dim1(s.items), SSLH_INIT_ZERO, 0);

@@ -14,7 +14,8 @@
 
    The Makefile builds the implementation once and links it; a program that needs private functions defines
    SSLH_IMPLEMENTATION before the include and then carries its own. Every tests/NAME.c becomes a program of `make test`.
-   One that defines TEST_SEED between the two includes gets context(threads), a new context with that seed.
+   One that defines TEST_SEED between the two includes gets context(threads), a new context with that seed, and
+   first_batch, which asks a new loader for a batch.
 
    The last line is "N passed, N failed" (tests, not checks), the exit code 1 when one failed. `./program name ..` runs
    only the tests whose name contains one of the arguments. Under SSLH_TEST_STRICT=1 a SKIP is a failure; a missing data
@@ -167,6 +168,13 @@ static TEST_UNUSED sslh_ctx *context(int threads) {
     d.threads = threads;
     d.seed = TEST_SEED;
     return sslh_create(d);
+}
+static TEST_UNUSED sslh_batch first_batch(sslh_ctx *c, sslh_data data, int n) {
+    NONE(sslh_loader_desc, l);
+    NONE(sslh_batch, b);
+    l.batch = n;
+    sslh_next_batch(sslh_loader_new(c, data, l), &b);
+    return b;
 }
 #endif
 

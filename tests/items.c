@@ -328,14 +328,6 @@ static sslh_net *small(sslh_ctx *c, int vocabulary, int causal) {
     d.kind = SSLH_SASREC, d.vocabulary = vocabulary, d.length = LONGEST, d.width = 16, d.causal = causal;
     return sslh_transformer(c, d);
 }
-static sslh_batch first_batch(sslh_ctx *c, sslh_data data, int n) {
-    sslh_loader_desc l;
-    sslh_batch b;
-    memset(&l, 0, sizeof l), memset(&b, 0, sizeof b);
-    l.batch = n;
-    sslh_next_batch(sslh_loader_new(c, data, l), &b);
-    return b;
-}
 /* The samples of a batch in the order of their lengths, equal ones as they come. */
 static void in_order(const sslh_batch *b, const int32_t *lengths, int *order) {
     for (int n = 0; n < b->count; n++) {

@@ -19,14 +19,6 @@ static sslh_data texts(sslh_ctx *c, const int32_t *x, int n, int width, const in
     f.kind = SSLH_FIELD_TOKENS, f.type = SSLH_I32, f.shape = sslh_dim1(width), f.values = x, f.lengths = lengths;
     return sslh_data_from_fields(c, &f, 1, n);
 }
-static sslh_batch first_batch(sslh_ctx *c, sslh_data data, int n) {
-    sslh_loader_desc l;
-    sslh_batch b;
-    memset(&l, 0, sizeof l), memset(&b, 0, sizeof b);
-    l.batch = n;
-    sslh_next_batch(sslh_loader_new(c, data, l), &b);
-    return b;
-}
 /* With norms in front, which learns in fewer steps. */
 static TEST_UNUSED sslh_net *quick_reader(sslh_ctx *c, int length, int width) {
     sslh_transformer_desc d;

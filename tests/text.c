@@ -511,14 +511,6 @@ static sslh_field texts(const int32_t *x, int width, const int32_t *lengths) {
     f.kind = SSLH_FIELD_TOKENS, f.type = SSLH_I32, f.shape = sslh_dim1(width), f.values = x, f.lengths = lengths;
     return f;
 }
-static sslh_batch first_batch(sslh_ctx *c, sslh_data data, int n) {
-    sslh_loader_desc l;
-    sslh_batch b;
-    memset(&l, 0, sizeof l), memset(&b, 0, sizeof b);
-    l.batch = n;
-    sslh_next_batch(sslh_loader_new(c, data, l), &b);
-    return b;
-}
 
 /* 15 % of the tokens are hidden, 80 % of these by [MASK], 10 % by any token; never a special one; other ones in another
    epoch. */
