@@ -6849,6 +6849,14 @@ SSLH_I_FN void sslh_i_views_prepare(sslh_recipe *r, int given, sslh_net *encoder
     else sslh_i_normalise_by_data(r, encoder, data);
 }
 
+/* The caller's recipe, or NULL for whole images, of a method that normalises by itself. */
+SSLH_I_FN sslh_recipe sslh_i_views_unnormalised(const sslh_recipe *views) {
+    sslh_recipe r = views ? *views : sslh_recipe_none();
+    memset(r.mean, 0, sizeof r.mean);
+    memset(r.std, 0, sizeof r.std);
+    return r;
+}
+
 /* How many of .numbers have a name. */
 SSLH_I_FN int sslh_i_count_numbers(const sslh_number *number) {
     int n = 0;
@@ -8358,9 +8366,7 @@ SSLH_DEF sslh_method sslh_jigsaw(sslh_ctx *c, sslh_net *encoder, sslh_jigsaw_des
     if (d.grid == 2 && d.permutations > 24)
         sslh_fail(c, SSLH_E_USAGE, "sslh_jigsaw: .permutations is %d, but 4 tiles (.grid 2) have 24: ask for at most "
                   "as many", d.permutations);
-    if (d.views) s.views = *d.views;
-    memset(s.views.mean, 0, sizeof s.views.mean); /* the method normalises by itself */
-    memset(s.views.std, 0, sizeof s.views.std);
+    s.views = sslh_i_views_unnormalised(d.views);
     s.d = d;
     memset(&head, 0, sizeof head);
     head.in = s.tiles * sslh_i_tap_width(c, "sslh_jigsaw", encoder, d.tap);
@@ -8588,9 +8594,7 @@ SSLH_DEF sslh_method sslh_context(sslh_ctx *c, sslh_net *encoder, sslh_context_d
     memset(&s, 0, sizeof s);
     sslh_i_resolve(c, "sslh_context", sslh_i_context_settings, SSLH_I_LENGTH(sslh_i_context_settings), &d);
     sslh_i_check_encoder(c, "sslh_context", encoder, -1);
-    if (d.views) s.views = *d.views;
-    memset(s.views.mean, 0, sizeof s.views.mean); /* the method normalises by itself */
-    memset(s.views.std, 0, sizeof s.views.std);
+    s.views = sslh_i_views_unnormalised(d.views);
     s.d = d;
     memset(&head, 0, sizeof head);
     head.in = 2 * sslh_i_tap_width(c, "sslh_context", encoder, d.tap);
@@ -9504,9 +9508,7 @@ SSLH_DEF sslh_method sslh_colorization(sslh_ctx *c, sslh_net *encoder, sslh_colo
                 sslh_fail(c, SSLH_E_SHAPE, "sslh_colorization: the encoder \"%s\" gives a vector and has no "
                           "intermediate map, but colours need places: make it with .map_output", info.name);
         }
-        if (d.views) s->views = *d.views;
-        memset(s->views.mean, 0, sizeof s->views.mean); /* the method normalises by itself */
-        memset(s->views.std, 0, sizeof s->views.std);
+        s->views = sslh_i_views_unnormalised(d.views);
         s->branches = d.split_brain ? 2 : 1;
         s->d = d;
         if (d.split_brain) encoder = sslh_i_split_brain(c, encoder);
@@ -12453,10 +12455,8 @@ SSLH_DEF sslh_method sslh_cpc2(sslh_ctx *c, sslh_net *encoder, sslh_cpc2_desc d)
             sslh_fail(c, SSLH_E_USAGE, "sslh_cpc2: .steps %d times .target %d are more than 1048576: lower one of them",
                       d.steps, d.target);
     }
-    if (d.views) s.views = *d.views;
+    s.views = sslh_i_views_unnormalised(d.views); /* normalisation is the last step of the method */
     s.patch_views = d.patch_views ? *d.patch_views : sslh_i_cpc2_recipe();
-    memset(s.views.mean, 0, sizeof s.views.mean); /* the method normalises by itself, as the last step */
-    memset(s.views.std, 0, sizeof s.views.std);
     s.d = d;
     head.last_no_bias = 1;
     s.target = sslh_mlp(c, head); /* V */
@@ -53038,6 +53038,19 @@ SSLH_I_FN sslh_data sslh_i_no_data(sslh_ctx *c) {
     return d;
 }
 
+/* The field of the classes of a data set; names of them, or NULL and 0. */
+SSLH_I_FN sslh_field sslh_i_class_field(const int32_t *labels, const char *const *names, int classes) {
+    sslh_field f;
+    memset(&f, 0, sizeof f);
+    f.kind = SSLH_FIELD_LABEL;
+    f.type = SSLH_I32;
+    f.values = labels;
+    f.name = "class";
+    f.names = names;
+    f.classes = classes;
+    return f;
+}
+
 /* Bytes of one sample of a field; 0 when its shape is impossible. */
 SSLH_I_FN size_t sslh_i_field_bytes(const sslh_field *f) {
     size_t n = f->int16 ? 2 : f->type == SSLH_U8 ? 1 : 4;
@@ -53237,10 +53250,7 @@ SSLH_DEF sslh_data sslh_data_from_images(sslh_ctx *c, const uint8_t *pixels, int
     f[0].type = SSLH_U8;
     f[0].shape = sslh_dim3(height, width, channels);
     f[0].values = pixels;
-    f[1].kind = SSLH_FIELD_LABEL;
-    f[1].type = SSLH_I32;
-    f[1].values = labels;
-    f[1].name = "class";
+    f[1] = sslh_i_class_field(labels, NULL, 0);
     return sslh_i_data_from_fields(c, "sslh_data_from_images", f, labels ? 2 : 1, count);
 }
 
@@ -55648,12 +55658,7 @@ SSLH_DEF sslh_data sslh_stream_images(sslh_ctx *c, const char *path, sslh_stream
         f[0].shape = sslh_dim3(s->height, s->width, s->channels);
         f[0].fetch = sslh_i_stream_fetch;
         f[0].user = s;
-        f[1].kind = SSLH_FIELD_LABEL;
-        f[1].type = SSLH_I32;
-        f[1].values = l.label;
-        f[1].name = "class";
-        f[1].names = names;
-        f[1].classes = classes;
+        f[1] = sslh_i_class_field(l.label, names, classes);
     }
     sslh_data out = sslh_i_data_from_fields(c, "sslh_stream_images", f, l.labelled ? 2 : 1, l.n);
     if (SSLH_I_BAD(c)) {
@@ -55904,12 +55909,7 @@ SSLH_I_FN sslh_data sslh_i_recordings_finish(sslh_i_recordings *s) {
     if (ok && s->folders) {
         int32_t *labels = (int32_t *)sslh_i_recordings_alloc(s, (size_t)s->n * sizeof *labels);
         for (int i = 0; labels && i < s->n; i++) labels[i] = s->recording[i].folder;
-        field[fields].kind = SSLH_FIELD_LABEL;
-        field[fields].type = SSLH_I32;
-        field[fields].values = labels;
-        field[fields].name = "class";
-        field[fields].names = s->folders;
-        field[fields++].classes = s->classes;
+        field[fields++] = sslh_i_class_field(labels, s->folders, s->classes);
         ok = labels != NULL;
     }
     for (int k = 0; ok && k < s->parts; k++) {
@@ -56236,12 +56236,7 @@ SSLH_I_FN sslh_data sslh_i_videos_finish(sslh_i_videos *s) {
         f[0].values = s->pixels;
         f[0].lengths = lengths;
         f[0].name = "clip";
-        f[1].kind = SSLH_FIELD_LABEL;
-        f[1].type = SSLH_I32;
-        f[1].values = labels;
-        f[1].name = "class";
-        f[1].names = names;
-        f[1].classes = s->nclasses;
+        f[1] = sslh_i_class_field(labels, names, s->nclasses);
         d = sslh_i_data_from_fields(c, "sslh_load_clips", f, labels ? 2 : 1, s->n);
         d.files = files;
     }
@@ -56499,12 +56494,7 @@ SSLH_DEF sslh_data sslh_data_moving(sslh_data images, sslh_moving_desc d) {
     f[0].shape = sslh_dim4(d.frames, d.height, d.width, images.channels);
     f[0].values = pixels;
     f[0].name = "clip";
-    f[1].kind = SSLH_FIELD_LABEL;
-    f[1].type = SSLH_I32;
-    f[1].values = labels;
-    f[1].name = "class";
-    f[1].names = images.class_names;
-    f[1].classes = images.classes;
+    f[1] = sslh_i_class_field(labels, images.class_names, images.classes);
     if (!SSLH_I_BAD(c)) return sslh_i_data_from_fields(c, "sslh_data_moving", f, labels ? 2 : 1, d.clips);
     sslh_i_free(c, pixels);
     sslh_i_free(c, labels);
