@@ -6692,6 +6692,20 @@ SSLH_I_FN uint64_t sslh_i_sample_stream(int tag, int view, int epoch, int32_t sa
     return ((uint64_t)(0x80 | (tag & 0x7f)) << 56) | ((uint64_t)(view & 0xf) << 52) |
            ((uint64_t)(epoch & 0xfffff) << 32) | (uint32_t)sample;
 }
+/* The streams of all samples of a batch (N), in scratch memory; NULL after an error. */
+SSLH_I_FN uint64_t *sslh_i_batch_streams(sslh_ctx *c, const sslh_batch *b, int tag) {
+    uint64_t *streams = (uint64_t *)sslh_i_scratch(c, (size_t)b->count * sizeof *streams);
+    int n;
+    for (n = 0; streams && n < b->count; n++) streams[n] = sslh_i_sample_stream(tag, 0, b->epoch, b->index[n]);
+    return streams;
+}
+/* The same for N images that a caller gives; the caller's stream takes the place of the epoch. */
+SSLH_I_FN uint64_t *sslh_i_row_streams(sslh_ctx *c, int N, int tag, int view, uint64_t stream) {
+    uint64_t *streams = (uint64_t *)sslh_i_scratch(c, (size_t)N * sizeof *streams);
+    int n;
+    for (n = 0; streams && n < N; n++) streams[n] = sslh_i_sample_stream(tag, view, (int)(stream & 0xfffff), n);
+    return streams;
+}
 
 /* The container m.net is what the trainer optimises and what a checkpoint holds, so whatever a method adds later has to
    become a child of it. The encoder comes first: its names begin with "encoder.". */
@@ -6787,6 +6801,14 @@ SSLH_I_FN int sslh_i_check_encoder(sslh_ctx *c, const char *op, sslh_net *encode
     return !SSLH_I_BAD(c);
 }
 
+/* 1 when an evaluation can use the data set: it belongs to c and has samples. */
+SSLH_I_FN int sslh_i_check_data(sslh_ctx *c, const char *op, const sslh_data *data) {
+    if (data->ctx == c && data->count > 0) return 1;
+    sslh_fail(c, SSLH_E_USAGE, "%s: the data set is empty or belongs to another context: load it with the context of "
+              "the method", op);
+    return 0;
+}
+
 /* Stores the mean and standard deviation of the data in a recipe and in the encoder, so that probes, sslh_embed and
    programs that load the encoder from a file normalise images as the training did. */
 SSLH_I_FN void sslh_i_normalise_by_data(sslh_recipe *r, sslh_net *encoder, sslh_data data) {
@@ -6825,6 +6847,14 @@ SSLH_I_FN void sslh_i_note_views(sslh_net *encoder, const sslh_recipe *r, sslh_d
 SSLH_I_FN void sslh_i_views_prepare(sslh_recipe *r, int given, sslh_net *encoder, sslh_data data) {
     if (given) sslh_i_note_views(encoder, r, data);
     else sslh_i_normalise_by_data(r, encoder, data);
+}
+
+/* The caller's recipe, or NULL for whole images, of a method that normalises by itself. */
+SSLH_I_FN sslh_recipe sslh_i_views_unnormalised(const sslh_recipe *views) {
+    sslh_recipe r = views ? *views : sslh_recipe_none();
+    memset(r.mean, 0, sizeof r.mean);
+    memset(r.std, 0, sizeof r.std);
+    return r;
 }
 
 /* How many of .numbers have a name. */
@@ -7015,11 +7045,30 @@ SSLH_I_FN void sslh_i_two_views_add(sslh_ctx *c, const sslh_i_two_views *p, cons
     sslh_view_add(out, "view1", sslh_views(c, *batch, p->recipe[1], 1));
 }
 
+/* A net without a forward function: it holds parameters, with which the method that owns it computes. */
+SSLH_I_FN sslh_net *sslh_i_bare_net(sslh_ctx *c, const char *name) {
+    sslh_net_desc d;
+    memset(&d, 0, sizeof d);
+    d.name = name;
+    return sslh_net_new(c, d);
+}
+
 /* A head: an MLP of `layers` linear layers, d.in -> hidden -> .. -> out; d says how they are normalised. */
 SSLH_I_FN sslh_net *sslh_i_head_new(sslh_ctx *c, sslh_mlp_desc d, int layers, int hidden, int out) {
     int i;
     for (i = 0; i < layers && i < 8; i++) d.widths[i] = i == layers - 1 ? out : hidden;
     return sslh_mlp(c, d);
+}
+/* The head of >>barlow and >>vicreg: layers of width *out with batch norms in between. An *out of 0 becomes four times
+   the width of the features. */
+SSLH_I_FN sslh_net *sslh_i_wide_head_new(sslh_ctx *c, const char *op, sslh_net *encoder, int layers, int *out) {
+    sslh_mlp_desc d;
+    memset(&d, 0, sizeof d);
+    d.in = sslh_i_check_encoder(c, op, encoder, -1) ? sslh_net_query(encoder).width : 1;
+    if (!*out) *out = SSLH_I_MIN(4 * d.in, 8192);
+    d.batch_norm = 1;
+    d.last_no_bias = 1;
+    return sslh_i_head_new(c, d, layers, *out, *out);
 }
 /* z = g(f(x)): images x (N,H,W,C) through encoder f and head g -> (N,D) */
 SSLH_I_FN sslh_tensor *sslh_i_project(sslh_ctx *c, sslh_net *encoder, sslh_net *head, sslh_tensor *x) {
@@ -7291,6 +7340,8 @@ SSLH_I_FN int sslh_i_part_of(float share, int n) {
     many = many + 0.5f;
     return many < (float)n ? (int)many : n;
 }
+/* How many of n tokens become gaps: at least one, if there are any. */
+SSLH_I_FN int sslh_i_gaps_of(float share, int n) { return SSLH_I_MIN(SSLH_I_MAX(1, sslh_i_part_of(share, n)), n); }
 SSLH_I_FN sslh_i_drawing sslh_i_drawing_of(const sslh_batch *b, int tag, int view, int32_t sample) {
     sslh_i_drawing d;
     d.seed = b->seed;
@@ -7347,6 +7398,17 @@ SSLH_I_FN sslh_text_view sslh_i_text_framed(sslh_ctx *c, const char *op, const s
         }
     }
     return v;
+}
+
+/* One text of count tokens with its ends, [CLS] text [SEP]: (1,count + 2); NULL without memory. */
+SSLH_I_FN sslh_tensor *sslh_i_text_alone(sslh_ctx *c, const char *op, const int32_t *text, int count, int32_t cls,
+                                         int32_t sep) {
+    sslh_tensor *x = sslh_i_new(c, op, SSLH_I32, sslh_dim2(1, count + 2));
+    if (!x) return NULL;
+    x->ints[0] = cls;
+    memcpy(x->ints + 1, text, (size_t)count * sizeof *text);
+    x->ints[count + 1] = sep;
+    return x;
 }
 
 /* Tokens (N,T) of the batch's first field of tokens, and their lengths (N). A window of a stream gets `more` of the
@@ -7408,11 +7470,7 @@ SSLH_I_FN float sslh_i_mean_nats(const char *op, sslh_net *net, sslh_data data, 
     sslh_i_modes modes;
     double sum = 0, count = 0;
     sslh_batch b;
-    if (data.ctx != c || data.count < 1) {
-        sslh_fail(c, SSLH_E_USAGE, "%s: the data set is empty or of another context: load it with the context of the "
-                  "method", op);
-        return 0;
-    }
+    if (!sslh_i_check_data(c, op, &data)) return 0;
     memset(&b, 0, sizeof b);
     b.data = sslh_i_whole_set(data);
     b.seed = c->desc.seed;
@@ -8208,10 +8266,9 @@ SSLH_I_FN void sslh_i_jigsaw_views(sslh_method *m, const sslh_batch *batch, sslh
     sslh_ctx *c = m->ctx;
     const sslh_i_jigsaw *s = (const sslh_i_jigsaw *)m->self;
     sslh_tensor *label, *order, *x = sslh_views(c, *batch, s->views, 0); /* (N,H,W,C) in [0,1] */
-    uint64_t *streams = (uint64_t *)sslh_i_scratch(c, (size_t)batch->count * sizeof *streams); /* (N) */
-    int cell, tile, i;
-    if (!streams || SSLH_I_BAD(c) || !sslh_i_jigsaw_sides(m, x, &cell, &tile)) return;
-    for (i = 0; i < batch->count; i++) streams[i] = sslh_i_sample_stream('J', 0, batch->epoch, batch->index[i]);
+    uint64_t *streams = sslh_i_batch_streams(c, batch, 'J'); /* (N) */
+    int cell, tile;
+    if (!streams || !sslh_i_jigsaw_sides(m, x, &cell, &tile)) return;
     x = sslh_i_jigsaw_cut(m, x, streams, cell, tile);                        /* (1) */
     sslh_i_jigsaw_orders(m, streams, batch->count, &label, &order);
     sslh_i_scratch_end(c, streams);
@@ -8274,9 +8331,8 @@ SSLH_DEF void sslh_jigsaw_solve(sslh_method *m, sslh_tensor *x, uint64_t stream,
         return;
     }
     if (!sslh_i_jigsaw_sides(m, x, &cell, &tile)) return;
-    streams = (uint64_t *)sslh_i_scratch(c, (size_t)x->shape[0] * sizeof *streams); /* (N) */
+    streams = sslh_i_row_streams(c, x->shape[0], 'J', 2, stream); /* (N) */
     if (!streams) return;
-    for (n = 0; n < x->shape[0]; n++) streams[n] = sslh_i_sample_stream('J', 2, (int)(stream & 0xfffff), n);
     sslh_i_modes_evaluate(m->net, &modes);
     sslh_no_grad(c, 1);
     x = sslh_i_jigsaw_cut(m, x, streams, cell, tile);
@@ -8310,9 +8366,7 @@ SSLH_DEF sslh_method sslh_jigsaw(sslh_ctx *c, sslh_net *encoder, sslh_jigsaw_des
     if (d.grid == 2 && d.permutations > 24)
         sslh_fail(c, SSLH_E_USAGE, "sslh_jigsaw: .permutations is %d, but 4 tiles (.grid 2) have 24: ask for at most "
                   "as many", d.permutations);
-    if (d.views) s.views = *d.views;
-    memset(s.views.mean, 0, sizeof s.views.mean); /* the method normalises by itself */
-    memset(s.views.std, 0, sizeof s.views.std);
+    s.views = sslh_i_views_unnormalised(d.views);
     s.d = d;
     memset(&head, 0, sizeof head);
     head.in = s.tiles * sslh_i_tap_width(c, "sslh_jigsaw", encoder, d.tap);
@@ -8494,10 +8548,8 @@ SSLH_I_FN void sslh_i_context_views(sslh_method *m, const sslh_batch *batch, ssl
     sslh_ctx *c = m->ctx;
     const sslh_i_context_self *s = (const sslh_i_context_self *)m->self;
     sslh_tensor *x = sslh_views(c, *batch, s->views, 0); /* (N,H,W,C) in [0,1] */
-    uint64_t *streams = (uint64_t *)sslh_i_scratch(c, (size_t)batch->count * sizeof *streams); /* (N) */
-    int i;
-    if (!streams || SSLH_I_BAD(c)) return;
-    for (i = 0; i < batch->count; i++) streams[i] = sslh_i_sample_stream('C', 0, batch->epoch, batch->index[i]);
+    uint64_t *streams = sslh_i_batch_streams(c, batch, 'C'); /* (N) */
+    if (!streams) return;
     x = sslh_i_context_colour(m, sslh_i_context_cut(m, x, streams), streams); /* (1), (2) */
     sslh_i_scratch_end(c, streams);
     sslh_view_add(out, "patches", x); /* (9N,p,p,C): rows 9 n .. 9 n + 8 are image n */
@@ -8542,9 +8594,7 @@ SSLH_DEF sslh_method sslh_context(sslh_ctx *c, sslh_net *encoder, sslh_context_d
     memset(&s, 0, sizeof s);
     sslh_i_resolve(c, "sslh_context", sslh_i_context_settings, SSLH_I_LENGTH(sslh_i_context_settings), &d);
     sslh_i_check_encoder(c, "sslh_context", encoder, -1);
-    if (d.views) s.views = *d.views;
-    memset(s.views.mean, 0, sizeof s.views.mean); /* the method normalises by itself */
-    memset(s.views.std, 0, sizeof s.views.std);
+    s.views = sslh_i_views_unnormalised(d.views);
     s.d = d;
     memset(&head, 0, sizeof head);
     head.in = 2 * sslh_i_tap_width(c, "sslh_context", encoder, d.tap);
@@ -8802,10 +8852,8 @@ SSLH_I_FN void sslh_i_inpainting_views(sslh_method *m, const sslh_batch *batch, 
     sslh_ctx *c = m->ctx;
     const sslh_i_inpainting *s = (const sslh_i_inpainting *)m->self;
     sslh_tensor *x = sslh_views(c, *batch, s->views, 0); /* (N,H,W,C) in [0,1] */
-    uint64_t *streams = (uint64_t *)sslh_i_scratch(c, (size_t)batch->count * sizeof *streams); /* (N) */
-    int i;
-    if (!streams || SSLH_I_BAD(c)) return;
-    for (i = 0; i < batch->count; i++) streams[i] = sslh_i_sample_stream('I', 0, batch->epoch, batch->index[i]);
+    uint64_t *streams = sslh_i_batch_streams(c, batch, 'I'); /* (N) */
+    if (!streams) return;
     sslh_view_add(out, "images", x);
     sslh_view_add(out, "mask", sslh_i_inpainting_masks(c, &s->d, streams, batch->count, x->shape[1], x->shape[2]));
     sslh_i_scratch_end(c, streams);
@@ -9460,9 +9508,7 @@ SSLH_DEF sslh_method sslh_colorization(sslh_ctx *c, sslh_net *encoder, sslh_colo
                 sslh_fail(c, SSLH_E_SHAPE, "sslh_colorization: the encoder \"%s\" gives a vector and has no "
                           "intermediate map, but colours need places: make it with .map_output", info.name);
         }
-        if (d.views) s->views = *d.views;
-        memset(s->views.mean, 0, sizeof s->views.mean); /* the method normalises by itself */
-        memset(s->views.std, 0, sizeof s->views.std);
+        s->views = sslh_i_views_unnormalised(d.views);
         s->branches = d.split_brain ? 2 : 1;
         s->d = d;
         if (d.split_brain) encoder = sslh_i_split_brain(c, encoder);
@@ -10076,13 +10122,9 @@ SSLH_I_FN sslh_net *sslh_i_autoencoder_encoder_new(sslh_ctx *c, sslh_autoencoder
 
 /* The parameters of g: the layer that reverses fc2 is called fc2 too. With tied weights only the biases are here. */
 SSLH_I_FN sslh_net *sslh_i_autoencoder_decoder_new(sslh_ctx *c, const sslh_autoencoder_desc *d) {
-    sslh_net_desc n;
-    sslh_net *net;
+    sslh_net *net = sslh_i_bare_net(c, "autoencoder_decoder");
     int k, in, out;
     char name[32];
-    memset(&n, 0, sizeof n);
-    n.name = "autoencoder_decoder";
-    net = sslh_net_new(c, n);
     for (k = 0; !SSLH_I_BAD(c) && k < d->convolutions + d->layers; k++) {
         sslh_i_autoencoder_layer(d, k, &in, &out); /* of the encoder: this one goes from out to in */
         if (k < d->convolutions) {
@@ -10158,10 +10200,8 @@ SSLH_I_FN void sslh_i_autoencoder_views(sslh_method *m, const sslh_batch *batch,
     sslh_ctx *c = m->ctx;
     const sslh_i_autoencoder *s = (const sslh_i_autoencoder *)m->self;
     sslh_tensor *x = sslh_batch_images(c, *batch); /* (N,H,W,C) in [0,1] */
-    uint64_t *streams = (uint64_t *)sslh_i_scratch(c, (size_t)batch->count * sizeof *streams); /* (N) */
-    int i;
-    if (!streams || SSLH_I_BAD(c)) return;
-    for (i = 0; i < batch->count; i++) streams[i] = sslh_i_sample_stream('A', 0, batch->epoch, batch->index[i]);
+    uint64_t *streams = sslh_i_batch_streams(c, batch, 'A'); /* (N) */
+    if (!streams) return;
     sslh_view_add(out, "images", x);
     sslh_view_add(out, "noisy", s->d.noise ? sslh_i_autoencoder_noise(c, &s->d, x, streams) : x);
     sslh_i_scratch_end(c, streams);
@@ -10246,15 +10286,13 @@ SSLH_DEF sslh_tensor *sslh_autoencoder_noisy(sslh_method *m, sslh_tensor *x, uin
         (const sslh_i_autoencoder *)sslh_i_self("sslh_autoencoder_noisy", m, "sslh_autoencoder");
     uint64_t *streams;
     sslh_tensor *y;
-    int n;
     if (!s || !sslh_i_begin(c, "sslh_autoencoder_noisy", &x, 1, 1)) return sslh_i_dummy(c);
     if (x->ndim != 4) {
         sslh_fail(c, SSLH_E_SHAPE, "sslh_autoencoder_noisy: images (N,H,W,C) are needed");
         return sslh_i_dummy(c);
     }
-    streams = (uint64_t *)sslh_i_scratch(c, (size_t)x->shape[0] * sizeof *streams); /* (N) */
+    streams = sslh_i_row_streams(c, x->shape[0], 'A', 1, stream); /* (N) */
     if (!streams) return sslh_i_dummy(c);
-    for (n = 0; n < x->shape[0]; n++) streams[n] = sslh_i_sample_stream('A', 1, (int)(stream & 0xfffff), n);
     y = sslh_i_autoencoder_noise(c, &s->d, x, streams);
     sslh_i_scratch_end(c, streams);
     return y;
@@ -10265,10 +10303,8 @@ SSLH_DEF float sslh_autoencoder_evaluate(sslh_method *m, sslh_data data) {
     double sum = 0;
     int64_t at;
     int batch = 200;
-    if (!sslh_i_self("sslh_autoencoder_evaluate", m, "sslh_autoencoder")) return 0.0f;
-    if (data.ctx != c || data.count < 1)
-        sslh_fail(c, SSLH_E_USAGE, "sslh_autoencoder_evaluate: the data set is empty or belongs to another context: "
-                  "load it with the context of the method");
+    if (!sslh_i_self("sslh_autoencoder_evaluate", m, "sslh_autoencoder") ||
+        !sslh_i_check_data(c, "sslh_autoencoder_evaluate", &data)) return 0.0f;
     for (at = 0; at < data.count && !SSLH_I_BAD(c); at += batch) {
         int n = (int)SSLH_I_MIN((int64_t)batch, data.count - at);
         sslh_tensor *x;
@@ -10772,12 +10808,6 @@ SSLH_DEF sslh_method sslh_vae_on(sslh_ctx *c, sslh_net *encoder, sslh_vae_desc d
 SSLH_I_FN sslh_tensor *sslh_i_vae_test(sslh_method *m, sslh_data data, int64_t at, int n) {
     return sslh_i_vae_images(m, sslh_i_data_tensor(m->ctx, data, at, n, NULL), 1, 0, NULL, &data, at);
 }
-SSLH_I_FN int sslh_i_vae_data_ok(sslh_ctx *c, const char *op, const sslh_data *data) {
-    if (data->ctx == c && data->count > 0) return 1;
-    sslh_fail(c, SSLH_E_USAGE, "%s: the data set is empty or belongs to another context: load it with the context of "
-              "the method", op);
-    return 0;
-}
 
 /* Means over data.count images, in batches of 200; variance of each unit's posterior mean as E[mu^2] - E[mu]^2. */
 SSLH_DEF sslh_vae_score sslh_vae_evaluate(sslh_method *m, sslh_data data) {
@@ -10792,7 +10822,7 @@ SSLH_DEF sslh_vae_score sslh_vae_evaluate(sslh_method *m, sslh_data data) {
     memset(&score, 0, sizeof score);
     if (!s) return score;
     c = m->ctx;
-    if (!sslh_i_vae_data_ok(c, "sslh_vae_evaluate", &data)) return score;
+    if (!sslh_i_check_data(c, "sslh_vae_evaluate", &data)) return score;
     sum = (double *)sslh_i_alloc(c, 2 * (size_t)s->d.latent * sizeof *sum); /* (latent) twice: of mu, of mu^2 */
     if (!sum) return score;
     sum2 = sum + s->d.latent;
@@ -10876,7 +10906,7 @@ SSLH_DEF sslh_vae_estimate sslh_vae_bound(sslh_method *m, sslh_data data, int co
     sslh_i_modes modes;
     memset(&estimate, 0, sizeof estimate);
     if (!sslh_i_self(op, m, "sslh_vae") || !sslh_i_within(c, op, "codes", codes, 1, 1000000) ||
-        !sslh_i_vae_data_ok(c, op, &data)) return estimate;
+        !sslh_i_check_data(c, op, &data)) return estimate;
     batch = SSLH_I_MIN(SSLH_I_MAX(SSLH_I_VAE_ROWS / codes, 1), 200);
     bound = (double *)sslh_i_alloc(c, (size_t)batch * sizeof *bound); /* (batch) */
     if (!bound) return estimate;
@@ -12244,12 +12274,10 @@ SSLH_I_FN void sslh_i_cpc2_views(sslh_method *m, const sslh_batch *batch, sslh_v
     sslh_recipe views = s->views;
     sslh_tensor *x;
     uint64_t *streams; /* (N) */
-    int i;
     if (!views.height && !views.width) views.height = views.width = s->d.side; /* 0: of the image */
     x = sslh_views(c, *batch, views, 0); /* (N,H,W,C); checks the batch, which a caller may have made */
-    streams = SSLH_I_BAD(c) ? NULL : (uint64_t *)sslh_i_scratch(c, (size_t)batch->count * sizeof *streams);
+    streams = sslh_i_batch_streams(c, batch, 'P');
     if (!streams) return;
-    for (i = 0; i < batch->count; i++) streams[i] = sslh_i_sample_stream('P', 0, batch->epoch, batch->index[i]);
     sslh_view_add(out, "patches", sslh_i_cpc2_cut(m, x, streams)); /* (N,R,S,p,p,C) */
     sslh_i_scratch_end(c, streams);
     if (!SSLH_I_BAD(c))
@@ -12427,10 +12455,8 @@ SSLH_DEF sslh_method sslh_cpc2(sslh_ctx *c, sslh_net *encoder, sslh_cpc2_desc d)
             sslh_fail(c, SSLH_E_USAGE, "sslh_cpc2: .steps %d times .target %d are more than 1048576: lower one of them",
                       d.steps, d.target);
     }
-    if (d.views) s.views = *d.views;
+    s.views = sslh_i_views_unnormalised(d.views); /* normalisation is the last step of the method */
     s.patch_views = d.patch_views ? *d.patch_views : sslh_i_cpc2_recipe();
-    memset(s.views.mean, 0, sizeof s.views.mean); /* the method normalises by itself, as the last step */
-    memset(s.views.std, 0, sizeof s.views.std);
     s.d = d;
     head.last_no_bias = 1;
     s.target = sslh_mlp(c, head); /* V */
@@ -12883,14 +12909,10 @@ SSLH_DEF float sslh_clip_zero_shot(sslh_method *m, sslh_tensor *classes, sslh_da
 
 /* U, V, s and, for (6), b, with OpenAI's names; in files the two matrices are (in,out). image, text: D and D'. */
 SSLH_I_FN sslh_net *sslh_i_clip_head(sslh_ctx *c, const sslh_clip_desc *d, int image, int text) {
-    sslh_net_desc n;
-    sslh_net *net;
+    sslh_net *net = sslh_i_bare_net(c, "clip_head");
     sslh_param_opts no_decay;
-    memset(&n, 0, sizeof n);
     memset(&no_decay, 0, sizeof no_decay);
-    n.name = "clip_head";
     no_decay.decay_scale = (float)SSLH_OFF;
-    net = sslh_net_new(c, n);
     sslh_param_new(net, "visual.proj", sslh_dim2(d->head_out, image), SSLH_INIT_NORMAL,
                    1.0f / sslh_i_sqrtf((float)image));
     sslh_param_new(net, "text_projection", sslh_dim2(d->head_out, text), SSLH_INIT_NORMAL,
@@ -13449,17 +13471,11 @@ SSLH_I_FN sslh_tensor *sslh_i_barlow_step_loss(sslh_method *m, const sslh_view_s
 SSLH_DEF sslh_method sslh_barlow(sslh_ctx *c, sslh_net *encoder, sslh_barlow_desc d) {
     sslh_i_barlow s;
     sslh_method m;
-    sslh_mlp_desc head;
     memset(&s, 0, sizeof s);
-    memset(&head, 0, sizeof head);
     sslh_i_resolve(c, "sslh_barlow", sslh_i_barlow_settings, SSLH_I_LENGTH(sslh_i_barlow_settings), &d);
-    head.in = sslh_i_check_encoder(c, "sslh_barlow", encoder, -1) ? sslh_net_query(encoder).width : 1;
-    if (!d.head_out) d.head_out = SSLH_I_MIN(4 * head.in, 8192);
-    head.batch_norm = 1;
-    head.last_no_bias = 1;
+    s.head = sslh_i_wide_head_new(c, "sslh_barlow", encoder, d.head_layers, &d.head_out);
     s.d = d;
     s.views = sslh_i_two_views_of(d.views, sslh_recipe_byol0(), sslh_recipe_byol1());
-    s.head = sslh_i_head_new(c, head, d.head_layers, d.head_out, d.head_out);
     m = sslh_i_method_begin(c, "barlow", encoder, &s, sizeof s);
     sslh_child(m.net, "head", s.head);
     m.prepare = sslh_i_barlow_prepare;
@@ -13535,17 +13551,11 @@ SSLH_I_FN sslh_tensor *sslh_i_vicreg_step_loss(sslh_method *m, const sslh_view_s
 SSLH_DEF sslh_method sslh_vicreg(sslh_ctx *c, sslh_net *encoder, sslh_vicreg_desc d) {
     sslh_i_vicreg s;
     sslh_method m;
-    sslh_mlp_desc head;
     memset(&s, 0, sizeof s);
-    memset(&head, 0, sizeof head);
     sslh_i_resolve(c, "sslh_vicreg", sslh_i_vicreg_settings, SSLH_I_LENGTH(sslh_i_vicreg_settings), &d);
-    head.in = sslh_i_check_encoder(c, "sslh_vicreg", encoder, -1) ? sslh_net_query(encoder).width : 1;
-    if (!d.head_out) d.head_out = SSLH_I_MIN(4 * head.in, 8192);
-    head.batch_norm = 1;
-    head.last_no_bias = 1;
+    s.head = sslh_i_wide_head_new(c, "sslh_vicreg", encoder, d.head_layers, &d.head_out);
     s.d = d;
     s.views = sslh_i_two_views_of(d.views, sslh_recipe_byol0(), sslh_recipe_byol1());
-    s.head = sslh_i_head_new(c, head, d.head_layers, d.head_out, d.head_out);
     m = sslh_i_method_begin(c, "vicreg", encoder, &s, sizeof s);
     sslh_child(m.net, "head", s.head);
     m.prepare = sslh_i_vicreg_prepare;
@@ -13882,10 +13892,8 @@ SSLH_I_FN void sslh_i_mae_views(sslh_method *m, const sslh_batch *batch, sslh_vi
     sslh_ctx *c = m->ctx;
     const sslh_i_mae *s = (const sslh_i_mae *)m->self;
     sslh_tensor *keep, *restore, *hidden, *x = sslh_views(c, *batch, s->views, 0); /* (N,H,W,C) */
-    uint64_t *streams = (uint64_t *)sslh_i_scratch(c, (size_t)batch->count * sizeof *streams); /* (N) */
-    int i;
-    if (!streams || SSLH_I_BAD(c)) return;
-    for (i = 0; i < batch->count; i++) streams[i] = sslh_i_sample_stream('M', 0, batch->epoch, batch->index[i]);
+    uint64_t *streams = sslh_i_batch_streams(c, batch, 'M'); /* (N) */
+    if (!streams) return;
     sslh_i_mae_mask(c, s, streams, batch->count, &keep, &restore, &hidden);
     sslh_i_scratch_end(c, streams);
     sslh_view_add(out, "images", x);
@@ -13962,7 +13970,6 @@ SSLH_DEF void sslh_mae_reconstruct(sslh_method *m, sslh_tensor *x, uint64_t stre
     const sslh_i_mae *s = (const sslh_i_mae *)sslh_i_self("sslh_mae_reconstruct", m, "sslh_mae");
     sslh_tensor *keep, *restore, *hidden, *patches, *mean, *std, *y, *shown;
     uint64_t *streams;
-    int i;
     sslh_i_modes modes;
     if (masked) *masked = sslh_i_dummy(c);
     if (filled) *filled = sslh_i_dummy(c);
@@ -13971,9 +13978,8 @@ SSLH_DEF void sslh_mae_reconstruct(sslh_method *m, sslh_tensor *x, uint64_t stre
         sslh_fail(c, SSLH_E_SHAPE, "sslh_mae_reconstruct: images (N,H,W,C) are needed");
         return;
     }
-    streams = (uint64_t *)sslh_i_scratch(c, (size_t)x->shape[0] * sizeof *streams); /* (N) */
+    streams = sslh_i_row_streams(c, x->shape[0], 'P', 0, stream); /* (N) */
     if (!streams) return;
-    for (i = 0; i < x->shape[0]; i++) streams[i] = sslh_i_sample_stream('P', 0, (int)(stream & 0xfffff), i);
     sslh_i_mae_mask(c, s, streams, x->shape[0], &keep, &restore, &hidden);
     sslh_i_scratch_end(c, streams);
     sslh_i_modes_evaluate(m->net, &modes);
@@ -14211,10 +14217,8 @@ SSLH_I_FN void sslh_i_jepa_views(sslh_method *m, const sslh_batch *batch, sslh_v
     sslh_ctx *c = m->ctx;
     const sslh_i_jepa *s = (const sslh_i_jepa *)m->self;
     sslh_tensor *context, *targets, *x = sslh_views(c, *batch, s->views, 0); /* (N,H,W,C) */
-    uint64_t *streams = (uint64_t *)sslh_i_scratch(c, (size_t)batch->count * sizeof *streams); /* (N) */
-    int i;
+    uint64_t *streams = sslh_i_batch_streams(c, batch, 'E'); /* (N) */
     if (!streams) return;
-    for (i = 0; i < batch->count; i++) streams[i] = sslh_i_sample_stream('E', 0, batch->epoch, batch->index[i]);
     sslh_i_jepa_mask(m, batch->count, sslh_i_sample_stream('E', 1, batch->epoch, batch->index[0]), streams, &context,
                      &targets);
     sslh_i_scratch_end(c, streams);
@@ -14354,13 +14358,12 @@ SSLH_DEF void sslh_jepa_show(sslh_method *m, sslh_tensor *x, uint64_t stream, ss
     }
     N = x->shape[0];
     patches = s->side * s->side;
-    streams = (uint64_t *)sslh_i_scratch(c, (size_t)N * sizeof *streams); /* (N) */
+    streams = sslh_i_row_streams(c, N, 'E', 2, stream); /* (N) */
     all = sslh_i_new(c, "sslh_jepa_show", SSLH_I32, sslh_dim2(N, patches));
     if (!streams || !all) {
         sslh_i_scratch_end(c, streams);
         return;
     }
-    for (i = 0; i < N; i++) streams[i] = sslh_i_sample_stream('E', 2, (int)(stream & 0xfffff), i);
     for (i = 0; i < N * patches; i++) all->ints[i] = i % patches;
     sslh_i_jepa_mask(m, N, sslh_i_sample_stream('E', 3, (int)(stream & 0xfffff), 0), streams, &context, &targets);
     sslh_i_scratch_end(c, streams);
@@ -15564,8 +15567,6 @@ SSLH_I_FN void sslh_i_bert_prepare(sslh_method *m, sslh_data data) {
     else sslh_i_check_text_length(m, data, data.field[field[1]].shape.size[0] + 3, 0);
 }
 
-/* (2): how many of n tokens are in S. */
-SSLH_I_FN int sslh_i_bert_count(float share, int n) { return SSLH_I_MAX(1, sslh_i_part_of(share, n)); }
 /* What is made of a batch of N samples, as rows of T tokens. M = N K, where K is the size of S for the longest texts; a
    sample with a smaller S leaves the last of its K entries unused. */
 typedef struct sslh_i_bert_rows {
@@ -15617,7 +15618,7 @@ SSLH_I_FN int sslh_i_bert_draw(sslh_method *m, const sslh_batch *b, int tag, ssl
     if (SSLH_I_BAD(c)) return 0;
     for (i = 0; i < parts; i++) width[i] = x[i]->shape[1];
     T = 1 + parts + width[0] + width[1];
-    K = sslh_i_bert_count(s->d.mask, width[0] + width[1]);
+    K = sslh_i_gaps_of(s->d.mask, width[0] + width[1]);
     memset(r, 0, sizeof *r);
     r->tokens = sslh_i_new(c, "sslh_bert", SSLH_I32, sslh_dim2(N, T));
     r->segments = r->tokens ? sslh_i_new(c, "sslh_bert", SSLH_I32, sslh_dim2(N, T)) : NULL;
@@ -15652,7 +15653,7 @@ SSLH_I_FN int sslh_i_bert_draw(sslh_method *m, const sslh_batch *b, int tag, ssl
         memset(r->padding->bytes + (size_t)n * (size_t)T, 0, (size_t)at);
         memset(r->padding->bytes + (size_t)n * (size_t)T + at, 1, (size_t)(T - at));
         for (; at < T; at++) tokens[at] = s->d.pad_token, segments[at] = 0;
-        k = SSLH_I_MIN(sslh_i_bert_count(s->d.mask, all), SSLH_I_MIN(all, K));
+        k = SSLH_I_MIN(sslh_i_gaps_of(s->d.mask, all), K);
         sslh_i_bert_hide(s, b->seed, stream, place, all, k, tokens, r->targets->ints + n * K);
         for (j = 0; j < K; j++) {
             r->places->ints[n * K + j] = n * T + (j < k ? place[j] : 0);
@@ -15801,11 +15802,8 @@ SSLH_DEF int sslh_fill_mask(sslh_method *m, const int32_t *text, int count, int 
     sslh_i_modes_evaluate(m->net, &modes);
     sslh_push(c);
     sslh_no_grad(c, 1);
-    x = sslh_i_new(c, op, SSLH_I32, sslh_dim2(1, count + 2));
+    x = sslh_i_text_alone(c, op, text, count, s->d.cls_token, s->d.sep_token);
     if (x) {
-        x->ints[0] = s->d.cls_token;
-        memcpy(x->ints + 1, text, (size_t)count * sizeof *text);
-        x->ints[count + 1] = s->d.sep_token;
         u = sslh_i_bert_features(m, x, NULL, NULL, sslh_from_ints(c, sslh_dim1(1), &place), NULL); /* (1,D) */
         u = sslh_linear(c, u, sslh_param(m->encoder, 0), sslh_param(s->head, 4));
         u = sslh_topk(c, sslh_softmax(c, u, -1), k, -1, &index); /* (1,k) */
@@ -15823,11 +15821,7 @@ SSLH_DEF int sslh_fill_mask(sslh_method *m, const int32_t *text, int count, int 
 /* The heads of (5) and, with next, of (6), with the names that they have in published files, without "cls.". width: D,
    vocabulary: V. */
 SSLH_I_FN sslh_net *sslh_i_bert_head(sslh_ctx *c, int width, int vocabulary, int next) {
-    sslh_net_desc n;
-    sslh_net *net;
-    memset(&n, 0, sizeof n);
-    n.name = "bert_head";
-    net = sslh_net_new(c, n);
+    sslh_net *net = sslh_i_bare_net(c, "bert_head");
     sslh_param_new(net, "predictions.transform.dense.weight", sslh_dim2(width, width), SSLH_INIT_NORMAL, 0.02f);
     sslh_param_new(net, "predictions.transform.dense.bias", sslh_dim1(width), SSLH_INIT_ZERO, 0);
     sslh_layer_layer_norm_new(net, "predictions.transform.LayerNorm", width);
@@ -15997,7 +15991,7 @@ SSLH_I_FN void sslh_i_electra_views(sslh_method *m, const sslh_batch *batch, ssl
     T = v.tokens->shape[1];
     for (n = 0; n < N; n++) {
         const int length = lengths->ints[n] - 2;
-        M += SSLH_I_MIN(SSLH_I_MAX(1, sslh_i_part_of(s->d.mask, length)), length); /* (2) */
+        M += sslh_i_gaps_of(s->d.mask, length); /* (2) */
         R += length + 2;
     }
     if (!M) M = 1; /* all texts are empty: one place without a target */
@@ -16012,7 +16006,7 @@ SSLH_I_FN void sslh_i_electra_views(sslh_method *m, const sslh_batch *batch, ssl
         sslh_i_drawing choice = sslh_i_drawing_of(batch, 'e', 1, batch->index[n]);
         sslh_i_drawing chance = sslh_i_drawing_of(batch, 'e', 2, batch->index[n]);
         const int length = lengths->ints[n] - 2;
-        const int k = SSLH_I_MIN(SSLH_I_MAX(1, sslh_i_part_of(s->d.mask, length)), length);
+        const int k = sslh_i_gaps_of(s->d.mask, length);
         sslh_i_draw_places(&choice, mixed, length, k);
         for (t = 0; t < k; t++, M++) {
             places->ints[M] = n * T + 1 + mixed[t];
@@ -16145,12 +16139,8 @@ SSLH_I_FN sslh_tensor *sslh_i_electra_loss(sslh_method *m, const sslh_view_set *
 /* The generator for an encoder of width D: P, the blocks g, and W, c, norm and b of (4). With BERT's blocks the names
    are those of Hugging Face's files, without "generator." and "generator_" in front. */
 SSLH_I_FN sslh_net *sslh_i_electra_generator(sslh_ctx *c, const sslh_transformer_desc *g, int D) {
-    sslh_net_desc n;
-    sslh_net *net;
+    sslh_net *net = sslh_i_bare_net(c, "electra_generator");
     int i;
-    memset(&n, 0, sizeof n);
-    n.name = "electra_generator";
-    net = sslh_net_new(c, n);
     sslh_i_text_linear_new(net, "", "embeddings_project", D, g->width, 0.02f, 0);
     for (i = 0; i < g->depth; i++) sslh_i_text_block_new(net, g, i, 0.02f, 0.02f);
     sslh_i_text_linear_new(net, "predictions", "dense", g->width, D, 0.02f, 0);
@@ -16163,10 +16153,8 @@ SSLH_DEF sslh_method sslh_electra(sslh_ctx *c, sslh_net *encoder, sslh_electra_d
     const char *op = "sslh_electra";
     const sslh_transformer_desc *t;
     sslh_i_electra s;
-    sslh_net_desc n;
     sslh_method m;
     memset(&s, 0, sizeof s);
-    memset(&n, 0, sizeof n);
     sslh_i_resolve(c, op, sslh_i_electra_settings, SSLH_I_LENGTH(sslh_i_electra_settings), &d);
     t = sslh_i_both_sides(c, op, encoder, d.cls_token, d.sep_token, d.mask_token, d.pad_token);
     if (t) {
@@ -16183,8 +16171,7 @@ SSLH_DEF sslh_method sslh_electra(sslh_ctx *c, sslh_net *encoder, sslh_electra_d
     }
     s.d = d;
     if (t && !SSLH_I_BAD(c)) {
-        n.name = "electra_head";
-        s.head = sslh_net_new(c, n);
+        s.head = sslh_i_bare_net(c, "electra_head");
         sslh_i_text_linear_new(s.head, "", "dense", t->width, t->width, 0.02f, 0);
         sslh_i_text_linear_new(s.head, "", "dense_prediction", t->width, 1, 0.02f, 0);
         if (!d.unigram) s.generator = sslh_i_electra_generator(c, &s.g, t->width);
@@ -16383,12 +16370,7 @@ SSLH_DEF int sslh_bart_rebuild(sslh_method *m, const int32_t *text, int count, i
     sslh_i_modes_evaluate(m->net, &modes);
     sslh_push(c);
     sslh_no_grad(c, 1);
-    x = sslh_i_new(c, op, SSLH_I32, sslh_dim2(1, count + 2));
-    if (x) {
-        x->ints[0] = s->d.cls_token;
-        memcpy(x->ints + 1, text, (size_t)count * sizeof *text);
-        x->ints[count + 1] = s->d.sep_token;
-    }
+    x = sslh_i_text_alone(c, op, text, count, s->d.cls_token, s->d.sep_token);
     h = x ? sslh_i_bart_read(m, x, NULL) : x; /* (1,S,D) */
     while (h && n < SSLH_I_MIN(room, s->g.length - 1) && !SSLH_I_BAD(c)) {
         sslh_tensor *y, *u, *best;
@@ -16439,10 +16421,7 @@ SSLH_DEF sslh_method sslh_bart(sslh_ctx *c, sslh_net *encoder, sslh_bart_desc d)
     }
     s.d = d;
     if (t && !SSLH_I_BAD(c)) {
-        sslh_net_desc n;
-        memset(&n, 0, sizeof n);
-        n.name = "bart_decoder";
-        s.decoder = sslh_net_new(c, n);
+        s.decoder = sslh_i_bare_net(c, "bart_decoder");
         sslh_param_new(s.decoder, "embed_positions.weight", sslh_dim2(t->length, t->width), SSLH_INIT_NORMAL, 0.02f);
         sslh_layer_layer_norm_new(s.decoder, "layernorm_embedding", t->width);
         for (i = 0; i < s.g.depth; i++) sslh_i_decoder_block_new(s.decoder, &s.g, i);
@@ -16619,16 +16598,13 @@ SSLH_DEF sslh_method sslh_sentence_order(sslh_ctx *c, sslh_net *encoder, sslh_se
     const char *op = "sslh_sentence_order";
     const sslh_transformer_desc *t;
     sslh_i_sentence_order s;
-    sslh_net_desc n;
     sslh_method m;
     memset(&s, 0, sizeof s);
-    memset(&n, 0, sizeof n);
     sslh_i_resolve(c, op, sslh_i_sentence_order_settings, SSLH_I_LENGTH(sslh_i_sentence_order_settings), &d);
     t = sslh_i_both_sides(c, op, encoder, d.cls_token, d.sep_token, 0, d.pad_token);
     s.d = d;
     if (t && !SSLH_I_BAD(c)) {
-        n.name = "sentence_order_head";
-        s.head = sslh_net_new(c, n);
+        s.head = sslh_i_bare_net(c, "sentence_order_head");
         sslh_i_text_linear_new(s.head, "", "place", t->width, d.sentences, 0.02f, 0);
     }
     m = sslh_i_method_begin(c, "sentence_order", encoder, &s, sizeof s);
@@ -16903,7 +16879,7 @@ SSLH_I_FN void sslh_i_bert4rec_views(sslh_method *m, const sslh_batch *batch, ss
         const uint64_t draw = sslh_i_sample_stream('Z', 2, batch->epoch, batch->index[order[n]]);
         const int32_t *row = x->ints + (size_t)order[n] * (size_t)x->shape[1];
         const int length = lengths->ints[order[n]];
-        int k = SSLH_I_MIN(SSLH_I_MAX(1, sslh_i_part_of(s->d.mask, length)), length); /* (1) */
+        int k = sslh_i_gaps_of(s->d.mask, length); /* (1) */
         sorted->ints[n] = length;
         for (t = 0; t < T; t++) tokens->ints[n * T + t] = t < length ? row[t] : s->items;
         if (length) sslh_random_permutation(batch->seed, stream, mixed, length);
@@ -16956,25 +16932,19 @@ SSLH_DEF sslh_recommender sslh_bert4rec_recommender(const sslh_method *m) {
 }
 
 SSLH_DEF sslh_method sslh_bert4rec(sslh_ctx *c, sslh_net *encoder, sslh_bert4rec_desc d) {
-    const sslh_transformer_desc *t = NULL;
+    const sslh_transformer_desc *t;
     sslh_i_bert4rec s;
     sslh_method m;
     memset(&s, 0, sizeof s);
     sslh_i_resolve(c, "sslh_bert4rec", sslh_i_bert4rec_settings, SSLH_I_LENGTH(sslh_i_bert4rec_settings), &d);
-    if (sslh_i_check_encoder(c, "sslh_bert4rec", encoder, -1)) t = sslh_i_transformer_of(c, "sslh_bert4rec", encoder);
-    if (t && t->causal == 1)
-        sslh_fail(c, SSLH_E_USAGE, "sslh_bert4rec: the encoder is causal: it would not see what stands behind a gap "
-                  "(.causal = SSLH_OFF of sslh_transformer)");
+    t = sslh_i_both_sides(c, "sslh_bert4rec", encoder, 0, 0, 0, 0);
     if (t && t->vocabulary < 3)
         sslh_fail(c, SSLH_E_USAGE, "sslh_bert4rec: the encoder knows %d tokens; two items and [MASK] are the least "
                   "(.vocabulary)", t->vocabulary);
     s.d = d;
     if (t && !SSLH_I_BAD(c)) {
-        sslh_net_desc n;
-        memset(&n, 0, sizeof n);
-        n.name = "bert4rec_head";
         s.items = t->vocabulary - 1;
-        s.head = sslh_net_new(c, n);
+        s.head = sslh_i_bare_net(c, "bert4rec_head");
         sslh_param_new(s.head, "dense.weight", sslh_dim2(t->width, t->width), SSLH_INIT_NORMAL, 0.02f);
         sslh_param_new(s.head, "dense.bias", sslh_dim1(t->width), SSLH_INIT_ZERO, 0);
         sslh_param_new(s.head, "bias", sslh_dim1(s.items), SSLH_INIT_ZERO, 0);
@@ -20346,6 +20316,41 @@ SSLH_I_FN void sslh_i_rank_add(int64_t v, int64_t w, int k, double *hit, double 
     }
 }
 
+/* Adds (1) to (3) of one user, with the scores s of all items: counts the candidates that score higher than the item
+   that the user chose next, and those that score the same. seen (items) is 0 before and after. */
+SSLH_I_FN void sslh_i_rank_user(const sslh_items *set, const sslh_ranking_desc *d, int user, const float *s,
+                                uint8_t *seen, double *hit, double *ndcg) {
+    const char *op = "sslh_rank_items";
+    sslh_ctx *c = set->c;
+    int all; /* of the user's items */
+    const int32_t *history = sslh_items_history(set, user, &all);
+    const float truth = s[history[all - (d->validation ? 2 : 1)]];
+    const uint64_t stream = sslh_i_sample_stream('H', 1, 0, user);
+    int64_t higher = 0, same = 0, left = set->info.items;
+    uint64_t drawn = 0;
+    int32_t item;
+    int t, k;
+    for (t = 0; t < all; t++) {
+        left -= !seen[history[t]];
+        seen[history[t]] = 1;
+    }
+    if (sslh_i_score_ok(c, op, truth) && d->negatives == SSLH_OFF)
+        for (item = 0; item < set->info.items; item++) {
+            if (seen[item] || !sslh_i_score_ok(c, op, s[item])) continue;
+            higher += s[item] > truth;
+            same += s[item] == truth;
+        }
+    for (k = 0; k < d->negatives && left > 0; k++) {
+        do item = (int32_t)sslh_random_below(d->seed, stream, drawn++, (uint32_t)set->info.items);
+        while (seen[item]);
+        if (!sslh_i_score_ok(c, op, s[item])) break;
+        higher += s[item] > truth;
+        same += s[item] == truth;
+    }
+    sslh_i_rank_add(higher, same, d->k, hit, ndcg);
+    for (t = 0; t < all; t++) seen[history[t]] = 0;
+}
+
 SSLH_DEF sslh_ranking sslh_rank_items(sslh_recommender r, const sslh_items *set, sslh_ranking_desc d) {
     enum { BLOCK = 32 }; /* users that are scored together */
     const char *op = "sslh_rank_items";
@@ -20390,35 +20395,8 @@ SSLH_DEF sslh_ranking sslh_rank_items(sslh_recommender r, const sslh_items *set,
             count[i] -= d.validation ? 2 : 1;
         }
         r.score(&r, history, count, n, scores);
-        for (i = 0; i < n && !SSLH_I_BAD(c); i++) {
-            const float *s = scores + (size_t)i * (size_t)r.items;
-            const int all = count[i] + (d.validation ? 2 : 1); /* of the user's items */
-            const float truth = s[history[i][count[i]]];
-            const uint64_t stream = sslh_i_sample_stream('H', 1, 0, user[order[at + i]]);
-            int64_t higher = 0, same = 0, left = set->info.items;
-            uint64_t drawn = 0;
-            int32_t item;
-            int t, k;
-            for (t = 0; t < all; t++) {
-                left -= !seen[history[i][t]];
-                seen[history[i][t]] = 1;
-            }
-            if (sslh_i_score_ok(c, op, truth) && d.negatives == SSLH_OFF)
-                for (item = 0; item < set->info.items; item++) {
-                    if (seen[item] || !sslh_i_score_ok(c, op, s[item])) continue;
-                    higher += s[item] > truth;
-                    same += s[item] == truth;
-                }
-            for (k = 0; k < d.negatives && left > 0; k++) {
-                do item = (int32_t)sslh_random_below(d.seed, stream, drawn++, (uint32_t)set->info.items);
-                while (seen[item]);
-                if (!sslh_i_score_ok(c, op, s[item])) break;
-                higher += s[item] > truth;
-                same += s[item] == truth;
-            }
-            sslh_i_rank_add(higher, same, d.k, &hit, &ndcg);
-            for (t = 0; t < all; t++) seen[history[i][t]] = 0;
-        }
+        for (i = 0; i < n && !SSLH_I_BAD(c); i++)
+            sslh_i_rank_user(set, &d, user[order[at + i]], scores + (size_t)i * (size_t)r.items, seen, &hit, &ndcg);
     }
     sslh_i_free(c, user);
     sslh_i_free(c, order);
@@ -30437,18 +30415,6 @@ SSLH_I_FN int sslh_i_recipe_resolve(sslh_ctx *c, const char *op, sslh_recipe *r,
     return bad == NULL;
 }
 
-/* Appends to a text of limited size; the length counts the whole text, even what does not fit. */
-SSLH_I_FN void sslh_i_text(char *out, size_t size, size_t *used, const char *format, ...) SSLH_I_PRINTF(4, 5);
-SSLH_I_FN void sslh_i_text(char *out, size_t size, size_t *used, const char *format, ...) {
-    va_list args;
-    char *at = out && *used < size ? out + *used : NULL;
-    int n;
-    va_start(args, format);
-    n = vsnprintf(at, at ? size - *used : 0, format, args);
-    va_end(args);
-    if (n > 0) *used += (size_t)n;
-}
-
 /* A value with up to four decimals and without trailing zeros; the decimal point is a point in every locale. */
 SSLH_I_FN const char *sslh_i_number(char buffer[32], float x) {
     int32_t v, a;
@@ -30471,43 +30437,43 @@ SSLH_DEF size_t sslh_recipe_print(sslh_recipe r, char *out, size_t size) {
     int i;
     if (out && size) out[0] = 0;
     if (r.crop_min > 0) {
-        sslh_i_text(out, size, &used, "crop: %s to %s of the area, aspect %s to %s, %d tries, %s%s\n",
-                    sslh_i_number(a, r.crop_min), sslh_i_number(b, r.crop_max > 0 ? r.crop_max : 1.0f),
-                    sslh_i_number(d, r.ratio_min > 0 ? r.ratio_min : 0.75f),
-                    sslh_i_number(e, r.ratio_max > 0 ? r.ratio_max : 4.0f / 3.0f), r.crop_tries ? r.crop_tries : 10,
-                    r.bilinear ? "bilinear" : "bicubic", r.no_antialias ? ", no antialiasing" : "");
+        sslh_i_append(out, size, &used, "crop: %s to %s of the area, aspect %s to %s, %d tries, %s%s\n",
+                      sslh_i_number(a, r.crop_min), sslh_i_number(b, r.crop_max > 0 ? r.crop_max : 1.0f),
+                      sslh_i_number(d, r.ratio_min > 0 ? r.ratio_min : 0.75f),
+                      sslh_i_number(e, r.ratio_max > 0 ? r.ratio_max : 4.0f / 3.0f), r.crop_tries ? r.crop_tries : 10,
+                      r.bilinear ? "bilinear" : "bicubic", r.no_antialias ? ", no antialiasing" : "");
     } else if (r.bilinear || r.no_antialias) {
-        sslh_i_text(out, size, &used, "resizing: %s%s\n", r.bilinear ? "bilinear" : "bicubic",
-                    r.no_antialias ? ", no antialiasing" : "");
+        sslh_i_append(out, size, &used, "resizing: %s%s\n", r.bilinear ? "bilinear" : "bicubic",
+                      r.no_antialias ? ", no antialiasing" : "");
     }
-    if (r.height || r.width) sslh_i_text(out, size, &used, "size: %d x %d (0: of the image)\n", r.height, r.width);
-    if (r.pad_crop) sslh_i_text(out, size, &used, "pad and crop: %d pixels of zeros\n", r.pad_crop);
-    if (r.flip > 0) sslh_i_text(out, size, &used, "mirror: probability %s\n", sslh_i_number(a, r.flip));
-    if (r.rotate90) sslh_i_text(out, size, &used, "rotation: 0, 90, 180 or 270 degrees\n");
+    if (r.height || r.width) sslh_i_append(out, size, &used, "size: %d x %d (0: of the image)\n", r.height, r.width);
+    if (r.pad_crop) sslh_i_append(out, size, &used, "pad and crop: %d pixels of zeros\n", r.pad_crop);
+    if (r.flip > 0) sslh_i_append(out, size, &used, "mirror: probability %s\n", sslh_i_number(a, r.flip));
+    if (r.rotate90) sslh_i_append(out, size, &used, "rotation: 0, 90, 180 or 270 degrees\n");
     if (r.jitter > 0) {
-        sslh_i_text(out, size, &used, "colour jitter: probability %s, brightness %s, contrast %s, saturation %s, hue "
-                    "%s turns, shuffled\n", sslh_i_number(a, r.jitter), sslh_i_number(b, r.brightness),
-                    sslh_i_number(d, r.contrast), sslh_i_number(e, r.saturation), sslh_i_number(f, r.hue));
+        sslh_i_append(out, size, &used, "colour jitter: probability %s, brightness %s, contrast %s, saturation %s, hue "
+                      "%s turns, shuffled\n", sslh_i_number(a, r.jitter), sslh_i_number(b, r.brightness),
+                      sslh_i_number(d, r.contrast), sslh_i_number(e, r.saturation), sslh_i_number(f, r.hue));
     }
-    if (r.grey > 0) sslh_i_text(out, size, &used, "grey: probability %s\n", sslh_i_number(a, r.grey));
+    if (r.grey > 0) sslh_i_append(out, size, &used, "grey: probability %s\n", sslh_i_number(a, r.grey));
     if (r.blur > 0) {
-        sslh_i_text(out, size, &used, "blur: probability %s, sigma %s to %s, ", sslh_i_number(a, r.blur),
-                    sslh_i_number(b, r.blur_min > 0 ? r.blur_min : 0.1f),
-                    sslh_i_number(d, r.blur_max > 0 ? r.blur_max : 2.0f));
-        if (r.blur_kernel) sslh_i_text(out, size, &used, "kernel %d\n", r.blur_kernel);
-        else sslh_i_text(out, size, &used, "kernel a tenth of the side\n");
+        sslh_i_append(out, size, &used, "blur: probability %s, sigma %s to %s, ", sslh_i_number(a, r.blur),
+                      sslh_i_number(b, r.blur_min > 0 ? r.blur_min : 0.1f),
+                      sslh_i_number(d, r.blur_max > 0 ? r.blur_max : 2.0f));
+        if (r.blur_kernel) sslh_i_append(out, size, &used, "kernel %d\n", r.blur_kernel);
+        else sslh_i_append(out, size, &used, "kernel a tenth of the side\n");
     }
     if (r.solarize > 0) {
-        sslh_i_text(out, size, &used, "solarise: probability %s, threshold %s\n", sslh_i_number(a, r.solarize),
-                    sslh_i_number(b, r.solarize_threshold == 0 ? 0.5f : r.solarize_threshold < 0 ? 0.0f
-                                  : r.solarize_threshold));
+        sslh_i_append(out, size, &used, "solarise: probability %s, threshold %s\n", sslh_i_number(a, r.solarize),
+                      sslh_i_number(b, r.solarize_threshold == 0 ? 0.5f : r.solarize_threshold < 0 ? 0.0f
+                                    : r.solarize_threshold));
     }
-    if (r.cutout > 0) sslh_i_text(out, size, &used, "cutout: a square of %d pixels\n", r.cutout);
+    if (r.cutout > 0) sslh_i_append(out, size, &used, "cutout: a square of %d pixels\n", r.cutout);
     for (i = 0; i < 4; i++)
         if (r.std[i] > 0)
-            sslh_i_text(out, size, &used, "normalise channel %d: mean %s, std %s\n", i, sslh_i_number(a, r.mean[i]),
-                        sslh_i_number(b, r.std[i]));
-    if (used == 0) sslh_i_text(out, size, &used, "as it is\n");
+            sslh_i_append(out, size, &used, "normalise channel %d: mean %s, std %s\n", i, sslh_i_number(a, r.mean[i]),
+                          sslh_i_number(b, r.std[i]));
+    if (used == 0) sslh_i_append(out, size, &used, "as it is\n");
     return used;
 }
 
@@ -33042,6 +33008,11 @@ SSLH_DEF uint32_t sslh_random_u32(uint64_t seed, uint64_t stream, uint64_t index
 }
 
 SSLH_I_FN float sslh_i_uniform(uint32_t x) { return (float)(x >> 8) * (1.0f / 16777216.0f); } /* [0,1) */
+SSLH_I_FN float sslh_i_between(uint32_t x, float lo, float hi) {
+    float range = hi - lo, v = sslh_i_uniform(x) * range;
+    return lo + v;
+}
+SSLH_I_FN int sslh_i_below(uint32_t x, int n) { return (int)(((uint64_t)x * (uint64_t)n) >> 32); }
 
 SSLH_DEF float sslh_random_uniform(uint64_t seed, uint64_t stream, uint64_t index) {
     return sslh_i_uniform(sslh_random_u32(seed, stream, index));
@@ -33085,6 +33056,17 @@ SSLH_DEF void sslh_random_permutation(uint64_t seed, uint64_t stream, int32_t *o
 SSLH_DEF uint64_t sslh_next_stream(sslh_ctx *c) {
     if (SSLH_I_BAD(c)) return 0;
     return c->stream++;
+}
+
+/* Where in (seed, stream) the draws of one clip or one view begin. The base counts numbers in >>audio, and blocks of
+   four numbers in >>views-make. */
+typedef struct sslh_i_key { uint64_t seed, stream, base; } sslh_i_key;
+SSLH_I_FN sslh_i_key sslh_i_key_of(uint64_t seed, uint64_t stream, uint64_t base) {
+    sslh_i_key k;
+    k.seed = seed;
+    k.stream = stream;
+    k.base = base;
+    return k;
 }
 
 /* Bulk fills, threaded; value i is sslh_random_uniform / sslh_random_normal (seed, stream, first + i) scaled and
@@ -38214,6 +38196,35 @@ SSLH_I_FN sslh_tensor *sslh_i_norm_finish(sslh_ctx *c, const char *op, sslh_i_no
     return sslh_i_end(c, op, present, n, out);
 }
 
+/* 0 and an error for shapes and settings that do not go together. running: whether both running statistics are there;
+   G: the parts of this rank; over_ranks: 1 when the rows of all ranks are one part. */
+SSLH_I_FN int sslh_i_batch_norm_ok(sslh_ctx *c, const char *op, const sslh_tensor *x, const sslh_tensor *residual,
+                                   const sslh_batch_norm_desc *d, int running, size_t G, int over_ranks) {
+    const size_t ranks = (size_t)sslh_i_rank_count(c), C = (size_t)x->shape[x->ndim - 1];
+    char a[96], b[96];
+    if (residual && !sslh_i_same_shape(residual, x))
+        sslh_fail(c, SSLH_E_SHAPE, "%s: residual %s and x %s differ in shape: they must be equal", op,
+                  sslh_i_str(a, sizeof a, sslh_shape_of(residual)), sslh_i_str(b, sizeof b, sslh_shape_of(x)));
+    else if (d->activation != SSLH_LINEAR && d->activation != SSLH_RELU)
+        sslh_i_out_of_range(c, op, "activation", (double)(int)d->activation, 0, "SSLH_LINEAR or SSLH_RELU");
+    else if (d->training && d->virtual_groups > 1 && (size_t)d->virtual_groups % ranks)
+        sslh_fail(c, SSLH_E_USAGE, "%s: %d virtual groups cannot be dealt to %d ranks: choose a multiple of %d, or 1",
+                  op, d->virtual_groups, (int)ranks, (int)ranks);
+    else if (!d->training && !running)
+        sslh_fail(c, SSLH_E_USAGE, "%s: without .training running_mean and running_var are needed", op);
+    else if (d->training && x->ndim < 2)
+        sslh_fail(c, SSLH_E_SHAPE, "%s: x of shape %s: statistics are taken over all axes but the last, in training "
+                  "there must be at least two axes", op, sslh_i_str(a, sizeof a, sslh_shape_of(x)));
+    else if (d->training && (size_t)x->shape[0] % G != 0)
+        sslh_fail(c, SSLH_E_SHAPE, "%s: %d virtual groups do not divide the batch of %s: choose a divisor", op, (int)G,
+                  sslh_i_str(a, sizeof a, sslh_shape_of(x)));
+    else if (d->training && x->count / C / G * (over_ranks ? ranks : 1) < 2)
+        sslh_fail(c, SSLH_E_SHAPE, "%s: %s has one value per channel%s, no statistics can be taken in training: give a "
+                  "larger batch or map, or turn the training mode off", op, sslh_i_str(a, sizeof a, sslh_shape_of(x)),
+                  G > 1 ? " and group" : "");
+    return !SSLH_I_BAD(c);
+}
+
 /* Ioffe & Szegedy 2015, alg. 1: in training the statistics of the G parts, otherwise the running ones (then G = 1). */
 SSLH_DEF sslh_tensor *sslh_batch_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *gamma, sslh_tensor *beta,
                                       sslh_tensor *running_mean, sslh_tensor *running_var, sslh_tensor *residual,
@@ -38223,12 +38234,11 @@ SSLH_DEF sslh_tensor *sslh_batch_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *
     sslh_i_norm_job f;
     sslh_real eps = sslh_i_default_real(d.eps, SSLH_I_BATCH_NORM_EPS);
     sslh_real momentum = (sslh_real)sslh_i_default(d.momentum, 0.1f);
-    size_t G = d.virtual_groups > 0 ? (size_t)d.virtual_groups : 1, M, C, g, j;
+    size_t G = d.virtual_groups > 0 ? (size_t)d.virtual_groups : 1, M, C, g;
     const size_t ranks = (size_t)sslh_i_rank_count(c);
     const int over_ranks = d.training && ranks > 1 && G == 1;
     sslh_i_fpenv before;
     int n;
-    char a[96], b[96];
     if (!sslh_i_norm_begin(c, op, x, gamma, beta, present, &n) ||
         !sslh_i_norm_vector_ok(c, op, "running_mean", running_mean, x) ||
         !sslh_i_norm_vector_ok(c, op, "running_var", running_var, x) || !sslh_i_desc_ok(c, op, SSLH_I_D_BATCH_NORM, &d))
@@ -38238,34 +38248,11 @@ SSLH_DEF sslh_tensor *sslh_batch_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *
     if (residual) {
         present[n] = residual;
         if (!sslh_i_begin(c, op, present + n++, 1, 1)) return sslh_i_dummy(c);
-        for (j = 0; j < SSLH_MAX_DIMS && residual->ndim == x->ndim; j++)
-            if ((int)j < x->ndim && residual->shape[j] != x->shape[j]) break;
-        if (residual->ndim != x->ndim || (int)j < x->ndim) {
-            sslh_fail(c, SSLH_E_SHAPE, "%s: residual %s and x %s differ in shape: they must be equal", op,
-                      sslh_i_str(a, sizeof a, sslh_shape_of(residual)), sslh_i_str(b, sizeof b, sslh_shape_of(x)));
-            return sslh_i_dummy(c);
-        }
     }
     C = (size_t)x->shape[x->ndim - 1];
     if (d.training && G > 1 && G % ranks == 0) G /= ranks; /* the groups of this rank */
-    if (d.activation != SSLH_LINEAR && d.activation != SSLH_RELU)
-        sslh_i_out_of_range(c, op, "activation", (double)(int)d.activation, 0, "SSLH_LINEAR or SSLH_RELU");
-    else if (d.training && d.virtual_groups > 1 && (size_t)d.virtual_groups % ranks)
-        sslh_fail(c, SSLH_E_USAGE, "%s: %d virtual groups cannot be dealt to %d ranks: choose a multiple of %d, or 1",
-                  op, d.virtual_groups, (int)ranks, (int)ranks);
-    else if (!d.training && (!running_mean || !running_var))
-        sslh_fail(c, SSLH_E_USAGE, "%s: without .training running_mean and running_var are needed", op);
-    else if (d.training && x->ndim < 2)
-        sslh_fail(c, SSLH_E_SHAPE, "%s: x of shape %s: statistics are taken over all axes but the last, in training "
-                  "there must be at least two axes", op, sslh_i_str(a, sizeof a, sslh_shape_of(x)));
-    else if (d.training && (size_t)x->shape[0] % G != 0)
-        sslh_fail(c, SSLH_E_SHAPE, "%s: %d virtual groups do not divide the batch of %s: choose a divisor", op, (int)G,
-                  sslh_i_str(a, sizeof a, sslh_shape_of(x)));
-    else if (d.training && x->count / C / G * (over_ranks ? ranks : 1) < 2)
-        sslh_fail(c, SSLH_E_SHAPE, "%s: %s has one value per channel%s, no statistics can be taken in training: give a "
-                  "larger batch or map, or turn the training mode off", op, sslh_i_str(a, sizeof a, sslh_shape_of(x)),
-                  G > 1 ? " and group" : "");
-    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    if (!sslh_i_batch_norm_ok(c, op, x, residual, &d, running_mean && running_var, G, over_ranks))
+        return sslh_i_dummy(c);
     if (!d.training) G = 1;
     M = x->count / C / G;
     if (x->count / C > (size_t)INT_MAX) sslh_fail(c, SSLH_E_SHAPE, "%s: more than %d rows", op, INT_MAX);
@@ -40624,34 +40611,21 @@ SSLH_DEF sslh_tensor *sslh_mfcc(sslh_ctx *c, sslh_tensor *x, sslh_mfcc_desc d) {
 
 /* --- augmentation ------------------------------------------------------------------------------------------------- */
 
-/* Where the draws of a clip are: draw i is number base + i of (seed, stream). */
-typedef struct sslh_i_rng { uint64_t seed, stream, base; } sslh_i_rng;
 enum { SSLH_I_DRAW_CROP = 0, SSLH_I_DRAW_SHIFT, SSLH_I_DRAW_GAIN, SSLH_I_DRAW_NOISE, SSLH_I_DRAW_SNR,
     SSLH_I_DRAW_SAMPLES = 8, /* normal numbers from here on */
     SSLH_I_DRAW_MASKS = 0    /* another stream: the width and the place of each mask alternate */ };
 
-SSLH_I_FN float sslh_i_rng_between(const sslh_i_rng *k, int draw, float low, float high) {
-    float range = high - low, v = sslh_random_uniform(k->seed, k->stream, k->base + (uint64_t)draw) * range;
-    return low + v;
-}
-SSLH_I_FN int sslh_i_rng_below(const sslh_i_rng *k, int draw, int n) {
-    return (int)sslh_random_below(k->seed, k->stream, k->base + (uint64_t)draw, (uint32_t)n);
+/* Draw number `draw` of a clip. */
+SSLH_I_FN uint32_t sslh_i_key_draw(const sslh_i_key *k, int draw) {
+    return sslh_random_u32(k->seed, k->stream, k->base + (uint64_t)draw);
 }
 /* Row n of a caller's tensor. */
-SSLH_I_FN sslh_i_rng sslh_i_rng_row(const sslh_ctx *c, uint64_t stream, int n) {
-    sslh_i_rng k;
-    k.seed = c->desc.seed;
-    k.stream = stream;
-    k.base = (uint64_t)(uint32_t)n << 32;
-    return k;
+SSLH_I_FN sslh_i_key sslh_i_row_key(const sslh_ctx *c, uint64_t stream, int n) {
+    return sslh_i_key_of(c->desc.seed, stream, (uint64_t)(uint32_t)n << 32);
 }
 /* Sample n of a batch, for one purpose. */
-SSLH_I_FN sslh_i_rng sslh_i_rng_sample(const sslh_batch *b, int tag, int view, int n) {
-    sslh_i_rng k;
-    k.seed = b->seed;
-    k.stream = sslh_i_sample_stream(tag, view, b->epoch, b->index[n]);
-    k.base = 0;
-    return k;
+SSLH_I_FN sslh_i_key sslh_i_sample_key(const sslh_batch *b, int tag, int view, int n) {
+    return sslh_i_key_of(b->seed, sslh_i_sample_stream(tag, view, b->epoch, b->index[n]), 0);
 }
 
 SSLH_I_FN int sslh_i_audio_recipe_ok(sslh_ctx *c, const char *op, sslh_audio_recipe *r) {
@@ -40666,11 +40640,12 @@ SSLH_I_FN int sslh_i_audio_recipe_ok(sslh_ctx *c, const char *op, sslh_audio_rec
 /* x (T,C), of which `length` samples are valid, becomes out (L,C): a random crop, moved by at most .shift, with zeros
    where nothing is left; a gain within +- .gain dB; white noise with probability .noise, whose standard deviation is
    the RMS of the sound times 10^(-SNR / 20). */
-SSLH_I_FN void sslh_i_audio_view(const sslh_audio_recipe *r, const sslh_i_rng *k, const sslh_real *x, int length,
+SSLH_I_FN void sslh_i_audio_view(const sslh_audio_recipe *r, const sslh_i_key *k, const sslh_real *x, int length,
                                  int C, sslh_real *out, int L) {
     size_t ch = (size_t)C, n = (size_t)L * ch, i;
-    int from = length > L ? sslh_i_rng_below(k, SSLH_I_DRAW_CROP, length - L + 1) : 0, kept = length - from, shift = 0;
-    if (r->shift) shift = sslh_i_rng_below(k, SSLH_I_DRAW_SHIFT, 2 * r->shift + 1) - r->shift;
+    int from = length > L ? sslh_i_below(sslh_i_key_draw(k, SSLH_I_DRAW_CROP), length - L + 1) : 0;
+    int kept = length - from, shift = 0;
+    if (r->shift) shift = sslh_i_below(sslh_i_key_draw(k, SSLH_I_DRAW_SHIFT), 2 * r->shift + 1) - r->shift;
     kept = SSLH_I_MIN(kept, L);
     memset(out, 0, n * sizeof *out);
     if (shift < 0) {
@@ -40682,12 +40657,12 @@ SSLH_I_FN void sslh_i_audio_view(const sslh_audio_recipe *r, const sslh_i_rng *k
     kept = SSLH_I_MIN(kept, L - shift);
     memcpy(out + (size_t)shift * ch, x + (size_t)from * ch, (size_t)kept * ch * sizeof *out);
     if (r->gain > 0.0f) {
-        float decibels = sslh_i_rng_between(k, SSLH_I_DRAW_GAIN, -r->gain, r->gain);
+        float decibels = sslh_i_between(sslh_i_key_draw(k, SSLH_I_DRAW_GAIN), -r->gain, r->gain);
         sslh_real factor = sslh_i_exp((sslh_real)(decibels * 0.11512925464970229f)); /* log 10 / 20 */
         for (i = 0; i < n; i++) out[i] = out[i] * factor;
     }
-    if (r->noise > 0.0f && sslh_i_rng_between(k, SSLH_I_DRAW_NOISE, 0.0f, 1.0f) < r->noise) {
-        float decibels = sslh_i_rng_between(k, SSLH_I_DRAW_SNR, r->snr_min, r->snr_max);
+    if (r->noise > 0.0f && sslh_i_between(sslh_i_key_draw(k, SSLH_I_DRAW_NOISE), 0.0f, 1.0f) < r->noise) {
+        float decibels = sslh_i_between(sslh_i_key_draw(k, SSLH_I_DRAW_SNR), r->snr_min, r->snr_max);
         double squares = 0, deviation;
         for (i = 0; i < n; i++) {
             double square = (double)out[i] * (double)out[i];
@@ -40718,7 +40693,7 @@ typedef struct sslh_i_audio_job {
 
 SSLH_I_FN void sslh_i_audio_task(void *arg, int task, int worker) {
     const sslh_i_audio_job *j = (const sslh_i_audio_job *)arg;
-    sslh_i_rng k = j->b ? sslh_i_rng_sample(j->b, 'A', j->view, task) : sslh_i_rng_row(j->c, j->stream, task);
+    sslh_i_key k = j->b ? sslh_i_sample_key(j->b, 'A', j->view, task) : sslh_i_row_key(j->c, j->stream, task);
     int length = j->f ? sslh_i_valid_length(j->f, sslh_i_sample_id(&j->b->data, j->b->index[task])) : j->T;
     size_t row = (size_t)task * (size_t)j->C;
     (void)worker;
@@ -40776,7 +40751,7 @@ SSLH_DEF sslh_tensor *sslh_audio_augment(sslh_ctx *c, sslh_tensor *x, sslh_audio
 
 /* Masks over x (F,M), filled with its mean. For each mask the width is drawn from 0 to the largest, then the place; the
    masks over bands come first. */
-SSLH_I_FN void sslh_i_mask_spectrum(const sslh_audio_recipe *r, const sslh_i_rng *k, sslh_real *x, int F, int M) {
+SSLH_I_FN void sslh_i_mask_spectrum(const sslh_audio_recipe *r, const sslh_i_key *k, sslh_real *x, int F, int M) {
     size_t n = (size_t)F * (size_t)M, i;
     double sum = 0;
     int m, draw = SSLH_I_DRAW_MASKS;
@@ -40784,8 +40759,9 @@ SSLH_I_FN void sslh_i_mask_spectrum(const sslh_audio_recipe *r, const sslh_i_rng
     sslh_real mean = (sslh_real)(sum / (double)n);
     for (m = 0; m < r->band_masks + r->time_masks; m++) {
         int bands = m < r->band_masks, side = bands ? M : F;
-        int width = sslh_i_rng_below(k, draw++, SSLH_I_MIN(bands ? r->band_width : r->time_width, side) + 1);
-        int begin = sslh_i_rng_below(k, draw++, side - width + 1), f, b;
+        int widest = SSLH_I_MIN(bands ? r->band_width : r->time_width, side);
+        int width = sslh_i_below(sslh_i_key_draw(k, draw++), widest + 1);
+        int begin = sslh_i_below(sslh_i_key_draw(k, draw++), side - width + 1), f, b;
         for (f = bands ? 0 : begin; f < (bands ? F : begin + width); f++)
             for (b = bands ? begin : 0; b < (bands ? begin + width : M); b++)
                 x[(size_t)f * (size_t)M + (size_t)b] = mean;
@@ -40806,7 +40782,7 @@ SSLH_DEF sslh_tensor *sslh_mask_spectrogram(sslh_ctx *c, sslh_tensor *x, sslh_au
     if (!out) return sslh_i_dummy(c);
     memcpy(out->data, x->data, x->count * sizeof *x->data);
     for (n = 0; n < x->shape[0]; n++) {
-        sslh_i_rng k = sslh_i_rng_row(c, stream, n);
+        sslh_i_key k = sslh_i_row_key(c, stream, n);
         sslh_i_mask_spectrum(&recipe, &k, out->data + (size_t)n * (x->count / (size_t)x->shape[0]), x->shape[1],
                              x->shape[2]);
     }
@@ -40819,7 +40795,7 @@ SSLH_DEF sslh_tensor *sslh_mel_views(sslh_ctx *c, sslh_batch batch, sslh_audio_r
     int n;
     x = sslh_i_log_mel(c, "sslh_mel_views", x, mel);
     for (n = 0; n < batch.count && !SSLH_I_BAD(c); n++) {
-        sslh_i_rng k = sslh_i_rng_sample(&batch, 'S', view, n);
+        sslh_i_key k = sslh_i_sample_key(&batch, 'S', view, n);
         sslh_i_mask_spectrum(&recipe, &k, x->data + (size_t)n * (x->count / (size_t)x->shape[0]), x->shape[1],
                              x->shape[2]);
     }
@@ -48552,24 +48528,13 @@ typedef struct sslh_i_draw {
     int   cut_y, cut_x;             /* centre of the cutout */
 } sslh_i_draw;
 
-/* Where the draws of a view are in the Philox counter: the blocks of (seed, stream) from number base on. */
-typedef struct sslh_i_key { uint64_t seed, stream, base; } sslh_i_key;
 #define SSLH_I_KEY_VIEW ((uint64_t)0x5653 << 48)    /* "VS": view of a sample of a data set */
 #define SSLH_I_KEY_AUGMENT ((uint64_t)0x4147 << 48) /* "AG": image of a caller's batch */
 
 /* With view < 2^32 and fewer than 2^16 draws each, no two views share a counter. */
 SSLH_I_FN sslh_i_key sslh_i_view_key(uint64_t seed, int epoch, int64_t sample, int view) {
-    sslh_i_key k;
-    k.seed = seed;
-    k.stream = ((uint64_t)(uint32_t)epoch << 32) | (uint64_t)(uint32_t)sample;
-    k.base = SSLH_I_KEY_VIEW | ((uint64_t)(uint32_t)view << 16);
-    return k;
-}
-
-SSLH_I_FN int sslh_i_below(uint32_t x, int n) { return (int)(((uint64_t)x * (uint64_t)n) >> 32); }
-SSLH_I_FN float sslh_i_between(uint32_t x, float lo, float hi) {
-    float range = hi - lo, v = sslh_i_uniform(x) * range;
-    return lo + v;
+    return sslh_i_key_of(seed, ((uint64_t)(uint32_t)epoch << 32) | (uint64_t)(uint32_t)sample,
+                         SSLH_I_KEY_VIEW | ((uint64_t)(uint32_t)view << 16));
 }
 
 /* A random resized crop as torchvision draws it: area uniform, aspect log-uniform, integer box. After .crop_tries
@@ -48857,9 +48822,8 @@ SSLH_I_FN void sslh_i_view_task(void *arg, int task, int worker) {
         if (job->index) {
             key = sslh_i_view_key(job->seed, job->epoch, job->index[sample], job->view);
         } else {
-            key.seed = job->seed;
-            key.stream = job->streams[i / job->each];
-            key.base = SSLH_I_KEY_AUGMENT | ((uint64_t)(uint32_t)(i % job->each) << 16);
+            key = sslh_i_key_of(job->seed, job->streams[i / job->each],
+                                SSLH_I_KEY_AUGMENT | ((uint64_t)(uint32_t)(i % job->each) << 16));
         }
         sslh_i_draw_view(&job->recipe, &key, job->height, job->width, &d);
         sslh_i_view_image(job, &w, &s, &d, job->out + (size_t)i * view);
@@ -51711,6 +51675,25 @@ SSLH_I_FN int sslh_i_is_idx(const sslh_i_source *s) {
 
 SSLH_I_FN int sslh_i_is_gzip(const sslh_i_source *s) { return s->size >= 18 && s->p[0] == 0x1f && s->p[1] == 0x8b; }
 
+/* Replaces the bytes of a gzip file by what it unpacks to, at most `most` bytes; room for `first` is taken to begin
+   with. less says what is wrong when there are fewer than `most`; NULL: nothing is. */
+SSLH_I_FN int sslh_i_source_unpack(sslh_i_source *s, size_t first, size_t most, const char *less) {
+    size_t at;
+    const char *why;
+    sslh_i_sink o = sslh_i_sink_of(s->c, first, most);
+    if (!o.p) return 0;
+    why = sslh_i_inflate(s->p, s->size, 2, &o, &at);
+    if (!why && o.n != most) why = less;
+    if (why) {
+        sslh_i_free(s->c, o.p);
+        return sslh_i_bad(s, at, "%s", why);
+    }
+    sslh_i_source_close(s);
+    s->p = s->own = o.p;
+    s->size = o.n;
+    return 1;
+}
+
 /* Replaces the bytes of a gzipped IDX file by those of the IDX file. Its first 20 bytes, inflated alone, say how long
    the whole will be, so that a small file cannot demand much memory. */
 SSLH_I_FN int sslh_i_idx_unpack(sslh_i_source *s) {
@@ -51731,18 +51714,7 @@ SSLH_I_FN int sslh_i_idx_unpack(sslh_i_source *s) {
     }
     sslh_i_free(s->c, o.p);
     if (why) return sslh_i_bad(s, at, "%s", why);
-    o = sslh_i_sink_of(s->c, h.total, h.total);
-    if (!o.p) return 0;
-    why = sslh_i_inflate(s->p, s->size, 2, &o, &at);
-    if (!why && o.n != h.total) why = "it unpacks to less than the IDX file needs";
-    if (why) {
-        sslh_i_free(s->c, o.p);
-        return sslh_i_bad(s, at, "%s", why);
-    }
-    sslh_i_source_close(s);
-    s->p = s->own = o.p;
-    s->size = o.n;
-    return 1;
+    return sslh_i_source_unpack(s, h.total, h.total, "it unpacks to less than the IDX file needs");
 }
 
 /* Reads the labels of an IDX file, gzipped or not: `count` bytes or 32-bit numbers. */
@@ -53070,6 +53042,19 @@ SSLH_I_FN sslh_data sslh_i_no_data(sslh_ctx *c) {
     return d;
 }
 
+/* The field of the classes of a data set; names of them, or NULL and 0. */
+SSLH_I_FN sslh_field sslh_i_class_field(const int32_t *labels, const char *const *names, int classes) {
+    sslh_field f;
+    memset(&f, 0, sizeof f);
+    f.kind = SSLH_FIELD_LABEL;
+    f.type = SSLH_I32;
+    f.values = labels;
+    f.name = "class";
+    f.names = names;
+    f.classes = classes;
+    return f;
+}
+
 /* Bytes of one sample of a field; 0 when its shape is impossible. */
 SSLH_I_FN size_t sslh_i_field_bytes(const sslh_field *f) {
     size_t n = f->int16 ? 2 : f->type == SSLH_U8 ? 1 : 4;
@@ -53269,10 +53254,7 @@ SSLH_DEF sslh_data sslh_data_from_images(sslh_ctx *c, const uint8_t *pixels, int
     f[0].type = SSLH_U8;
     f[0].shape = sslh_dim3(height, width, channels);
     f[0].values = pixels;
-    f[1].kind = SSLH_FIELD_LABEL;
-    f[1].type = SSLH_I32;
-    f[1].values = labels;
-    f[1].name = "class";
+    f[1] = sslh_i_class_field(labels, NULL, 0);
     return sslh_i_data_from_fields(c, "sslh_data_from_images", f, labels ? 2 : 1, count);
 }
 
@@ -54665,22 +54647,10 @@ SSLH_I_FN int sslh_i_load_file(void *to, const char *path, int wanted, int label
 /* Replaces a gzipped source by what it unpacks to, which is limited to the 1032 bytes per byte that deflate can reach
    and to 2^30 bytes in all. */
 SSLH_I_FN int sslh_i_source_unzip(sslh_i_source *s) {
-    size_t most = (size_t)1 << 30, at;
-    sslh_i_sink o;
-    const char *why;
+    size_t most = (size_t)1 << 30;
     if (!s->p || !sslh_i_is_gzip(s)) return s->p != NULL;
     if (s->size < most / 1032) most = s->size * 1032;
-    o = sslh_i_sink_of(s->c, SSLH_I_MIN(4 * s->size, most), most);
-    if (!o.p) return 0;
-    why = sslh_i_inflate(s->p, s->size, 2, &o, &at);
-    if (why) {
-        sslh_i_free(s->c, o.p);
-        return sslh_i_bad(s, at, "%s", why);
-    }
-    sslh_i_source_close(s);
-    s->p = s->own = o.p;
-    s->size = o.n;
-    return 1;
+    return sslh_i_source_unpack(s, SSLH_I_MIN(4 * s->size, most), most, NULL);
 }
 
 SSLH_DEF char *sslh_load_file(sslh_ctx *c, const char *path, size_t *size) {
@@ -55692,12 +55662,7 @@ SSLH_DEF sslh_data sslh_stream_images(sslh_ctx *c, const char *path, sslh_stream
         f[0].shape = sslh_dim3(s->height, s->width, s->channels);
         f[0].fetch = sslh_i_stream_fetch;
         f[0].user = s;
-        f[1].kind = SSLH_FIELD_LABEL;
-        f[1].type = SSLH_I32;
-        f[1].values = l.label;
-        f[1].name = "class";
-        f[1].names = names;
-        f[1].classes = classes;
+        f[1] = sslh_i_class_field(l.label, names, classes);
     }
     sslh_data out = sslh_i_data_from_fields(c, "sslh_stream_images", f, l.labelled ? 2 : 1, l.n);
     if (SSLH_I_BAD(c)) {
@@ -55948,12 +55913,7 @@ SSLH_I_FN sslh_data sslh_i_recordings_finish(sslh_i_recordings *s) {
     if (ok && s->folders) {
         int32_t *labels = (int32_t *)sslh_i_recordings_alloc(s, (size_t)s->n * sizeof *labels);
         for (int i = 0; labels && i < s->n; i++) labels[i] = s->recording[i].folder;
-        field[fields].kind = SSLH_FIELD_LABEL;
-        field[fields].type = SSLH_I32;
-        field[fields].values = labels;
-        field[fields].name = "class";
-        field[fields].names = s->folders;
-        field[fields++].classes = s->classes;
+        field[fields++] = sslh_i_class_field(labels, s->folders, s->classes);
         ok = labels != NULL;
     }
     for (int k = 0; ok && k < s->parts; k++) {
@@ -56280,12 +56240,7 @@ SSLH_I_FN sslh_data sslh_i_videos_finish(sslh_i_videos *s) {
         f[0].values = s->pixels;
         f[0].lengths = lengths;
         f[0].name = "clip";
-        f[1].kind = SSLH_FIELD_LABEL;
-        f[1].type = SSLH_I32;
-        f[1].values = labels;
-        f[1].name = "class";
-        f[1].names = names;
-        f[1].classes = s->nclasses;
+        f[1] = sslh_i_class_field(labels, names, s->nclasses);
         d = sslh_i_data_from_fields(c, "sslh_load_clips", f, labels ? 2 : 1, s->n);
         d.files = files;
     }
@@ -56543,12 +56498,7 @@ SSLH_DEF sslh_data sslh_data_moving(sslh_data images, sslh_moving_desc d) {
     f[0].shape = sslh_dim4(d.frames, d.height, d.width, images.channels);
     f[0].values = pixels;
     f[0].name = "clip";
-    f[1].kind = SSLH_FIELD_LABEL;
-    f[1].type = SSLH_I32;
-    f[1].values = labels;
-    f[1].name = "class";
-    f[1].names = images.class_names;
-    f[1].classes = images.classes;
+    f[1] = sslh_i_class_field(labels, images.class_names, images.classes);
     if (!SSLH_I_BAD(c)) return sslh_i_data_from_fields(c, "sslh_data_moving", f, labels ? 2 : 1, d.clips);
     sslh_i_free(c, pixels);
     sslh_i_free(c, labels);
@@ -64430,47 +64380,43 @@ typedef struct sslh_i_pca {
     int n, d, b;        /* b is a multiple of SSLH_I_LANES */
 } sslh_i_pca;
 
+/* out (b) = sum over t of (x_t - mean_t) rows_t, with n rows (n,b); x_t is x[t x_step], mean_t is mean[t mean_step]. */
+SSLH_I_FN void sslh_i_pca_sum(const sslh_real *x, size_t x_step, const double *mean, size_t mean_step,
+                              const double *rows, int n, int b, double *out) {
+    int t, j, j0;
+    for (j0 = 0; j0 < b; j0 += SSLH_I_LANES) {
+        double acc[SSLH_I_LANES];
+        for (j = 0; j < SSLH_I_LANES; j++) acc[j] = 0;
+        for (t = 0; t < n; t++) {
+            const double *row = rows + (size_t)t * (size_t)b + j0;
+            double v = (double)x[(size_t)t * x_step] - mean[(size_t)t * mean_step];
+            for (j = 0; j < SSLH_I_LANES; j++) {
+                double m = v * row[j];
+                acc[j] = acc[j] + m;
+            }
+        }
+        for (j = 0; j < SSLH_I_LANES; j++) out[j0 + j] = acc[j];
+    }
+}
 /* Z = X Q, 32 rows of Z per task. */
 SSLH_I_FN void sslh_i_pca_project(void *arg, int task, int worker) {
     const sslh_i_pca *p = (const sslh_i_pca *)arg;
-    int i, k, j, j0, end = SSLH_I_MIN(p->n, task * 32 + 32);
+    int i, end = SSLH_I_MIN(p->n, task * 32 + 32);
     (void)worker;
     for (i = task * 32; i < end; i++)
-        for (j0 = 0; j0 < p->b; j0 += SSLH_I_LANES) {
-            double acc[SSLH_I_LANES];
-            for (j = 0; j < SSLH_I_LANES; j++) acc[j] = 0;
-            for (k = 0; k < p->d; k++) {
-                const double *q = p->q + (size_t)k * (size_t)p->b + j0;
-                double x = (double)p->x[(size_t)i * (size_t)p->d + (size_t)k] - p->mean[k];
-                for (j = 0; j < SSLH_I_LANES; j++) {
-                    double m = x * q[j];
-                    acc[j] = acc[j] + m;
-                }
-            }
-            for (j = 0; j < SSLH_I_LANES; j++) p->z[(size_t)i * (size_t)p->b + (size_t)(j0 + j)] = acc[j];
-        }
+        sslh_i_pca_sum(p->x + (size_t)i * (size_t)p->d, 1, p->mean, 1, p->q, p->d, p->b,
+                       p->z + (size_t)i * (size_t)p->b);
 }
-
 /* W = X'Z / (n-1), 16 rows of W per task. */
 SSLH_I_FN void sslh_i_pca_back(void *arg, int task, int worker) {
     const sslh_i_pca *p = (const sslh_i_pca *)arg;
-    int i, k, j, j0, end = SSLH_I_MIN(p->d, task * 16 + 16);
+    int k, j, end = SSLH_I_MIN(p->d, task * 16 + 16);
     (void)worker;
-    for (k = task * 16; k < end; k++)
-        for (j0 = 0; j0 < p->b; j0 += SSLH_I_LANES) {
-            double acc[SSLH_I_LANES];
-            for (j = 0; j < SSLH_I_LANES; j++) acc[j] = 0;
-            for (i = 0; i < p->n; i++) {
-                const double *z = p->z + (size_t)i * (size_t)p->b + j0;
-                double x = (double)p->x[(size_t)i * (size_t)p->d + (size_t)k] - p->mean[k];
-                for (j = 0; j < SSLH_I_LANES; j++) {
-                    double m = x * z[j];
-                    acc[j] = acc[j] + m;
-                }
-            }
-            for (j = 0; j < SSLH_I_LANES; j++)
-                p->w[(size_t)k * (size_t)p->b + (size_t)(j0 + j)] = acc[j] / (double)SSLH_I_MAX(1, p->n - 1);
-        }
+    for (k = task * 16; k < end; k++) {
+        double *w = p->w + (size_t)k * (size_t)p->b;
+        sslh_i_pca_sum(p->x + k, (size_t)p->d, p->mean + k, 0, p->z, p->n, p->b, w);
+        for (j = 0; j < p->b; j++) w[j] = w[j] / (double)SSLH_I_MAX(1, p->n - 1);
+    }
 }
 
 /* Eigenvalues (diagonal of a) and eigenvectors (columns of v) of a symmetric n x n matrix: cyclic Jacobi rotations. */

@@ -1,17 +1,10 @@
 /* Classifiers, clusters and measures on features: against scikit-learn on data made by a formula (golden/
    classifiers.h), exact cases, the same bits for any number of threads, errors, failures of memory. */
 #include "../ssl.h"
+#define TEST_SEED 7
 #include "harness.h"
 #if SSLH_WITH_CLASSIFIERS
 #include "golden/classifiers.h"
-
-static sslh_ctx *context(int threads) {
-    sslh_desc d;
-    memset(&d, 0, sizeof d);
-    d.threads = threads;
-    d.seed = 7;
-    return sslh_create(d);
-}
 
 /* --- the data of golden/make_classifiers.py ----------------------------------------------------------------------- */
 
@@ -42,7 +35,6 @@ static sslh_tensor *from(sslh_ctx *c, int n, int d, const float *values) {
     for (int i = 0; i < n * d; i++) x->data[i] = (sslh_real)values[i];
     return x;
 }
-#define NONE(type, name) type name; memset(&name, 0, sizeof name)
 
 /* --- linear ------------------------------------------------------------------------------------------------------- */
 

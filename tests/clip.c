@@ -1,16 +1,10 @@
 /* CLIP: both losses at known places, bounds of the temperature, equal captions, what is drawn of captions, embeddings
    that do not depend on padding, prompts, files of both kinds of names, combinations of words never seen together. */
 #include "../ssl.h"
+#define TEST_SEED 7
 #include "harness.h"
 
 #if SSLH_WITH_CLIP
-static sslh_ctx *context(int threads) {
-    sslh_desc d;
-    memset(&d, 0, sizeof d);
-    d.threads = threads;
-    d.seed = 7;
-    return sslh_create(d);
-}
 static double item(sslh_tensor *t) { return (double)sslh_item(t); }
 static sslh_tensor *rows(sslh_ctx *c, int n, int d, uint64_t stream) {
     sslh_tensor *x = sslh_zeros(c, sslh_dim2(n, d));

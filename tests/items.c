@@ -1,15 +1,9 @@
 /* Histories of items: the reader, what is left out, baselines, lists and ranks against their definitions; what SASRec
    and BERT4Rec draw and hide, where they count from, and what they learn of made histories. */
 #include "../ssl.h"
+#define TEST_SEED 7
 #include "harness.h"
 
-static sslh_ctx *context(int threads) {
-    sslh_desc d;
-    memset(&d, 0, sizeof d);
-    d.threads = threads;
-    d.seed = 7;
-    return sslh_create(d);
-}
 static sslh_items *read_text(sslh_ctx *c, const char *text, sslh_items_desc d) {
     return sslh_items_from_text(c, text, strlen(text), d);
 }
@@ -333,14 +327,6 @@ static sslh_net *small(sslh_ctx *c, int vocabulary, int causal) {
     memset(&d, 0, sizeof d);
     d.kind = SSLH_SASREC, d.vocabulary = vocabulary, d.length = LONGEST, d.width = 16, d.causal = causal;
     return sslh_transformer(c, d);
-}
-static sslh_batch first_batch(sslh_ctx *c, sslh_data data, int n) {
-    sslh_loader_desc l;
-    sslh_batch b;
-    memset(&l, 0, sizeof l), memset(&b, 0, sizeof b);
-    l.batch = n;
-    sslh_next_batch(sslh_loader_new(c, data, l), &b);
-    return b;
 }
 /* The samples of a batch in the order of their lengths, equal ones as they come. */
 static void in_order(const sslh_batch *b, const int32_t *lengths, int *order) {

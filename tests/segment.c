@@ -1,15 +1,9 @@
 /* Segmentation: scores and the Dice loss against their definitions, images and maps that move alike, the U-Net's sizes
    and gradients, tiles whose blending changes nothing that is constant, and a net that learns to find squares. */
 #include "../ssl.h"
+#define TEST_SEED 5
 #include "harness.h"
 
-static sslh_ctx *context(int threads) {
-    sslh_desc d;
-    memset(&d, 0, sizeof d);
-    d.threads = threads;
-    d.seed = 5;
-    return sslh_create(d);
-}
 static sslh_map_recipe plain(void) {
     sslh_map_recipe r;
     memset(&r, 0, sizeof r);

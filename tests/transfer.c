@@ -1,19 +1,10 @@
 /* What one net hands on to another: the losses of distillation against PyTorch and their limits, the method, nets made
    wider and deeper that compute the same, filters that go, fine-tuning by blocks. */
 #include "../ssl.h"
+#define TEST_SEED 7
 #include "harness.h"
 #include "golden/transfer.h"
 
-#define NONE(type, name) \
-    type name; \
-    memset(&name, 0, sizeof name)
-
-static sslh_ctx *context(int threads) {
-    NONE(sslh_desc, d);
-    d.threads = threads;
-    d.seed = 7;
-    return sslh_create(d);
-}
 /* n images of 8 x 8 x 3 with labels i % classes; each class has its own pattern under the noise */
 static sslh_data images(sslh_ctx *c, int n, int classes) {
     static uint8_t pixels[512 * 192];

@@ -2,16 +2,10 @@
    made language, n-grams of characters, files of word vectors, scores, hostile input, failures of memory; a novel for
    words that a text lacks. */
 #include "../ssl.h"
+#define TEST_SEED 7
 #include "harness.h"
 #if SSLH_WITH_WORD2VEC
 
-static sslh_ctx *context(int threads) {
-    sslh_desc d;
-    memset(&d, 0, sizeof d);
-    d.threads = threads;
-    d.seed = 7;
-    return sslh_create(d);
-}
 static sslh_word2vec_desc settings(void) {
     sslh_word2vec_desc d;
     memset(&d, 0, sizeof d);
