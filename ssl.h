@@ -12467,28 +12467,28 @@ SSLH_I_FN sslh_method sslh_i_cpc2_make(sslh_ctx *c, sslh_net *encoder, sslh_data
        u_i = U f(image_i) / |U f(image_i)|     encoder f; U (E,D), no bias; E: .head_out, D: width of f       (1)
        v_i = V g(t_i) / |V g(t_i)|             t_i = [start] caption i [end]; g(t_i) (D'): the output of a
                                                transformer at the token [end]; V (E,D'), no bias              (2)
-       x_ij = e^s u_i . v_j                    s is learnt, 0 <= s <= ln 100 (.most); e^-s: the temperature   (3)
+       x_ij = e^s u_i . v_j                    s is learnt, from 0 to ln .most; e^-s is the temperature       (3)
        R_ij = 1 if i = j or, with .equal 1, captions i and j are equal; else 0                                (4)
        L = 1/2 mean over i of [ ce(x_i., R_i.) + ce(x_.i, R_i.) ]    x_i.: row i of x (N,N), x_.i: column i   (5)
-           ce(a, r) = lse(a) - sum over j of r_j a_j / sum over j of r_j,   lse(a) = ln sum over j of e^a_j
+           ce(a, r) = lse(a) - sum over j of r_j a_j / sum over j of r_j,   lse(a) = ln sum over j of e^(a_j)
        L = 1/N sum over i, j of softplus(-(x_ij + b)) where R_ij = 1, softplus(x_ij + b) elsewhere            (6)
            softplus(a) = ln(1 + e^a) = -ln sigmoid(-a)
 
    N is the number of pairs in the batch. (5) is CLIP's loss (.loss 1): every row and every column of x is the logits of
-   a classification whose right answers share the target equally. (6) is SigLIP's (.loss 2), in which b is learnt and
-   every pair counts by itself: no softmax runs over the batch, so that L hardly depends on its size. b starts at -10,
-   because nearly all pairs are wrong.
+   a classification whose right answers share the target equally; it is ln N when all embeddings are equal. (6) is
+   SigLIP's (.loss 2), in which b is learnt and every pair counts by itself: no softmax runs over the batch, so that L
+   hardly depends on its size. b starts at -10, because nearly all pairs are wrong.
    Zero-shot classification (7): the name of each class is put into several sentences such as "a photo of a {}.", and
    the mean of their vectors v is scaled to length 1 again; an image gets the class with the largest u . v.
-   Defaults: the initial temperatures and the optimiser of the papers, with a higher learning rate. (5) is ln N when all
-   embeddings are equal.
-   Traps: captions that are names of classes occur several times in a batch. If R did not mark them as right, each would
-   be a wrong answer in (6) for the images of the others. In (5) R changes nothing as long as equal captions have equal
-   embeddings, because their shares of the target then add up to the same sum; with several captions per image,
-   .drop_words or dropout the embeddings differ, and R matters. s is left out of weight decay, and without the bound in
-   (3) it may grow without end. Accumulating gradients over several batches adds no wrong answers, because each image is
-   compared with the texts of its own batch only. Mirrored images contradict captions that say left or right. A few
-   thousand pairs are learnt by heart; several captions per image, .drop_words and crops help against that. */
+   Defaults: the initial temperatures of both papers and CLIP's optimiser with a higher learning rate, for small
+   encoders and batches.
+   Traps: captions that are names of classes occur several times in a batch. If R did not mark them as right, (6) would
+   push each image away from captions that say the same as its own. In (5) R changes nothing as long as equal captions
+   have equal embeddings, because their shares of the target then add up to the same sum; with several captions per
+   image, .drop_words or dropout the embeddings differ, and R matters. s is left out of weight decay, and without the
+   bound in (3) it may grow without end. Accumulating gradients over several batches adds no wrong answers, because each
+   image is compared with the texts of its own batch only. Mirrored images contradict captions that say left or right. A
+   few thousand pairs are learnt by heart; several captions per image, .drop_words and crops help against that. */
 
 static const sslh_setting sslh_i_clip_settings[] = {
     {SSLH_I_FIELD(sslh_clip_desc, loss), SSLH_SETTING_INT, "1", "1 or 2"},
@@ -12509,6 +12509,7 @@ static const sslh_setting sslh_i_clip_settings[] = {
 };
 static const char sslh_i_clip_training[] =
     "batch=128 optimizer=adamw beta2=0.98 eps=1e-6 lr=1e-3 weight_decay=0.1 clip=1 schedule=cosine warmup=1";
+/* The paper's warm-up of 2,000 steps is 0.16 of an epoch of its 400 million pairs. */
 static const char sslh_i_clip_paper[] = "head_out=512 text_width=512 text_depth=12 batch=32768 optimizer=adamw "
     "beta2=0.98 eps=1e-6 lr=5e-4 weight_decay=0.2 schedule=cosine warmup=0.16";
 
@@ -12557,8 +12558,8 @@ SSLH_I_FN void sslh_i_clip_prepare(sslh_method *m, sslh_data data) {
     sslh_i_views_prepare(&s->views, s->given || p.std[0] != 0.0f, m->encoder, data);
 }
 
-/* Texts as the text encoder reads them: N captions with [start] and [end] around them, as rows of T tokens. ends: where
-   [end] is among all N T tokens; padding: 1 behind it. */
+/* Texts as the text encoder reads them: N captions with [start] and [end] around them, as rows of T tokens. ends: the
+   place of each row's [end] among all N T tokens; padding: 1 for what stands behind it. */
 typedef struct sslh_i_clip_rows {
     sslh_tensor *tokens, *ends, *padding; /* (N,T), (N), (N,T) U8 */
 } sslh_i_clip_rows;
@@ -12583,8 +12584,9 @@ SSLH_I_FN void sslh_i_clip_row(const sslh_i_clip *s, sslh_i_clip_rows *r, int n,
     memset(r->padding->bytes + (size_t)n * (size_t)T + (size_t)(length + 2), 1, (size_t)(T - length - 2));
 }
 
-/* Leaves out each of n tokens with the probability share, but one token, chosen first, always stays; returns how many
-   are left. Draw 1 + t of the stream is about token t, draw 1 + n chooses the one that stays. */
+/* Leaves out each of the n tokens of a caption with the probability `share`, except for one of them, chosen at random,
+   which always stays; returns how many are left. Draw 1 + i of the stream decides about token i, draw 1 + n chooses the
+   one that stays; draw 0 has chosen the caption. */
 SSLH_I_FN int sslh_i_clip_drop(float share, uint64_t seed, uint64_t stream, int32_t *token, int n) {
     int i, left = 0, stays;
     if (!(share > 0.0f) || n < 1) return n;
@@ -12607,9 +12609,9 @@ SSLH_I_FN void sslh_i_clip_same(const sslh_tensor *x, const int32_t *length, int
     }
 }
 
-/* The image and one caption of each sample, from a field that draw 0 of the sample's stream chooses. With .equal 2 a
-   sample is used only if no sample before it has the same caption in the first field; N counts those used, and kept (N)
-   holds their places in the batch. */
+/* The image of each sample and one of its captions, from the field that draw 0 of the sample's stream chooses. With
+   .equal 2 a sample is used only if no sample before it in the batch has the same caption in the first field. N counts
+   the samples used, and kept (N) holds their places in the batch. */
 SSLH_I_FN void sslh_i_clip_views(sslh_method *m, const sslh_batch *b, sslh_view_set *out) {
     sslh_ctx *c = m->ctx;
     const sslh_i_clip *s = (const sslh_i_clip *)m->self;
@@ -12617,12 +12619,12 @@ SSLH_I_FN void sslh_i_clip_views(sslh_method *m, const sslh_batch *b, sslh_view_
     sslh_i_clip_rows r;
     int field[SSLH_FIELDS], i, n, N = 0, T;
     const int fields = sslh_i_clip_fields(&b->data, field);
-    images = sslh_views(c, *b, s->views, 0); /* (N,H,W,C) */
+    images = sslh_views(c, *b, s->views, 0); /* (count,H,W,C): of the whole batch */
     if (!SSLH_I_BAD(c) && !fields)
         sslh_fail(c, SSLH_E_USAGE, "sslh_clip: the data have no captions (fields of tokens)");
     for (i = 0; i < fields; i++) {
-        x[i] = sslh_batch_field(c, *b, field[i]);       /* (N,width) */
-        length[i] = sslh_batch_lengths(c, *b, field[i]); /* (N) */
+        x[i] = sslh_batch_field(c, *b, field[i]);       /* (count,longest) */
+        length[i] = sslh_batch_lengths(c, *b, field[i]); /* (count) */
     }
     same = sslh_i_new(c, "sslh_clip", SSLH_I32, sslh_dim1(b->count));
     kept = same ? sslh_i_new(c, "sslh_clip", SSLH_I32, sslh_dim1(b->count)) : NULL;
@@ -12636,7 +12638,7 @@ SSLH_I_FN void sslh_i_clip_views(sslh_method *m, const sslh_batch *b, sslh_view_
     if (N < b->count) {
         same = sslh_slice(c, same, 0, 0, N);
         kept = sslh_slice(c, kept, 0, 0, N);
-        images = sslh_embedding(c, images, kept);
+        images = sslh_embedding(c, images, kept); /* (N,H,W,C) */
     }
     T = sslh_i_clip_width(&b->data, field, fields);
     if (SSLH_I_BAD(c) || !sslh_i_clip_rows_new(c, N, T, &r)) return;
@@ -12648,11 +12650,11 @@ SSLH_I_FN void sslh_i_clip_views(sslh_method *m, const sslh_batch *b, sslh_view_
         sslh_i_clip_row(s, &r, n, caption, sslh_i_clip_drop(s->d.drop_words, b->seed, stream, caption,
                                                             length[which]->ints[row]));
     }
-    sslh_view_add(out, "images", images);
-    sslh_view_add(out, "tokens", r.tokens);
-    sslh_view_add(out, "ends", r.ends);
-    sslh_view_add(out, "padding", r.padding);
-    sslh_view_add(out, "same", same); /* (N) */
+    sslh_view_add(out, "images", images);     /* (N,H,W,C) */
+    sslh_view_add(out, "tokens", r.tokens);   /* (N,T) */
+    sslh_view_add(out, "ends", r.ends);       /* (N) */
+    sslh_view_add(out, "padding", r.padding); /* (N,T) U8 */
+    sslh_view_add(out, "same", same);         /* (N): R_ij = 1 where same[i] is same[j] */
 }
 
 /* U f(image) of (1), not yet divided by its length: images (N,H,W,C), or features of the encoder (N,D), -> (N,E) */
@@ -12662,7 +12664,7 @@ SSLH_I_FN sslh_tensor *sslh_i_clip_image(sslh_method *m, sslh_tensor *x) {
     return sslh_linear(m->ctx, x, sslh_param(s->head, SSLH_I_CLIP_U), NULL);
 }
 /* V g(t) of (2), not yet divided by its length: tokens (N,T), ends (N), padding (N,T) -> (N,E). A causal g needs no
-   mask, because its output at [end] does not depend on what is behind. */
+   mask, because its output at [end] does not depend on the tokens behind it. */
 SSLH_I_FN sslh_tensor *sslh_i_clip_text(sslh_method *m, sslh_tensor *tokens, sslh_tensor *ends, sslh_tensor *padding) {
     sslh_ctx *c = m->ctx;
     const sslh_i_clip *s = (const sslh_i_clip *)m->self;
@@ -12690,13 +12692,13 @@ SSLH_I_FN sslh_tensor *sslh_i_clip_step_loss(sslh_method *m, const sslh_view_set
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
     N = image->shape[0];
     m->guessing = sslh_i_ln(N);
-    /* (6) when each pair is held for right with the probability 1/N: for each image ln N for the right text and
+    /* (6) of a net that gives every pair the probability 1/N of being right: for each image ln N for the right text and
        ln(N / (N - 1)) for each of the N - 1 wrong ones */
     if (sigmoid && N > 1)
         m->guessing += (float)(N - 1) * (sslh_i_ln(N) - sslh_i_ln(N - 1));
     m->numbers[1].value = (float)sslh_i_exp(-scale->data[0]);
     return sslh_i_pair_loss(c, "sslh_clip", 1, image, text, scale, sigmoid ? sslh_param(s->head, SSLH_I_CLIP_B) : NULL,
-                            sslh_view_get(v, "same"), &m->numbers[0].value); /* (3), (5), (6): (1) to (3) there */
+                            sslh_view_get(v, "same"), &m->numbers[0].value); /* (3), (5), (6), in >>losses */
 }
 /* Keeps s within the bounds of (3) after each update. */
 SSLH_I_FN void sslh_i_clip_after(sslh_method *m) {
@@ -12820,7 +12822,7 @@ SSLH_I_FN int sslh_i_clip_prompt(sslh_method *m, sslh_tokenizer *t, const char *
     return used > 0 && !SSLH_I_BAD(c);
 }
 
-/* (7), class by class: the rows of a class are its prompts. */
+/* (7), class by class: the rows of r are the prompts with the name of one class in them. */
 SSLH_DEF sslh_tensor *sslh_clip_classes(sslh_method *m, sslh_tokenizer *t, const char *const *names, int n,
                                         const char *const *prompts, int count) {
     static const char *const alone[1] = {"{}"};
@@ -12881,7 +12883,8 @@ SSLH_DEF float sslh_clip_zero_shot(sslh_method *m, sslh_tensor *classes, sslh_da
     return SSLH_I_BAD(c) ? 0 : (float)((double)right / (double)data.count);
 }
 
-/* U, V, s and, for (6), b, with OpenAI's names; in files the two matrices are (in,out). image, text: D and D'. */
+/* The parameters U, V, s and, for (6), b, with OpenAI's names; in files the two matrices are (in,out). image and text
+   are the widths D and D' of the encoders. */
 SSLH_I_FN sslh_net *sslh_i_clip_head(sslh_ctx *c, const sslh_clip_desc *d, int image, int text) {
     sslh_net_desc n;
     sslh_net *net;
@@ -15891,7 +15894,7 @@ SSLH_I_FN sslh_method sslh_i_bert_make(sslh_ctx *c, sslh_net *encoder, sslh_data
        x = [CLS] a [SEP]                                 a: the tokens of a text                              (1)
        S = 15 % (.mask) of the places of a, at least one, drawn anew in each epoch                            (2)
        x'_t = [MASK] for t in S;  x'_t = x_t elsewhere                                                        (3)
-       u_t = norm( gelu( W g(P emb(x'))_t + c ) ),   p_t = softmax( E u_t + b )                               (4)
+       u_t = norm( gelu( W g(P emb(x'))_t + w ) ),   p_t = softmax( E u_t + b )                               (4)
        L_G = mean over t in S of -log p_t[x_t]                                                                (5)
        z_t drawn from p_t for t in S, without a gradient;  z_t = x_t elsewhere                                (6)
        y_t = 1 if z_t differs from x_t, otherwise 0                                                           (7)
@@ -15899,14 +15902,15 @@ SSLH_I_FN sslh_method sslh_i_bert_make(sslh_ctx *c, sslh_net *encoder, sslh_data
        L_D = mean over all t of -y_t log sigmoid(d_t) - (1 - y_t) log(1 - sigmoid(d_t))                       (9)
        L = L_G + 50 L_D                                  50: .weight                                         (10)
 
-   emb (T,D) is the embedding of f: tokens, positions and segments, added up and, in BERT's kind, normalised. g shares
-   it, reads it through the linear layer P (G,D), which has a bias too, and has blocks of width G. In (4) W (D,G), c and
-   u_t (D), norm a layer norm, E (V,D) f's table of token embeddings, V the size of the vocabulary, b and p_t (V); in
-   (8) Q (D,D), r and v (D), q a number. (9) is over all tokens but padding. Where g happens to draw the author's own
-   word, y_t is 0. The generator is not trained to deceive f, as that of a GAN would be, but by (5) alone, as BERT is,
+   x has T tokens. emb (T,D) is the embedding of f: tokens, positions and segments, added up and, in BERT's kind,
+   normalised. g shares it, reads it through the linear layer P (G,D), which has a bias too, and has blocks of width G.
+   In (4) W is (D,G), w and u_t are (D), norm is a layer norm, E (V,D) is f's table of token embeddings, V the size of
+   the vocabulary, b and p_t are (V), and p_t[x_t] is the probability of token x_t; in (8) Q is (D,D), r and v are (D),
+   q is a number. The mean in (9) is over all tokens but padding. Where g happens to draw the author's own word, y_t is
+   0. The generator is not trained to deceive f, as that of a GAN would be, but by (5) alone, as BERT is,
    because no gradient passes through the draw in (6).
    With .unigram there is no generator: z_t is drawn by how often words occur in the data, and L = L_D (11). That is
-   cheaper, but few of such words fit their place, so they are easier to find.
+   cheaper, but few of the words drawn fit their places, so they are easier to find.
    Traps: L_D alone says little, since "original" is the right answer for some 90 % of the words: look at the share of
    replaced words that is found and at the false alarms. At first nothing is found, and with norms behind the sums
    (post-norm: SSLH_BERT) for longer than with norms in front (pre-norm: SSLH_GPT2 with .causal = SSLH_OFF). The words
@@ -15926,17 +15930,19 @@ static const sslh_setting sslh_i_electra_settings[] = {
 };
 static const char sslh_i_electra_training[] =
     "batch=32 optimizer=adamw lr=1e-3 weight_decay=0.01 clip=1 schedule=linear_decay warmup=1";
+/* The small model of the paper; its warm-up of 10,000 steps is 0.05 of an epoch of its 3.3 billion tokens. */
 static const char sslh_i_electra_paper[] = "batch=128 optimizer=adamw no_bias_correction=1 eps=1e-6 lr=5e-4 "
     "weight_decay=0.01 clip=1 schedule=linear_decay warmup=0.05";
 
 typedef struct sslh_i_electra {
     sslh_electra_desc d;
     sslh_net *head;      /* its parameters: 0 Q, 1 r, 2 v, 3 q of (8) */
-    sslh_net *generator; /* 0 P, 1 its bias, the blocks of g, then W, c, gain and shift of the norm, and b of (4); NULL
-                            with .unigram */
+    sslh_net *generator; /* its parameters: 0 P, 1 the bias of P, the blocks of g, then W, w, gain and shift of the
+                            norm, and b of (4); NULL with .unigram */
     sslh_transformer_desc g; /* of the generator's blocks; .width is G */
     int vocabulary;      /* V */
-    int shares;          /* .unigram: number of the state (V) whose entry i is the share of tokens 0 .. i in the data */
+    int shares;          /* .unigram: number of the state (V) whose entry i is the share that the tokens 0 to i
+                            together have in the data */
 } sslh_i_electra;
 
 /* For .unigram: counts the tokens of the data and fills the state s->shares with running sums of their shares. */
@@ -16031,12 +16037,12 @@ SSLH_I_FN void sslh_i_electra_views(sslh_method *m, const sslh_batch *batch, ssl
     sslh_view_add(out, "seen", seen);         /* (R): the places of all but padding, among the N T tokens */
 }
 
-/* (4): u (M,D) at places (M) among the N T tokens x' (N,T). */
+/* u of (4), (M,D), at the places (M) among the N T tokens of x' (N,T). */
 SSLH_I_FN sslh_tensor *sslh_i_electra_guess(sslh_method *m, sslh_tensor *tokens, sslh_tensor *padding,
                                             sslh_tensor *places) {
     sslh_ctx *c = m->ctx;
     const sslh_i_electra *s = (const sslh_i_electra *)m->self;
-    const int last = 2 + sslh_i_text_block_size(s->g.kind) * s->g.depth;
+    const int last = 2 + sslh_i_text_block_size(s->g.kind) * s->g.depth; /* the number of W */
     sslh_forward_desc f;
     sslh_tensor *h;
     memset(&f, 0, sizeof f);
@@ -16050,9 +16056,9 @@ SSLH_I_FN sslh_tensor *sslh_i_electra_guess(sslh_method *m, sslh_tensor *tokens,
     return sslh_layer_layer_norm(s->generator, last + 2, h, 1e-12f);
 }
 
-/* (6): token[i] receives the first of the V tokens at which the running sum of the probabilities exceeds chances[i],
-   which is uniform in [0,1). rows 1: p (M,V) has the probabilities of each place; 0: p (V) has running sums already,
-   which are the same for all places. */
+/* (6): token (M) receives the drawn tokens. token[i] is the first of the V tokens at which the running sum of the
+   probabilities exceeds chances[i], which is uniform in [0,1). With rows 1, p (M,V) has the probabilities at each
+   place; with rows 0, p (V) has the running sums already, and they are the same for all places. */
 SSLH_I_FN void sslh_i_electra_pick(const sslh_tensor *p, int rows, const sslh_tensor *chances, int32_t *token) {
     const size_t V = (size_t)p->shape[p->ndim - 1];
     size_t i, j;
@@ -16073,7 +16079,7 @@ SSLH_I_FN void sslh_i_electra_pick(const sslh_tensor *p, int rows, const sslh_te
     }
 }
 
-/* (7) to (9): z has the tokens drawn (M) at the places of S; returns L_D. */
+/* (7) to (9): drawn (M) are the tokens of (6), which z has at the places of S. Returns L_D. */
 SSLH_I_FN sslh_tensor *sslh_i_electra_detect(sslh_method *m, const sslh_view_set *v, const int32_t *drawn) {
     sslh_ctx *c = m->ctx;
     const sslh_i_electra *s = (const sslh_i_electra *)m->self;
@@ -16142,7 +16148,7 @@ SSLH_I_FN sslh_tensor *sslh_i_electra_loss(sslh_method *m, const sslh_view_set *
     return sslh_add(c, loss, sslh_scale(c, found, (sslh_real)s->d.weight)); /* (10) */
 }
 
-/* The generator for an encoder of width D: P, the blocks g, and W, c, norm and b of (4). With BERT's blocks the names
+/* The generator for an encoder of width D: P, the blocks g, and W, w, norm and b of (4). With BERT's blocks the names
    are those of Hugging Face's files, without "generator." and "generator_" in front. */
 SSLH_I_FN sslh_net *sslh_i_electra_generator(sslh_ctx *c, const sslh_transformer_desc *g, int D) {
     sslh_net_desc n;
@@ -16175,7 +16181,7 @@ SSLH_DEF sslh_method sslh_electra(sslh_ctx *c, sslh_net *encoder, sslh_electra_d
             sslh_fail(c, SSLH_E_USAGE, "%s: .generator_heads is %d, but the encoder has %d: the generator must not be "
                       "larger", op, d.generator_heads, t->heads);
         s.g = *t;
-        if (s.g.kind == (int)SSLH_SASREC) s.g.kind = SSLH_BERT;
+        if (s.g.kind == (int)SSLH_SASREC) s.g.kind = SSLH_BERT; /* sslh_i_text_blocks does not know SASRec's blocks */
         s.g.heads = d.generator_heads;
         s.g.width = d.generator_heads * (t->width / t->heads);
         s.g.mlp = 4 * s.g.width;
@@ -16217,9 +16223,9 @@ SSLH_I_FN sslh_method sslh_i_electra_make(sslh_ctx *c, sslh_net *encoder, sslh_d
    Learns from: a text that was damaged. The transformer f reads the damaged text, from both sides as BERT does, and a
    decoder g writes the original one, word by word as GPT does, looking at what f has read.
 
-       a' = noise(a): sentences in another order, spans hidden, tokens left out, replaced or hidden           (1)
+       a' = noise(a)   sentences in another order, spans hidden, tokens left out, replaced or hidden          (1)
        h = f( [CLS] a' [SEP] )                                                                      h (S,D)   (2)
-       y = [CLS] a_1 .. a_n,   x = a_1 .. a_n [SEP]: what the decoder is given and what it has to say         (3)
+       y = [CLS] a_1 .. a_n    what the decoder is given;   x = a_1 .. a_n [SEP]    what it has to say        (3)
        u = g(y, h)     u_t depends on y_1 .. y_t and, by a second attention in each block, on all of h        (4)
        L = mean over t of -log softmax( E u_t )[x_t]     E (V,D): f's table of token embeddings, u_t (D)      (5)
 
@@ -16227,9 +16233,10 @@ SSLH_I_FN sslh_method sslh_i_electra_make(sslh_ctx *c, sslh_net *encoder, sslh_d
    the vocabulary, and softmax(..)[x_t] is the probability of token x_t. The second attention of (4), cross-attention,
    has its queries from y and its keys and values from h. By default (1) only hides spans: 30 % of the tokens (.spans),
    in spans whose lengths have a Poisson distribution of mean 3 (.span). Each span becomes one [MASK], whatever its
-   length, so that the decoder has to find out how much is missing. g embeds y by E and has blocks of the shape of f's
-   (width, heads, MLP) with norms behind the sums (post-norm). Its parameters have the names of BART by Hugging Face.
-   What is kept for other tasks is f; the paper uses the decoder as well.
+   length, so that the decoder has to find out how much is missing. The paper's final models have their sentences in a
+   random order as well, which needs .sentence_end. g embeds y by E and has blocks of the shape of f's (width, heads,
+   MLP) with norms behind the sums (post-norm). Its parameters have Hugging Face's names for BART. What is kept for
+   other tasks is f; the paper uses the decoder as well.
    Traps: the mean in (5) is over all tokens, most of which can be copied from a', so L is far below that of BERT, and
    the two cannot be compared. If sentences do not refer to each other, a text of which only their order was changed is
    hard to tell from an undamaged one. A decoder that is good at (5) without h, as a language model, leaves f nothing to
@@ -16258,22 +16265,23 @@ static const char sslh_i_bart_paper[] =
 
 typedef struct sslh_i_bart {
     sslh_bart_desc d;
-    sslh_net *decoder;       /* g: 0 positions (.length,D), 1 and 2 gain and shift of the norm behind the embedding,
-                                then the blocks */
+    sslh_net *decoder;       /* g; its parameters: 0 the positions (.length of f,D), 1 and 2 gain and shift of the norm
+                                behind the embedding, then the blocks */
     sslh_transformer_desc g; /* of the decoder's blocks */
     sslh_text_recipe noise;  /* of (1) */
 } sslh_i_bart;
 
 SSLH_I_FN void sslh_i_bart_prepare(sslh_method *m, sslh_data data) { sslh_i_check_text_length(m, data, 2, 1); }
 
-/* What is made of a batch. S: tokens of the longest damaged text with [CLS] and [SEP]; T: of the longest y or x. */
+/* What is made of the N texts of a batch. S: the number of tokens of the longest damaged text with [CLS] and [SEP]; T:
+   that of the longest y, which is also that of the longest x. */
 typedef struct sslh_i_bart_rows {
     sslh_text_view damaged;        /* (2): (N,S) */
-    sslh_tensor *inputs, *targets; /* (3): (N,T); behind the end inputs have [PAD] and targets -1 */
+    sslh_tensor *inputs, *targets; /* (3): y and x, (N,T); behind their ends y has [PAD] and x has -1 */
 } sslh_i_bart_rows;
 
 /* (1) to (3); returns 0 after an error. tag is 'b' in training and 'd' in evaluation, where the windows of a stream do
-   not move. W: tokens of the longest text. */
+   not move. W is the number of tokens of the longest text before it is damaged. */
 SSLH_I_FN int sslh_i_bart_draw(sslh_method *m, const sslh_batch *batch, int tag, sslh_i_bart_rows *r) {
     sslh_ctx *c = m->ctx;
     const char *op = "sslh_bart";
@@ -16324,7 +16332,7 @@ SSLH_I_FN sslh_tensor *sslh_i_bart_read(sslh_method *m, sslh_tensor *tokens, ssl
     f.dropout = s->d.dropout;
     return sslh_forward_ex(m->encoder, tokens, f);
 }
-/* (4): inputs y (N,T) and h (N,S,D), whose padding (N,S) is not looked at, -> u (N,T,D) */
+/* (4): inputs y (N,T) and h (N,S,D) -> u (N,T,D); tokens of h where padding (N,S) is 1 are not looked at. */
 SSLH_I_FN sslh_tensor *sslh_i_bart_write(sslh_method *m, sslh_tensor *inputs, sslh_tensor *h, sslh_tensor *padding) {
     sslh_ctx *c = m->ctx;
     const sslh_i_bart *s = (const sslh_i_bart *)m->self;
@@ -16474,16 +16482,16 @@ SSLH_I_FN sslh_method sslh_i_bart_make(sslh_ctx *c, sslh_net *encoder, sslh_data
    sentence after the other (a pointer network); here, as in a jigsaw puzzle, the net classifies the place of each
    sentence.
 
-       s_1 .. s_m: m neighbouring sentences of a text from a random one on; m is k (.sentences) or, in a
-       text with fewer, all of them                                                                           (1)
+       s_1 .. s_m     m neighbouring sentences of a text, of which the first is chosen at random; m is k
+                      (.sentences) or, where a text has fewer sentences, their number                         (1)
        x = [CLS] s_p(1) [SEP] s_p(2) [SEP] ..  s_p(m) [SEP]    p: a random permutation of 1 .. m              (2)
        h_j = f(x) at the [SEP] behind s_p(j)                   f: the transformer, h_j (D)                    (3)
        L = mean over j and texts of -log softmax( V h_j + b )[p(j)]                       V (k,D), b (k)      (4)
 
    In (4) [p(j)] takes the probability of place p(j) out of the k. A net that guesses has the loss ln k. A text with a
-   single sentence has no order and is left out of (4); one with fewer than k has the places 1 .. m only. Windows of a
-   stream begin and end within a sentence, and a piece of a sentence would betray its place, so their first and last
-   pieces are not used.
+   single sentence has no order and is left out of (4). One with fewer than k sentences has only the answers 1 to m;
+   that the other k - m places are empty is for the net to learn. Windows of a stream begin and end within a sentence,
+   and a piece of a sentence would betray its place, so their first and last pieces are not used.
    Traps: a paragraph's first sentence can often be recognised by itself (a name, a date), and its last one too, so that
    a net can place these two without reading the others. Compare with k = 2, where most pairs of a long text contain
    neither. */
@@ -16499,7 +16507,7 @@ static const sslh_setting sslh_i_sentence_order_settings[] = {
 };
 static const char sslh_i_sentence_order_training[] =
     "batch=32 optimizer=adamw lr=1e-3 weight_decay=0.01 clip=1 schedule=linear_decay warmup=1";
-static const char sslh_i_sentence_order_paper[] = ""; /* its net is another */
+static const char sslh_i_sentence_order_paper[] = ""; /* nothing to take over: the paper trains a recurrent net */
 
 typedef struct sslh_i_sentence_order {
     sslh_sentence_order_desc d;
@@ -16525,7 +16533,8 @@ SSLH_I_FN void sslh_i_sentence_order_prepare(sslh_method *m, sslh_data data) {
 }
 
 /* (1), (2), and the targets p(j) of (4): k for each text, of which those behind the m-th, and that of a text with a
-   single sentence, are -1. W: tokens of the longest text; T = W + 1 + k, for [CLS] and k times [SEP]. */
+   single sentence, are -1. m is `used` here. W is the number of tokens of the longest text; T = W + 1 + k leaves room
+   for [CLS] and k times [SEP]. */
 SSLH_I_FN void sslh_i_sentence_order_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
     sslh_ctx *c = m->ctx;
     const char *op = "sslh_sentence_order";
@@ -16534,7 +16543,7 @@ SSLH_I_FN void sslh_i_sentence_order_views(sslh_method *m, const sslh_batch *bat
     sslh_tensor *lengths, *x = sslh_i_text_rows(c, op, batch, 0, 'o', &lengths); /* (N,W) */
     sslh_tensor *tokens, *padding, *places, *answers;
     const int N = batch->count, k = s->d.sentences;
-    int32_t *begin, *order; /* (W + 2), (k) */
+    int32_t *begin, *order; /* (W + 2); (k): p of the text, from 0 */
     int n, j, t, T, W;
     if (SSLH_I_BAD(c)) return;
     W = x->shape[1];
@@ -16558,7 +16567,7 @@ SSLH_I_FN void sslh_i_sentence_order_views(sslh_method *m, const sslh_batch *bat
         for (j = 0; j < k; j++) {
             const int32_t *from = begin + first + (j < used ? order[j] : 0);
             const int length = j < used ? from[1] - from[0] : 0;
-            places->ints[n * k + j] = n * T;
+            places->ints[n * k + j] = n * T; /* any place will do where the answer is -1 */
             answers->ints[n * k + j] = -1;
             if (j >= used) continue;
             memcpy(line + at, row + from[0], (size_t)length * sizeof *line);
