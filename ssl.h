@@ -13216,15 +13216,19 @@ SSLH_I_FN sslh_method sslh_i_simsiam_make(sslh_ctx *c, sslh_net *encoder, sslh_d
        q  = softmax((h' - c) / t')                 teacher f', g', W', centre c; no gradient           (3)
        l(v, w) = - sum over k of q_w,k log p_v,k                                                       (4)
        L  = mean of l(v, w) over the images, the two large views w and all views v but w               (5)
-       c  <- a c + (1-a) mean of h' over the batch                                                     (6)
-       theta' <- m theta' + (1-m) theta,  m = 1 - (1-m_0) (1 + cos(pi T)) / 2,  T: share of run done   (7)
+       c  <- a c + (1-a) mean of h' over the large views of the batch                                  (6)
+       theta' <- m theta' + (1-m) theta,  m = 1 - (1-m_0) (1 + cos(pi T)) / 2                          (7)
 
-   In the paper's letters t and t' are tau_s and tau_t, a is m, and m is lambda.
+   f gives (C), g gives (D), D: .bottleneck, W is (K,D), K: .outputs, and h, p, q and c are (K). h' is (1) by f', g' and
+   W'; theta are all parameters of f, g and W, theta' those of the teacher. An image has S small views (.small_views).
+   t: .temperature, t': .teacher_temperature, a: .centre_momentum, m_0: .target_momentum, T: the share of the run that
+   is done. In the paper's letters t and t' are tau_s and tau_t, a is m, and m is lambda.
 
-   There are no wrong answers and no predictor; two things in (3) keep each other in balance. Centring alone would make
-   all classes equally likely, a low t' alone would make one class win. So there are two ways to collapse: the teacher's
+   There are no negatives and no predictor; two things in (3) keep each other in balance. Centring alone would make all
+   classes equally likely, a low t' alone would make one class win. So there are two ways to collapse: the teacher's
    entropy becomes ln K, or it becomes 0. In both cases the student has nothing left to learn, and L equals that
-   entropy. L is the entropy plus the KL divergence, and a run that learns keeps the KL above 0. L starts at ln K, too.
+   entropy. L is the entropy of q plus the KL divergence of p from q, and a run that learns keeps the divergence above
+   0. An untrained net has L near ln K, too.
    Defaults: the released code for ViT-S (100 epochs; 0.996 for a batch of 1024). The head has three layers with GELU
    and no batch norm; the last layer W has no bias and rows of length 1, and is frozen in the first epoch. The weight
    decay rises with (1 - cos(pi T)) / 2. For small images there are 4096 outputs.
@@ -13260,7 +13264,7 @@ typedef struct sslh_i_dino {
     sslh_dino_desc d;
     sslh_i_multi_crop views;
     float drop_path;                                    /* 0 except for a transformer */
-    sslh_net *head, *last;                              /* g; W is the weight of the one layer of a net */
+    sslh_net *head, *last;                              /* g; a net of one layer, whose weight is W */
     int skipped;                                        /* 1: W is not updated in this step */
     sslh_net *target_encoder, *target_head, *target_last; /* f', g', W' */
     int centre;                                         /* state of m.net: c (K) */
@@ -13274,15 +13278,15 @@ SSLH_I_FN void sslh_i_dino_views(sslh_method *m, const sslh_batch *batch, sslh_v
     sslh_i_multi_crop_add(m->ctx, &((sslh_i_dino *)m->self)->views, batch, out);
 }
 
-/* (1): features (M,C) -> (M,K) */
+/* (1): features f(view) (R,C) of R views -> h (R,K) */
 SSLH_I_FN sslh_tensor *sslh_i_dino_logits(sslh_ctx *c, sslh_net *head, sslh_net *last, sslh_tensor *features) {
     sslh_tensor *z;
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
-    z = sslh_l2_normalize(c, sslh_forward(head, features), 0); /* (M,D) */
+    z = sslh_l2_normalize(c, sslh_forward(head, features), 0); /* (R,D) */
     return sslh_matmul_ex(c, z, sslh_l2_normalize(c, sslh_find(last, "fc1.weight"), 0), 0, 1);
 }
 
-/* t' in this epoch; it changes linearly to its last value. */
+/* t' in this epoch: it goes in a straight line from .teacher_temperature to .last_temperature. */
 SSLH_I_FN float sslh_i_dino_temperature(const sslh_dino_desc *d, int epoch) {
     float rise = d->last_temperature - d->teacher_temperature;
     if (epoch >= d->temperature_rise) return d->last_temperature;
@@ -13300,7 +13304,7 @@ SSLH_I_FN sslh_tensor *sslh_i_dino_loss(sslh_method *m, const sslh_view_set *v, 
     (void)phase;
     sslh_i_skip_update_end(s->last, &s->skipped);
     h = sslh_i_dino_logits(c, s->head, s->last, sslh_i_multi_crop_features(c, m->encoder, v, s->drop_path));
-    sslh_no_grad(c, 1);
+    sslh_no_grad(c, 1); /* h is ((2+S)N,K) */
     teacher = sslh_i_pool_features(c, sslh_forward(s->target_encoder, sslh_view_get(v, "large"))); /* (2N,C) */
     teacher = sslh_i_dino_logits(c, s->target_head, s->target_last, teacher); /* h': (2N,K) */
     s->mean = sslh_mean(c, teacher, SSLH_AXIS(0), 0);
@@ -13315,12 +13319,12 @@ SSLH_I_FN sslh_tensor *sslh_i_dino_loss(sslh_method *m, const sslh_view_set *v, 
     h = sslh_scale(c, h, 1 / (sslh_real)s->d.temperature);
     loss = sslh_i_multi_crop_loss(c, h, target, NULL); /* (2), (4), (5) */
     m->numbers[0].value = entropy;
-    m->numbers[1].value = sslh_item(loss) - entropy;
+    m->numbers[1].value = sslh_item(loss) - entropy; /* the KL divergence */
     m->guessing = sslh_i_ln(s->d.outputs);
     return loss;
 }
 
-/* Updates the centre and sets the weight decay of this step. */
+/* Updates the centre, (6), freezes W in the first epochs and sets the weight decay of this step. */
 SSLH_I_FN void sslh_i_dino_grads(sslh_method *m, int phase) {
     sslh_i_dino *s = (sslh_i_dino *)m->self;
     (void)phase;
@@ -13576,24 +13580,26 @@ SSLH_I_FN sslh_method sslh_i_vicreg_make(sslh_ctx *c, sslh_net *encoder, sslh_da
    compared directly but by the clusters they belong to: the code of one view is predicted from another view. A code
    says how much of a view belongs to each of K prototypes, which are learnt too.
 
-       z  = u( g(f(view)) ), u(x) = x / |x|        encoder f, projector g                              (1)
-       s  = C z                                    C (K,D): prototypes, unit rows                      (2)
-       q  = the code: Sinkhorn and Knopp on e^(s/epsilon) of a batch, so that each image's code sums to 1 and every
-            prototype gets the same share; no gradient                                                 (3)
+       z  = u( g(f(view)) ), u(x) = x / |x|        encoder f, projector g; z (D)                       (1)
+       s  = C z                                    C (K,D): prototypes, unit rows; s (K)               (2)
+       q  = the code (K): Sinkhorn and Knopp's normalisation of e^(s/epsilon) over a batch, so that each image's code
+            sums to 1 and every prototype gets the same share; no gradient                             (3)
        l(v, w) = - sum over k of q_w,k log p_v,k,  p_v = softmax(s_v / t)                              (4)
        L  = mean of l(v, w) over the images, the two large views w and all views v but w               (5)
 
-   The equal shares in (3) prevent collapse, because not all images can have the same code. They need many images, at
-   least as many as there are prototypes; with small batches the embeddings of earlier batches take part in (3), and
-   their codes are thrown away. ln K is the loss of guessing at random, and the loss stays there when nothing is learnt.
+   K: .prototypes, D: .head_out, epsilon: .epsilon, t: .temperature; an image has S small views (.small_views).
+   The equal shares in (3) prevent collapse, because not all images can have the same code. Equal shares need many
+   images, at least as many as there are prototypes; with small batches the embeddings of earlier batches, from a queue,
+   take part in (3), and their codes are thrown away. ln K is the loss of guessing at random, and the loss stays there
+   when nothing is learnt.
    Defaults: the released code for batches of 256 (its 400 epochs on ImageNet have 3000 prototypes, a learning rate of
    0.6 that ends at a thousandth of it, a queue of 3840 from epoch 15, and prototypes that are frozen in the first
    epoch); for small images 512 prototypes and SimCLR's weaker colours without blur. Views of one size pass through the
    encoder together, and all views through the projector, so that its batch norm sees one batch.
    Traps: when the loss stays at ln K, the prototypes were not brought back to length 1 before each step, epsilon is
    too large, or the prototypes were updated too early. Codes of one small batch are nearly random until the queue is
-   full, and from then on steps need more memory. A queue longer than the data set holds old embeddings of the images
-   in the batch. */
+   full; from then on steps need more memory. A queue longer than the data set holds old embeddings of the very images
+   of the batch, so that these images count more than once in the equal shares. */
 
 static const sslh_setting sslh_i_swav_settings[] = {
     {SSLH_I_FIELD(sslh_swav_desc, temperature), SSLH_SETTING_REAL, "0.1", "above 0"},
@@ -13616,8 +13622,8 @@ static const char sslh_i_swav_paper[] = "batch=256 optimizer=lars lr=0.6 lr_scal
 typedef struct sslh_i_swav {
     sslh_swav_desc d;
     sslh_i_multi_crop views;
-    sslh_net *head, *prototypes; /* g; C is the weight of the one layer of a net */
-    sslh_i_queue queue;          /* (Q,2D): the embeddings of both large views side by side */
+    sslh_net *head, *prototypes; /* g; a net of one layer, whose weight is C */
+    sslh_i_queue queue;          /* (Q,2D), Q: .queue; the embeddings of both large views of an image side by side */
     int filled;                  /* state of m.net: how many rows of the queue are embeddings */
     sslh_tensor *rows;           /* (N,2D): rows of this step, for the queue; NULL: none */
     int skipped;                 /* 1: the prototypes are not updated in this step */
@@ -13641,7 +13647,7 @@ SSLH_I_FN void sslh_i_swav_normalise(sslh_ctx *c, sslh_net *prototypes) {
     sslh_no_grad(c, 0);
 }
 
-/* (3): the code (N,K) of large view i; with full, the queue takes part. */
+/* (3): from the scores s ((2+S)N,K) of all views the code (N,K) of large view i; with full = 1 the queue takes part. */
 SSLH_I_FN sslh_tensor *sslh_i_swav_code(sslh_method *m, sslh_tensor *scores, int i, int N, int full) {
     sslh_ctx *c = m->ctx;
     const sslh_i_swav *s = (const sslh_i_swav *)m->self;
@@ -13666,7 +13672,8 @@ SSLH_I_FN sslh_tensor *sslh_i_swav_loss(sslh_method *m, const sslh_view_set *v, 
     s->rows = NULL;
     sslh_i_swav_normalise(c, s->prototypes);
     sslh_i_skip_update_end(s->prototypes, &s->skipped);
-    z = sslh_l2_normalize(c, sslh_forward(s->head, sslh_i_multi_crop_features(c, m->encoder, v, 0)), 0); /* (1) */
+    /* (1): ((2+S)N,D) */
+    z = sslh_l2_normalize(c, sslh_forward(s->head, sslh_i_multi_crop_features(c, m->encoder, v, 0)), 0);
     scores = sslh_forward(s->prototypes, z); /* (2): ((2+S)N,K) */
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
     N = sslh_view_get(v, "large")->shape[0] / 2;
@@ -13683,7 +13690,7 @@ SSLH_I_FN sslh_tensor *sslh_i_swav_loss(sslh_method *m, const sslh_view_set *v, 
     return sslh_i_multi_crop_loss(c, scores, code, &m->numbers[0].value); /* (4), (5) */
 }
 
-/* The embeddings of the batch replace the oldest ones in the queue. */
+/* Freezes the prototypes in the first epochs; the embeddings of the batch replace the oldest ones in the queue. */
 SSLH_I_FN void sslh_i_swav_grads(sslh_method *m, int phase) {
     sslh_i_swav *s = (sslh_i_swav *)m->self;
     int32_t *filled;
@@ -14068,17 +14075,22 @@ SSLH_I_FN sslh_method sslh_i_mae_make(sslh_ctx *c, sslh_net *encoder, sslh_data 
            |e| - 1/2                                                                                          (6)
        theta' <- m theta' + (1-m) theta,  m = m_0 + (1-m_0) tau,  tau: share of the run that is done          (7)
 
-   data2vec: t is the mean of norm(output of block k) over the last K blocks of f'.
+   The context has J patches, so that h is (1+J,D) with the class token, of width D like f. t is (P,D). A block has T
+   patches, and y_b is (T,D); inside, g has the width Dd (.predictor_width). M: .targets, m_0: .target_momentum; theta'
+   and theta are the parameters of f' and f.
+   data2vec: t is the mean of norm(output of block k) over the last K blocks of f', K: .top_blocks.
    If all tokens had the same features, L would be 0. As in BYOL, this is prevented because only f and g follow the
-   gradient, while f' follows f slowly. The second number, the deviation of t over places and images, shows a collapse:
-   with .no_stop_gradient it falls to 0 within a few hundred steps.
+   gradient, while f' follows f slowly. "deviation", that of t over places and images, shows a collapse: with
+   .no_stop_gradient it falls to 0 within a few hundred steps.
    Defaults: the authors' code (the paper writes a squared error in (6)), with a predictor for small images; the sides
    of a target have a ratio of 2/3 to 3/2, uniform in its logarithm (there 3/4 to 3/2, uniform). All images of a batch
    have blocks of the same size, drawn for the batch, so that their tokens form one tensor. What remains of the context
-   differs from image to image, so patches are dropped at random until all images have as many as the smallest.
+   differs in size from image to image, so patches are dropped from it at random until all images have as many as the
+   one with the fewest.
    Traps: targets that are small or lie inside the context make the task a local one, and the features stay as shallow
-   as those of colours and edges. A run of minutes needs a target that follows more quickly (m_0 of 0.99 or less). Only
-   the predictor sees the class token, so features should be read with .mean_pool. */
+   as those of colours and edges. A run of minutes needs a target encoder that follows more quickly (m_0 of 0.99 or
+   less). The class token has no target and is only one more input of the predictor, so features should be read with
+   .mean_pool. */
 
 static const sslh_setting sslh_i_jepa_settings[] = {
     {SSLH_I_FIELD(sslh_jepa_desc, targets), SSLH_SETTING_INT, "4", "1 to 16"},
@@ -14104,14 +14116,15 @@ typedef struct sslh_i_jepa {
     sslh_jepa_desc d;
     sslh_recipe views;
     sslh_net *target, *predictor; /* f' and g */
-    int given, side;              /* 1: the recipe is the caller's; patches along a side */
-    char block[15][24];           /* names of the last .top_blocks blocks */
+    int given, side;              /* 1: the recipe is the caller's; patches along a side of the grid, P = side^2 */
+    char block[15][24];           /* names of the taps behind the last .top_blocks blocks */
 } sslh_i_jepa;
 /* A rectangle of patches. */
 typedef struct sslh_i_rectangle { int top, left, height, width; } sslh_i_rectangle;
 
-/* A block size: a share of the side x side patches between least and most and an aspect ratio from 1/r to r, uniform in
-   its logarithm. No rectangle is as large as the grid, so that its place can always vary. */
+/* The size of a rectangle: a share of the side x side patches, uniform between least and most, and a ratio of height to
+   width from 1/r to r, uniform in its logarithm. No side is as long as the grid's, so that the place can always vary.
+   Takes draws number `draw` and the next one. */
 SSLH_I_FN sslh_i_rectangle sslh_i_jepa_size(uint64_t seed, uint64_t stream, uint64_t draw, int side, float least,
                                             float most, float r) {
     sslh_i_rectangle b = {0, 0, 1, 1};
@@ -14127,11 +14140,12 @@ SSLH_I_FN sslh_i_rectangle sslh_i_jepa_size(uint64_t seed, uint64_t stream, uint
     b.width = SSLH_I_MAX(1, SSLH_I_MIN(b.width, side - 1));
     return b;
 }
+/* Moves a rectangle to a random place in the grid, by draws number `draw` and the next one. */
 SSLH_I_FN void sslh_i_jepa_place(sslh_i_rectangle *b, uint64_t seed, uint64_t stream, uint64_t draw, int side) {
     b->top = (int)sslh_random_below(seed, stream, draw, (uint32_t)(side - b->height + 1));
     b->left = (int)sslh_random_below(seed, stream, draw + 1, (uint32_t)(side - b->width + 1));
 }
-/* Writes the patches of a rectangle, row by row, and returns their number. */
+/* Writes the numbers of the patches of a rectangle, row by row, to out and returns how many there are. */
 SSLH_I_FN int sslh_i_jepa_patches(const sslh_i_rectangle *b, int side, int32_t *out) {
     int i, j, n = 0;
     for (i = b->top; i < b->top + b->height; i++)
@@ -14139,9 +14153,10 @@ SSLH_I_FN int sslh_i_jepa_patches(const sslh_i_rectangle *b, int side, int32_t *
     return n;
 }
 
-/* (1), (2) for one image: targets (M T), T patches in each block, and the rest of the context (at most P). Returns the
-   size of this rest, at least an eighth of all patches: places that leave less are drawn again; 0 when that does not
-   help. An attempt has 64 draws: 2 i and 2 i + 1 place block i, 32 and 33 the context. taken (P) is scratch. */
+/* (1), (2) for one image, with rectangles of these sizes: targets (M T) receives the patches of the blocks, rest (P)
+   those of V. Returns how many V has, at least an eighth of all patches: if it has fewer, all places are drawn again; 0
+   when a hundred attempts do not help. An attempt has 64 draws: 2 i and 2 i + 1 place block i, 32 and 33 the context.
+   taken (P) is scratch. */
 SSLH_I_FN int sslh_i_jepa_draw(const sslh_i_jepa *s, uint64_t seed, uint64_t stream, sslh_i_rectangle target,
                                sslh_i_rectangle context, int32_t *targets, int32_t *rest, uint8_t *taken) {
     int side = s->side, M = s->d.targets, T = target.height * target.width, attempt, i, n, left;
@@ -14162,19 +14177,19 @@ SSLH_I_FN int sslh_i_jepa_draw(const sslh_i_jepa *s, uint64_t seed, uint64_t str
     return 0;
 }
 
-/* (1), (2) for N images: context (N,J) and targets (N,M T), numbers of patches. The stream `shared` gives the sizes of
-   the blocks, the stream of each image their places. */
+/* (1), (2) for N images: context (N,J) and targets (N,M T), the numbers of their patches. The stream `shared` gives the
+   sizes of the rectangles, streams (N), one for each image, their places. */
 SSLH_I_FN void sslh_i_jepa_mask(sslh_method *m, int N, uint64_t shared, const uint64_t *streams, sslh_tensor **context,
                                 sslh_tensor **targets) {
     sslh_ctx *c = m->ctx;
     const sslh_i_jepa *s = (const sslh_i_jepa *)m->self;
     const uint64_t seed = c->desc.seed;
-    /* the aspect ratios of targets are 2/3 to 3/2 (0.75 to 1.5 in the paper), the context is square */
+    /* the ratios of targets are 2/3 to 3/2, the context is square */
     const sslh_i_rectangle target = sslh_i_jepa_size(seed, shared, 0, s->side, s->d.target_min, s->d.target_max, 1.5f);
     const sslh_i_rectangle part = sslh_i_jepa_size(seed, shared, 2, s->side, s->d.context_min, 1, 1);
     const int patches = s->side * s->side, MT = s->d.targets * target.height * target.width;
     const size_t places = (size_t)N * (size_t)patches;
-    int32_t *rest, *count; /* rest (N,P), then count (N): how many of each row are used, and P bytes of work */
+    int32_t *rest, *count; /* (N,P); (N): how many patches each row of rest has. P bytes, `taken`, follow */
     int J = patches, n, j;
     *context = sslh_i_dummy(c);
     *targets = sslh_i_new(c, "sslh_jepa", SSLH_I32, sslh_dim2(N, MT)); /* (N,M T) */
@@ -14195,7 +14210,7 @@ SSLH_I_FN void sslh_i_jepa_mask(sslh_method *m, int N, uint64_t shared, const ui
                   "fewer or smaller targets (.target_max) are needed", s->d.targets, target.height, target.width,
                   part.height, part.width);
     for (n = 0; n < N && *context; n++)
-        for (j = 0; j < J; j++) { /* J of them in random order, by draws beyond those of the places */
+        for (j = 0; j < J; j++) { /* J patches in random order, by draws beyond those of the places */
             int32_t *row = rest + n * patches;
             int other = j + (int)sslh_random_below(seed, streams[n], (uint64_t)(100000 + j), (uint32_t)(count[n] - j));
             int32_t taken = row[other];
@@ -14221,12 +14236,12 @@ SSLH_I_FN void sslh_i_jepa_views(sslh_method *m, const sslh_batch *batch, sslh_v
     sslh_i_jepa_mask(m, batch->count, sslh_i_sample_stream('E', 1, batch->epoch, batch->index[0]), streams, &context,
                      &targets);
     sslh_i_scratch_end(c, streams);
-    sslh_view_add(out, "images", x);
+    sslh_view_add(out, "images", x);        /* (N,H,W,C) */
     sslh_view_add(out, "context", context); /* (N,J) */
     sslh_view_add(out, "targets", targets); /* (N,M T) */
 }
 
-/* (4) at the targets (N,M T): (N,M T,D) */
+/* (4): t of images x (N,H,W,C) by net, at the patches `targets` (N,M T) only -> (N,M T,D) */
 SSLH_I_FN sslh_tensor *sslh_i_jepa_targets(sslh_method *m, sslh_net *net, sslh_tensor *x, sslh_tensor *targets) {
     sslh_ctx *c = m->ctx;
     const sslh_i_jepa *s = (const sslh_i_jepa *)m->self;
@@ -14235,7 +14250,7 @@ SSLH_I_FN sslh_tensor *sslh_i_jepa_targets(sslh_method *m, sslh_net *net, sslh_t
     sslh_forward_desc f;
     int K = s->d.top_blocks, k;
     memset(&f, 0, sizeof f);
-    for (k = 0; k < K; k++) taps[k] = K == 1 ? "tokens" : s->block[k];
+    for (k = 0; k < K; k++) taps[k] = K == 1 ? "tokens" : s->block[k]; /* "tokens": behind the last norm of the net */
     f.taps = taps;
     f.tapped = inner;
     sslh_forward_ex(net, x, f);
@@ -14247,13 +14262,13 @@ SSLH_I_FN sslh_tensor *sslh_i_jepa_targets(sslh_method *m, sslh_net *net, sslh_t
     return SSLH_I_BAD(c) ? sslh_i_dummy(c) : K == 1 ? t : sslh_scale(c, t, SSLH_I_R(1) / (sslh_real)K);
 }
 
-/* (5): x (N,1+J,D), the class token and the context -> (N,M T,D). The field keep of the call is (N,J+M T), the numbers
-   of the context's patches and then those of the targets'. */
+/* (5): x (N,1+J,D), the class token and the context, that is h -> y (N,M T,D). The field keep of the call is (N,J+M T),
+   the numbers of the context's patches and then those of the targets'. */
 SSLH_I_FN sslh_tensor *sslh_i_jepa_predictor(sslh_net *net, sslh_tensor *x, const void *self) {
     const sslh_i_decoder *d = (const sslh_i_decoder *)self;
     sslh_ctx *c = sslh_net_ctx(net);
     sslh_tensor *index = sslh_call(net)->keep, *y, *position, *part[2];
-    int N, J, M, T, D = d->width;
+    int N, J, M, T, Dd = d->width;
     y = sslh_layer_linear(net, 0, x, 0, SSLH_LINEAR); /* (N,1+J,Dd) */
     if (SSLH_I_BAD(c)) return y;
     N = y->shape[0];
@@ -14261,15 +14276,15 @@ SSLH_I_FN sslh_tensor *sslh_i_jepa_predictor(sslh_net *net, sslh_tensor *x, cons
     M = d->groups;
     T = (index->shape[1] - J) / M;
     position = sslh_slice(c, sslh_state(net, sslh_i_decoder_positions(d)), 1, 1, 1 + d->patches);
-    position = sslh_embedding(c, sslh_reshape(c, position, sslh_dim2(d->patches, D)), index); /* (N,J+M T,Dd) */
+    position = sslh_embedding(c, sslh_reshape(c, position, sslh_dim2(d->patches, Dd)), index); /* (N,J+M T,Dd) */
     part[0] = sslh_slice(c, y, 1, 0, 1); /* the class token has no position */
     part[1] = sslh_add(c, sslh_slice(c, y, 1, 1, 1 + J), sslh_slice(c, position, 1, 0, J));
     y = sslh_concat(c, part, 2, 1);
     /* each block is a sequence of its own: the context, then the block's mask tokens */
-    y = sslh_broadcast(c, sslh_reshape(c, y, sslh_dim4(N, 1, 1 + J, D)), sslh_dim4(N, M, 1 + J, D));
-    part[0] = sslh_reshape(c, y, sslh_dim3(N * M, 1 + J, D));
+    y = sslh_broadcast(c, sslh_reshape(c, y, sslh_dim4(N, 1, 1 + J, Dd)), sslh_dim4(N, M, 1 + J, Dd));
+    part[0] = sslh_reshape(c, y, sslh_dim3(N * M, 1 + J, Dd));
     part[1] = sslh_add(c, sslh_slice(c, position, 1, J, J + M * T), sslh_param(net, 2)); /* (N,M T,Dd) */
-    part[1] = sslh_reshape(c, part[1], sslh_dim3(N * M, T, D));
+    part[1] = sslh_reshape(c, part[1], sslh_dim3(N * M, T, Dd));
     y = sslh_i_decoder_run(net, d, sslh_concat(c, part, 2, 1)); /* (N M,1+J+T,D) */
     return sslh_reshape(c, sslh_slice(c, y, 1, 1 + J, 1 + J + T), sslh_dim3(N, M * T, d->out));
 }
@@ -16666,26 +16681,26 @@ SSLH_I_FN sslh_method sslh_i_sentence_order_make(sslh_ctx *c, sslh_net *encoder,
    Learns from: what each user chose, in order of time. As in GPT, each item is the answer to the question what follows
    those before it, but there are many items, and most of them occur a few times only.
 
-       e_t = drop( sqrt(D) E[x_t] + P[L - n + t] )    the last of n items has the last of L positions         (1)
+       e_t = drop( sqrt(D) E[x_t] + P[L - n + t] )    the last of the n items has the last of L positions     (1)
        c_t = norm(e_t)                                                                                        (2)
        y_t = c_t + sum over i <= t of drop(a_ti) W_v e_i,
              a_ti = softmax over i <= t of (W_q c_t . W_k e_i / sqrt(D))                                      (3)
        m_t = norm(y_t),   the new e_t = m_t + drop( W_2 drop( relu( W_1 m_t ) ) )                             (4)
-       r_ti = E[i] . norm(e_t)    after two blocks of (2) to (4): the score of item i to follow x_t           (5)
+       r_tv = E[v] . norm(e_t)    after two blocks of (2) to (4): the score of item v as the one after x_t    (5)
        loss = mean over t of [ -log sigmoid(r_tj) - sum over k of log(1 - sigmoid(r_tk)) ]                    (6)
 
-   x_1 .. x_n is a history of n items; E (V,D) is the table of V items and P (L,D) that of positions, L the encoder's
-   .length. c_t, e_t, y_t and m_t are (D), all W are (D,D) by default and have biases, norm is a layer norm, drop is
-   dropout; (3) is written for one attention head. In (6) j is the item that follows x_t, and the k are items drawn at
-   random that the user has not chosen (.negatives for each t, by default one). Without negatives the loss is the
-   cross-entropy of j among all items (7), which costs more and ranks better. (1) to (4) and the norm of (5) are
-   sslh_transformer of kind SSLH_SASREC; any causal transformer can take its place. Most users have few items, and
-   positions counted from the end mean the same for all users: "the last", "the one before". The authors put padding in
-   front of a row for this; here the items stand at the front, the padding behind them, which no item sees, and only the
-   positions are shifted.
-   Traps: a random item that the user chose earlier or later is no negative; a user's last two items, which are kept for
-   validation and test, must not be in the training set; with (6) the scores are not calibrated, only their order
-   counts. */
+   x_1 .. x_n is a history of n items; in training its very last item is not among them, because it is only an answer. E
+   (V,D) is the table of V items and P (L,D) that of positions, L the encoder's .length. c_t, e_t, y_t and m_t are (D),
+   all W are (D,D) by default and have biases, norm is a layer norm, drop is dropout; (3) is written for one attention
+   head. In (6) j is the item that follows x_t, and the k are items drawn at random that are not in the history
+   (.negatives for each t, by default one). Without negatives the loss is the cross-entropy of j among all items (7),
+   which costs more and ranks better. (1) to (4) and the norm of (5) are sslh_transformer of kind SSLH_SASREC; any
+   causal transformer can take its place. Most users have few items, and positions counted from the end mean the same
+   for all users: "the last", "the one before". The authors put padding in front of a row for this; here the items stand
+   at the front, the padding behind them, which no item sees, and only the positions are shifted.
+   Traps: a random item that the user chose earlier or later is no negative; where the data hold only the last items of
+   a long history, an earlier one may still be drawn. A user's last two items, which are kept for validation and test,
+   must not be in the training set. With (6) the scores are not calibrated; only their order counts. */
 
 static const sslh_setting sslh_i_sasrec_settings[] = {
     {SSLH_I_FIELD(sslh_sasrec_desc, negatives), SSLH_SETTING_INT, "1", "0 to 4096"},
@@ -16706,8 +16721,8 @@ SSLH_I_FN void sslh_i_sasrec_prepare(sslh_method *m, sslh_data data) {
     sslh_i_check_text_length(m, data, f && f->stream ? 0 : -1, f && f->stream ? 1 : 2);
 }
 
-/* A negative of (6): an item of 0 .. V-1 that is not among the n items of row, as draw number `at` of a stream. After
-   64 tries it is taken even if it is among them. */
+/* A negative of (6), number `at` of those of this stream: an item of 0 .. V-1 that is not among the n items of row (n).
+   The 64th try is taken even if it is among them. */
 SSLH_I_FN int32_t sslh_i_sasrec_other(uint64_t seed, uint64_t stream, uint64_t at, const int32_t *row, int n, int V) {
     int32_t item = 0;
     int tries, i;
@@ -16719,15 +16734,15 @@ SSLH_I_FN int32_t sslh_i_sasrec_other(uint64_t seed, uint64_t stream, uint64_t a
     return item;
 }
 
-/* The histories without their last items as rows of T, the length of the longest, sorted by length; x_t and the items
-   of (6) for them. M: the places that have a next item, of all rows together, row by row. */
+/* The histories without their last items as rows of T items, sorted by length, T being the length of the longest; and
+   the items j and k of (6) for each of the M places t of all rows together, row by row. */
 SSLH_I_FN void sslh_i_sasrec_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
     sslh_ctx *c = m->ctx;
     const sslh_i_sasrec *s = (const sslh_i_sasrec *)m->self;
-    const int K = SSLH_I_MAX(s->d.negatives, 1), N = batch->count; /* K negatives; with (7) one, for the AUC alone */
+    const int K = SSLH_I_MAX(s->d.negatives, 1), N = batch->count; /* K: negatives; with (7) one, for the AUC alone */
     sslh_tensor *lengths, *x = sslh_i_text_rows(c, "sslh_sasrec", batch, 1, 'S', &lengths); /* (N,longest + 1) */
-    sslh_tensor *tokens, *inputs, *places, *items;
-    int32_t *order; /* (N): the rows by length */
+    sslh_tensor *tokens, *inputs, *places, *items; /* inputs: how many items of each row are read, n in (1) */
+    int32_t *order; /* (N): the rows of x by length */
     int n, t, k, T = 0, M = 0, at = 0;
     if (SSLH_I_BAD(c)) return;
     for (n = 0; n < N; n++) {
@@ -16782,7 +16797,7 @@ SSLH_I_FN sslh_tensor *sslh_i_sasrec_loss(sslh_method *m, const sslh_view_set *v
                                 sslh_view_get(v, "lengths"), sslh_view_get(v, "places"), 0, s->d.dropout); /* (M,D) */
     if (!s->d.negatives) sslh_no_grad(c, 1);
     r = sslh_mul(c, sslh_embedding(c, table, items), sslh_reshape(c, h, sslh_dim3(M, 1, D)));
-    r = sslh_sum(c, r, SSLH_AXIS(2), 0); /* (5): (M,1+K) */
+    r = sslh_sum(c, r, SSLH_AXIS(2), 0); /* (5) for j and the k: (M,1+K) */
     if (!s->d.negatives) sslh_no_grad(c, 0);
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
     /* the AUC: of all pairs of j and an item drawn for the same place, the share in which j scores higher; ties count
@@ -16855,16 +16870,20 @@ SSLH_I_FN sslh_method sslh_i_sasrec_make(sslh_ctx *c, sslh_net *encoder, sslh_da
    Learns from: histories with gaps. Unlike SASRec, the transformer sees what was chosen before and after a gap, and
    each epoch hides other items; to recommend, a gap is put behind the history.
 
-       S = a share of the n places, at least one, drawn anew in each epoch; of some histories the last one    (1)
+       S = 20 % (.mask) of the places of x, at least one, drawn anew in each epoch; in 10 % (.last) of the
+           histories the last place alone                                                                     (1)
        x'_t = [MASK] for t in S;  x'_t = x_t elsewhere                                                        (2)
-       h = f(x'),   u_t = gelu( W h_t + c )                                                                   (3)
-       L = mean over t in S of -log softmax( E u_t + e )[x_t],   E: the table of item embeddings of f         (4)
+       h = f(x'),   u_t = gelu( W h_t + w )                     h_t, u_t, w (D), W (D,D)                      (3)
+       L = mean over t in S of -log softmax( E u_t + e )[x_t]   E (V,D): f's item embeddings; e (V)           (4)
 
-   Positions are counted from the end, as in SASRec, so that the gap behind a history has the position that the last
-   item has in training; (1) hides the last one by itself now and then, because that is what recommending asks. Short
-   histories want a larger share (0.6 for Amazon's in the paper, 0.2 for MovieLens').
-   Traps: it takes many more epochs than SASRec, and its lead over SASRec is that of its loss, (4) against two items a
-   place: compare with .negatives = SSLH_OFF there (Klenitskiy & Vasilev 2023). [MASK] is no item and has no score. */
+   x is a history, V the number of items, and softmax(..)[x_t] the probability of item x_t. [MASK] is token V of f; it
+   is no item, so E does not have its row, and it has no score. Positions are counted from the end, as in SASRec, so
+   that the gap behind a history has the position that the last item has in training; (1) hides the last item alone now
+   and then, because that is the question when something is recommended. The shorter the histories, the larger .mask
+   should be (in the paper 0.6 for Amazon's, 0.2 for MovieLens').
+   Traps: it takes many more epochs than SASRec. Where it ranks better, this is due to its loss: (4) compares the right
+   item with all others, SASRec's with a single one. So compare it with SASRec without negatives (.negatives =
+   SSLH_OFF), which has the same loss (Klenitskiy & Vasilev 2023). */
 
 static const sslh_setting sslh_i_bert4rec_settings[] = {
     {SSLH_I_FIELD(sslh_bert4rec_desc, mask), SSLH_SETTING_REAL, "0.2", "above 0, below 1"},
@@ -16879,20 +16898,20 @@ static const char sslh_i_bert4rec_paper[] =
 
 typedef struct sslh_i_bert4rec {
     sslh_bert4rec_desc d;
-    sslh_net *head; /* its parameters: 0 W, 1 c, 2 e */
-    int items;      /* K, and the number of [MASK] */
+    sslh_net *head; /* its parameters: 0 W, 1 w, 2 e */
+    int items;      /* V, which is also the token [MASK] */
 } sslh_i_bert4rec;
 
 SSLH_I_FN void sslh_i_bert4rec_prepare(sslh_method *m, sslh_data data) { sslh_i_check_text_length(m, data, 0, 1); }
 
-/* The rows are in the order of their lengths. M: the hidden places of all rows together. */
+/* (1), (2), with the histories as rows in the order of their lengths. M: the number of hidden places in all of them. */
 SSLH_I_FN void sslh_i_bert4rec_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
     sslh_ctx *c = m->ctx;
     const sslh_i_bert4rec *s = (const sslh_i_bert4rec *)m->self;
     const int N = batch->count;
     sslh_tensor *lengths, *x = sslh_i_text_rows(c, "sslh_bert4rec", batch, 0, 'Z', &lengths); /* (N,longest) */
     sslh_tensor *tokens, *sorted, *places, *answers;
-    int32_t *order, *hidden, *answer, *mixed; /* (N), (N T), (N T), (T) */
+    int32_t *order, *hidden, *answer, *mixed; /* (N): the rows of x by length; (N T), (N T): M are used; (T) */
     int n, t, T = 0, M = 0;
     if (SSLH_I_BAD(c)) return;
     for (n = 0; n < N; n++) T = SSLH_I_MAX(T, lengths->ints[n]);
@@ -16933,8 +16952,8 @@ SSLH_I_FN void sslh_i_bert4rec_views(sslh_method *m, const sslh_batch *batch, ss
     sslh_view_add(out, "tokens", tokens);                                  /* (N,T): x' */
     sslh_view_add(out, "positions", sslh_i_last_positions(m, sorted, T)); /* (N,T) */
     sslh_view_add(out, "lengths", sorted);                                 /* (N) */
-    sslh_view_add(out, "places", places);                                  /* (M): S among the N T */
-    sslh_view_add(out, "answers", answers);                                /* (M) */
+    sslh_view_add(out, "places", places);                                  /* (M): S among the N T items */
+    sslh_view_add(out, "answers", answers);                                /* (M): x there */
 }
 
 SSLH_I_FN sslh_tensor *sslh_i_bert4rec_loss(sslh_method *m, const sslh_view_set *v, int phase) {
@@ -16953,6 +16972,7 @@ SSLH_I_FN sslh_tensor *sslh_i_bert4rec_loss(sslh_method *m, const sslh_view_set 
     return loss;
 }
 
+/* (4) for a [MASK] put behind each of n histories: the logits E u + e, (n,V). */
 SSLH_I_FN void sslh_i_bert4rec_score(const sslh_recommender *r, const int32_t *const *history, const int *count, int n,
                                      float *scores) {
     sslh_method *m = (sslh_method *)r->self;
@@ -17011,20 +17031,22 @@ SSLH_I_FN sslh_method sslh_i_bert4rec_make(sslh_ctx *c, sslh_net *encoder, sslh_
    Hints: Romero, Ballas, Kahou, Chassang, Gatta, Bengio: "FitNets: hints for thin deep nets", ICLR 2015.
    Relations: Park, Kim, Lu, Cho: "Relational knowledge distillation", CVPR 2019.
    Similarity: Fang, Wang, Wang, Zhang, Yang, Liu: "SEED: self-supervised distillation for visual representation",
-   ICLR 2021. Regression: Navaneet, Koohpayegani, Tejankar, Pirsiavash: "SimReg", BMVC 2021.
+   ICLR 2021. Regression: Navaneet, Koohpayegani, Tejankar, Pirsiavash: "SimReg: regression as a simple yet effective
+   tool for self-supervised knowledge distillation", BMVC 2021.
 
    Learns from: a teacher, most often a larger net that has learnt more or from more labels. The student does not learn
    what is right but what the teacher makes of an image, which says more than a label: how much a shirt is like a coat.
    No labels are needed, so that images without any can be used, and no negatives either.
    In the equations s (D) and t (E) are what student and teacher compute of the same view of one image, L is averaged
    over the images of the batch (the term with a in (1) over those whose label is used), and g is a head on the student,
-   (D) -> (E): by default (.head_layers) linear in (1) and (2) and an MLP in (4) and (5). u(x) = x / |x|; r is t after
-   each of its channels has been brought to mean 0 and variance 1 over the batch.
+   (D) -> (E): by default (.head_layers) linear in (1) and (2) and an MLP in (4) and (5); (3) has no head. In (1) E is
+   the number of classes. u(x) = x / |x|; r is t after each of its channels has been brought to mean 0 and variance 1
+   over the batch.
 
      logits      L = (1 - a) T^2 sum over classes c of p_c ln(p_c / q_c) + a CE(label, g(s)),
                  p = softmax(t / T),  q = softmax(g(s) / T);  a: .labels, T: .temperature             (1)
-     hints       L = mean over the channels of (g(s) - r)^2;
-                 of maps (H,W,D) and (H,W,E) the mean over all places as well                         (2)
+     hints       L = mean over the channels of (g(s) - r)^2; of maps (H,W,D) and (H,W,E), or of
+                 tokens (T,D) and (T,E), the mean over all places as well                             (2)
      relations   L = w_d H(|s_i - s_j| / mu_s, |t_i - t_j| / mu_t)
                    + w_a H(cos(s_j - s_i, s_k - s_i), cos(t_j - t_i, t_k - t_i)),
                  H(x, y): Huber's loss of x - y, mean over all images i, j, k of the batch;
@@ -17076,7 +17098,7 @@ typedef struct sslh_i_distill {
     sslh_recipe  views;     /* without a normalisation: images stay in [0,1], since each net has its own */
     sslh_net    *teacher;   /* the caller's */
     sslh_net    *head;      /* g; NULL for relations */
-    sslh_i_queue queue;     /* similarity: (K,E), K: .queue */
+    sslh_i_queue queue;     /* similarity: the earlier u(t), (K,E), K: .queue */
     sslh_tensor *rows;      /* similarity: u(t) (N,E) of this step, for the queue */
     uint8_t     *labelled;  /* (samples of the whole data set) 1: the sample's label is used; NULL: all labels are */
 } sslh_i_distill;
@@ -17100,7 +17122,7 @@ SSLH_DEF sslh_tensor *sslh_distill_loss(sslh_ctx *c, sslh_tensor *student, sslh_
     return sslh_scale(c, sslh_kl_div(c, student, p), T * T);
 }
 
-/* s_j - s_i for all pairs: rows z (N,D) -> (N,N,D), element (i,j) leads from i to j. */
+/* z_j - z_i for all pairs of rows: z (N,D) -> (N,N,D), of which row (i,j) leads from z_i to z_j. */
 SSLH_I_FN sslh_tensor *sslh_i_pair_differences(sslh_ctx *c, sslh_tensor *z) {
     const int n = z->shape[0], d = z->shape[1];
     sslh_tensor *from = sslh_reshape(c, z, sslh_dim3(n, 1, d));
@@ -17124,6 +17146,7 @@ SSLH_I_FN sslh_tensor *sslh_i_rkd_cosines(sslh_ctx *c, sslh_tensor *z) {
     e = sslh_div(c, e, sslh_i_lengths(c, e, SSLH_I_R(1e-8))); /* (N,N,D): directions; 0 from a row to itself */
     return sslh_matmul_ex(c, e, e, 0, 1);
 }
+/* 1 when student (N,D) and teacher (N,E) have relations to compare; otherwise 0 and an error. */
 SSLH_I_FN int sslh_i_rkd_ok(sslh_ctx *c, const char *op, sslh_tensor *student, sslh_tensor *teacher) {
     char s[96], t[96];
     sslh_tensor *in[2];
@@ -17271,14 +17294,15 @@ SSLH_I_FN sslh_tensor *sslh_i_distill_logits(sslh_method *m, const sslh_view_set
     return sslh_add(c, loss, sslh_scale(c, sslh_cross_entropy_ex(c, s, labels, 0, -1), a));
 }
 
-/* (2): s (N,D) and t (N,E), or maps (N,H,W,D) and (N,H,W,E), which are compared place by place. */
+/* (2): s (N,D) and t (N,E), or maps (N,H,W,D) and (N,H,W,E), or tokens (N,T,D) and (N,T,E), which are compared place
+   by place. */
 SSLH_I_FN sslh_tensor *sslh_i_distill_hint(sslh_method *m, sslh_tensor *s, sslh_tensor *t) {
     sslh_ctx *c = m->ctx;
     const sslh_i_distill *self = (const sslh_i_distill *)m->self;
     sslh_tensor *loss;
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
-    s = sslh_reshape(c, s, sslh_dim2(-1, s->shape[s->ndim - 1])); /* (N H W,D), or as it is */
-    t = sslh_reshape(c, t, sslh_dim2(-1, t->shape[t->ndim - 1])); /* (N H W,E) */
+    s = sslh_reshape(c, s, sslh_dim2(-1, s->shape[s->ndim - 1])); /* (N H W,D), (N T,D), or as it is */
+    t = sslh_reshape(c, t, sslh_dim2(-1, t->shape[t->ndim - 1])); /* likewise, with E */
     t = sslh_standardize(c, t, SSLH_AXIS(0), 0);                  /* r */
     loss = sslh_mse(c, sslh_forward(self->head, s), t);
     m->numbers[0].value = 1 - sslh_item(loss); /* the share of r's variance, which is 1, that is explained */
@@ -17338,7 +17362,8 @@ SSLH_I_FN sslh_tensor *sslh_i_distill_step_loss(sslh_method *m, const sslh_view_
     t = sslh_i_distill_ask(c, self, x);
     s = sslh_forward_ex(m->encoder, sslh_i_apply_preprocess(c, x, m->encoder), f);
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
-    /* hints of maps of equal sides are compared place by place, everything else after an average over the places */
+    /* hints of maps of equal sides or of equally many tokens are compared place by place, everything else after an
+       average over the places */
     if (self->d.kind == SSLH_DISTILL_HINT && s->ndim == t->ndim &&
         !memcmp(s->shape, t->shape, (size_t)(s->ndim - 1) * sizeof s->shape[0])) return sslh_i_distill_hint(m, s, t);
     s = sslh_i_pool_features(c, s); /* (N,D) */
@@ -17457,19 +17482,19 @@ SSLH_DEF sslh_net *sslh_distill_classifier(const sslh_method *m) {
                [..] is 1 where the condition holds, else 0
        L     = L_l + w L_u                         w: .weight                                           (5)
 
-   p_y is the probability of class y. The mean in (4) is over all unlabelled images of the step, so that the second term
-   grows by itself as more guesses become sure; no schedule of w is needed. All views pass through the encoder as one
-   batch, as in the authors' program, so that batch norm sees them together. Four things differ from the paper. Strong
-   views here are colour jitter, grey images and cutout; the paper has RandAugment or CTAugment with cutout. The
-   learning rate falls to 0; the paper's falls to a fifth. A step has at most as many labelled images as there are; the
-   authors repeat them. The classifier at the end is the trained one; the paper takes a moving average of its
-   parameters.
+   p(..)_y is the probability of class y. A step has M labelled and N unlabelled images. The mean in (4) is over all
+   unlabelled images of the step, so that the second term grows by itself as more guesses become sure; no schedule of w
+   is needed. All views pass through the encoder as one batch, as in the authors' program, so that batch norm sees them
+   together. Four things differ from the paper. Strong views here are colour jitter, grey images and cutout; the paper
+   has RandAugment or CTAugment with cutout. The learning rate falls to 0; the paper's falls to a fifth. A step has at
+   most as many labelled images as there are; the authors repeat them. The classifier at the end is the trained one; the
+   paper takes a moving average of its parameters.
    Defaults: t = 0.95, w = 1 and 7 unlabelled images for each labelled one are the paper's for CIFAR-10, where a step
    has 64 labelled images and a run 2^20 steps.
    Traps: with few labels everything depends on which they are: compare several seeds. With a low t wrong guesses
-   confirm themselves, and whole classes change places. If "kept", the share of the guesses with max q >= t, is near 1
-   in the first steps, the net is sure of what it cannot know. Labels of a test set must not choose t. A baseline of the
-   labels alone (.weight = SSLH_OFF) needs as many steps and the same views. */
+   confirm themselves, and a whole class may be learnt under the name of another. If "kept", the share of the guesses
+   with max q >= t, is near 1 in the first steps, the net is sure of what it cannot know. Do not choose t by the labels
+   of a test set. A baseline of the labels alone (.weight = SSLH_OFF) needs as many steps and the same views. */
 
 static const sslh_setting sslh_i_fixmatch_settings[] = {
     {SSLH_I_FIELD(sslh_fixmatch_desc, threshold), SSLH_SETTING_REAL, "0.95", "0 to 1"},
@@ -17494,9 +17519,11 @@ typedef struct sslh_i_fixmatch {
     sslh_net *head; /* h: (D) -> (K) */
 } sslh_i_fixmatch;
 
-/* A subset of d with `each` samples of every class, or all where there are fewer, drawn by the context's seed. */
+/* A subset of d with `each` samples of every class, or all those of a class that has fewer, drawn by the context's
+   seed. */
 SSLH_I_FN sslh_data sslh_i_fixmatch_draw(sslh_ctx *c, sslh_data d, int each) {
-    int32_t *taken = (int32_t *)sslh_i_alloc_table(c, (size_t)d.count, 3, sizeof *taken), n = 0; /* (count) of each */
+    /* (count) each: the samples drawn, n of them; those of class k, size of them; a random order of these */
+    int32_t *taken = (int32_t *)sslh_i_alloc_table(c, (size_t)d.count, 3, sizeof *taken), n = 0;
     int32_t *members = taken ? taken + d.count : NULL, *order = taken ? members + d.count : NULL, size, i;
     int k;
     for (k = 0; taken && k < d.classes; k++) {
