@@ -3277,9 +3277,9 @@ typedef struct sslh_clip_desc {
     float temperature;        /* cosines are divided by it; it is learnt, and this is where it starts; 0.001 to 1;
                                  default auto (0): 0.07, with .loss 2 0.1 */
     float most;               /* the factor 1 / temperature stays between 1 and this, 1 to 1000; default 100 */
-    int   head_out;           /* width of the embeddings, 1 to 1048576; default 128 */
-    float drop_words;         /* share of the tokens that captions lose, others in each epoch, at least 0, below 1;
-                                 default 0 */
+    int   head_out;           /* E, width of the embeddings, 1 to 1048576; default 128 */
+    float drop_words;         /* share of its tokens that a caption loses, drawn anew in each epoch, at least 0, below
+                                 1; default 0 */
     float dropout;            /* in the text encoder, as for sslh_gpt, at least 0, below 1; default 0 */
     int   start_token;        /* number of the token in front of each text, 1 to 16777215; default auto (0): the last
                                  but one of the vocabulary, as in CLIP's */
@@ -3403,7 +3403,7 @@ typedef struct sslh_dino_desc {
     float teacher_temperature;/* t' of the teacher at the start, above 0; default 0.04 */
     float last_temperature;   /* the value to which t' rises, above 0; default auto (0): it stays (0.07 in long runs) */
     int   temperature_rise;   /* epochs in which t' rises, 1 to 1048576; default 30 */
-    float centre_momentum;    /* of the centre, at least 0, below 1; default 0.9; SSLH_OFF: 0 */
+    float centre_momentum;    /* a of the centre, at least 0, below 1; default 0.9; SSLH_OFF: 0 */
     float target_momentum;    /* m_0 of the teacher, at least 0, below 1; default 0.996 (0.9995 for batches of 256 and
                                  hundreds of epochs, less for short runs); it rises to 1 by half a cosine; SSLH_OFF:
                                  0 */
@@ -3425,11 +3425,11 @@ typedef struct sslh_dino_desc {
                                  half the time, normalised by the data's mean and deviation */
     const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
 } sslh_dino_desc;
-/* encoder: any output; maps and tokens are averaged; it must take images of .small_side too. Teacher and centre are
-   saved in checkpoints. Other numbers: the entropy of the teacher's output, between 0 and ln K, both of which are
-   collapses; KL, by how much the loss exceeds it. Training: batch=256 optimizer=adamw lr=1e-3 weight_decay=0.04 clip=3
-   schedule=cosine warmup=10. Paper: batch=256 optimizer=adamw lr=5e-4 lr_scales=1 weight_decay=0.04 clip=3
-   schedule=cosine warmup=10. */
+/* The equations are in >>dino. encoder: any output; maps and tokens are averaged; it must take images of .small_side
+   too. Teacher and centre are saved in checkpoints. Other numbers: the entropy of the teacher's output, between 0 and
+   ln K, both of which are collapses; KL, by how much the loss exceeds this entropy. Training: batch=256 optimizer=adamw
+   lr=1e-3 weight_decay=0.04 clip=3 schedule=cosine warmup=10. Paper: batch=256 optimizer=adamw lr=5e-4 lr_scales=1
+   weight_decay=0.04 clip=3 schedule=cosine warmup=10. */
 SSLH_API sslh_method sslh_dino(sslh_ctx *c, sslh_net *encoder, sslh_dino_desc desc);
 #endif
 
@@ -3517,10 +3517,11 @@ typedef struct sslh_swav_desc {
                                  data's mean and deviation */
     const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
 } sslh_swav_desc;
-/* encoder: any output; maps and tokens are averaged; it must take images of .small_side too. Queue and prototypes are
-   saved in checkpoints. Errors: a batch of one image. Second number: top-1, the share of large views whose best
-   prototype is that of the other view's code, 1/K when guessing. Training: batch=256 optimizer=adam lr=1e-3
-   schedule=cosine. Paper: batch=256 optimizer=lars lr=0.6 lr_scales=1 weight_decay=1e-6 schedule=cosine. */
+/* The equations are in >>swav. encoder: any output; maps and tokens are averaged; it must take images of .small_side
+   too. Queue and prototypes are saved in checkpoints. Errors: a batch of one image. Second number: top-1, the share of
+   large views whose best prototype is that of the other view's code, 1/K when guessing. Training: batch=256
+   optimizer=adam lr=1e-3 schedule=cosine. Paper: batch=256 optimizer=lars lr=0.6 lr_scales=1 weight_decay=1e-6
+   schedule=cosine. */
 SSLH_API sslh_method sslh_swav(sslh_ctx *c, sslh_net *encoder, sslh_swav_desc desc);
 #endif
 
@@ -3570,16 +3571,16 @@ SSLH_API void sslh_mae_reconstruct(sslh_method *m, sslh_tensor *x, uint64_t stre
 typedef struct sslh_jepa_desc {
     int   targets;            /* blocks of an image whose features are predicted, 1 to 16; default 4 */
     float target_min;         /* smallest share of the patches that such a block has, above 0, below 1; default 0.15 */
-    float target_max;         /* and the largest, above 0, below 1; default 0.2 */
-    float context_min;        /* smallest share of the block that the encoder sees, before the targets are taken out;
-                                 the largest is 1; above 0, at most 1; default 0.85 */
-    int   top_blocks;         /* the target: 1 the output of the target encoder; K the mean of its last K blocks
-                                 (data2vec, Baevski et al. 2022, 8 of 12); 1 to 15; default 1 */
+    float target_max;         /* the largest share, above 0, below 1; default 0.2 */
+    float context_min;        /* smallest share of the patches that the rectangle of the context has before the targets
+                                 are taken out of it; the largest is 1; above 0, at most 1; default 0.85 */
+    int   top_blocks;         /* K: the targets are made of the last K blocks of the target encoder (data2vec, Baevski
+                                 et al. 2022, 8 of 12); 1: of its output; 1 to 15; default 1 */
     float target_momentum;    /* m_0 of the target encoder, at least 0, below 1; default 0.996; it rises to 1 in a
                                  straight line; SSLH_OFF: 0 */
-    float decay_rise;         /* by which the weight decay has grown at the end, at least 1; default 10, by half a
+    float decay_rise;         /* factor by which the weight decay grows in the run, at least 1; default 10, by half a
                                  cosine: from 0.04 to 0.4 */
-    int   predictor_width;    /* 4 to 65536, a multiple of 4 and of the heads; default 96 (ImageNet 384) */
+    int   predictor_width;    /* Dd, 4 to 65536, a multiple of 4 and of the heads; default 96 (ImageNet 384) */
     int   predictor_depth;    /* blocks, 1 to 256; default 3 (small images; ImageNet 6 to 12) */
     int   predictor_heads;    /* 1 to 65536; default 3 (small images; ImageNet 12) */
     int   no_stop_gradient;   /* default 0; 1: the targets come from the encoder itself, with a gradient, which shows
@@ -3588,11 +3589,11 @@ typedef struct sslh_jepa_desc {
                                  deviation */
     const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
 } sslh_jepa_desc;
-/* encoder: sslh_vit with any output, best with .mean_pool. Checkpoints contain the target encoder. An image needs at
-   least 4 x 4 patches; targets that leave too little context are an error. Other numbers: the share of the targets'
-   variance that is explained; the targets' deviation over places and images, 0 in a collapse. Training: batch=128
-   optimizer=adamw lr=1e-3 weight_decay=0.04 schedule=cosine warmup=40. Paper: batch=256 optimizer=adamw lr=1.25e-4
-   lr_scales=1 weight_decay=0.04 schedule=cosine warmup=40. */
+/* The equations are in >>jepa. encoder: sslh_vit with any output, best with .mean_pool. Checkpoints contain the target
+   encoder. An image needs at least 4 x 4 patches; targets that leave too little context are an error. Other numbers:
+   explained, the share of the targets' variance that is predicted; deviation, the targets' standard deviation over
+   places and images, 0 in a collapse. Training: batch=128 optimizer=adamw lr=1e-3 weight_decay=0.04 schedule=cosine
+   warmup=40. Paper: batch=256 optimizer=adamw lr=1.25e-4 lr_scales=1 weight_decay=0.04 schedule=cosine warmup=40. */
 SSLH_API sslh_method sslh_jepa(sslh_ctx *c, sslh_net *encoder, sslh_jepa_desc desc);
 /* For a picture: x (N,H,W,C), N at least 2, normalised as in training; masked receives it as the encoder sees it (all
    but the context grey), filled with each target patch replaced by the patch from another image of x whose features
@@ -3937,10 +3938,10 @@ typedef struct sslh_bert4rec_desc {
     float dropout;            /* as for sslh_gpt, at least 0, below 1; default 0.1; SSLH_OFF: none */
     const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
 } sslh_bert4rec_desc;
-/* encoder: sslh_transformer that is not causal, with a vocabulary of one token more than there are items: the last one
-   is [MASK]. Data: as for sslh_sasrec. Second number: perplexity of the hidden items. Training: batch=128
-   optimizer=adamw lr=1e-3 weight_decay=0.01 clip=5 schedule=linear_decay warmup=1. Paper: batch=256 optimizer=adamw
-   lr=1e-4 weight_decay=0.01 clip=5 schedule=linear_decay warmup=1. */
+/* The equations are in >>bert4rec. encoder: an sslh_transformer that is not causal, with a vocabulary of one token more
+   than there are items: the last one is [MASK]. Data: as for sslh_sasrec. Second number: perplexity of the hidden
+   items. Training: batch=128 optimizer=adamw lr=1e-3 weight_decay=0.01 clip=5 schedule=linear_decay warmup=1. Paper:
+   batch=256 optimizer=adamw lr=1e-4 weight_decay=0.01 clip=5 schedule=linear_decay warmup=1. */
 SSLH_API sslh_method sslh_bert4rec(sslh_ctx *c, sslh_net *encoder, sslh_bert4rec_desc desc);
 /* For sslh_recommend and sslh_rank_items: [MASK] behind the last .length - 1 items of a history. */
 SSLH_API sslh_recommender sslh_bert4rec_recommender(const sslh_method *m);
@@ -4351,8 +4352,8 @@ typedef struct sslh_distill_desc {
 /* encoder: the student, any output. teacher: any net that takes the same images; it is asked in evaluation mode and not
    changed, belongs to the caller, is not part of checkpoints, and must outlive the method. For logits its output is
    (N,K): a net of sslh_classifier_net or sslh_chain. Maps and tokens are averaged, except that hints compare maps of
-   equal sides place by place. Errors: a teacher that shares a net with the student or is of another context; labels
-   where there are none.
+   equal sides, and equally many tokens, place by place. Errors: a teacher that shares a net with the student or is of
+   another context; labels where there are none.
    Second number: agreement, 1 when the student does what the teacher does: the share of images of which both say the
    same (logits, similarity) or find the same nearest other one (relations), the share of the teacher's variance that
    is explained (hints), the mean cosine (regression). Training: batch=128 optimizer=adamw lr=3e-3 weight_decay=0.01
@@ -4367,13 +4368,14 @@ SSLH_API sslh_net *sslh_distill_classifier(const sslh_method *m);
    teacher's, mean over the rows. It is 0 when both say the same, and half the variance of the difference of the logits
    for large T. */
 SSLH_API sslh_tensor *sslh_distill_loss(sslh_ctx *c, sslh_tensor *student, sslh_tensor *teacher, float temperature);
-/* Park et al. 2019, eq. 4 and 6, the two terms of (3) without weights: embeddings (N,D) of the student and (N,E) of the
-   teacher, N at least 2. Distances are divided by their mean; angles are those of all triples, N^3 of them. 0 when the
-   two sets differ by a rotation, a shift and a scale. */
+/* The distance-wise and the angle-wise loss of Park et al. 2019, the two terms of (3) without weights: embeddings (N,D)
+   of the student and (N,E) of the teacher, N at least 2. Distances are divided by their mean; angles are those of all
+   triples, N^3 of them. 0 when the two sets differ by a rotation, a shift and a scale. */
 SSLH_API sslh_tensor *sslh_rkd_distance(sslh_ctx *c, sslh_tensor *student, sslh_tensor *teacher);
 SSLH_API sslh_tensor *sslh_rkd_angle(sslh_ctx *c, sslh_tensor *student, sslh_tensor *teacher);
-/* Fang et al. 2021, eq. 5, as a divergence, (4): student and teacher (N,D), which are scaled to length 1, queue (K,D).
-   Each row is compared with the K rows of the queue and, last, with the teacher's own embedding of the same image. */
+/* The loss of Fang et al. 2021 as a divergence, (4): student and teacher (N,D), which are scaled to length 1, queue
+   (K,D). Each row is compared with the K rows of the queue and, last, with the teacher's own embedding of the same
+   image. */
 SSLH_API sslh_tensor *sslh_seed_loss(sslh_ctx *c, sslh_tensor *student, sslh_tensor *teacher, sslh_tensor *queue,
                                      float student_temperature, float teacher_temperature);
 
