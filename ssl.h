@@ -12539,20 +12539,25 @@ SSLH_I_FN int sslh_i_clip_width(const sslh_data *data, const int *field, int fie
     return T + 2;
 }
 
+/* 1 when rows of T tokens are not too long for the text encoder; otherwise 0 and an error. */
+SSLH_I_FN int sslh_i_clip_fits(sslh_ctx *c, const char *op, const sslh_i_clip *s, int T) {
+    const sslh_transformer_desc *t = sslh_i_transformer_of(c, op, s->text);
+    if (t && T > t->length)
+        sslh_fail(c, SSLH_E_SHAPE, "%s: captions of %d tokens, but the text encoder has room for %d: shorten the "
+                  "field, or make the encoder with a .length of at least %d", op, T - 2, t->length - 2, T);
+    return !SSLH_I_BAD(c);
+}
+
 SSLH_I_FN void sslh_i_clip_prepare(sslh_method *m, sslh_data data) {
     sslh_i_clip *s = (sslh_i_clip *)m->self;
-    const sslh_transformer_desc *t = sslh_i_transformer_of(m->ctx, "sslh_clip", s->text);
     sslh_preprocess p = sslh_get_preprocess(m->encoder);
     int field[SSLH_FIELDS];
     const int n = sslh_i_clip_fields(&data, field);
-    if (!t) return;
+    if (SSLH_I_BAD(m->ctx)) return;
     if (data.height < 1 || n < 1)
         sslh_fail(m->ctx, SSLH_E_USAGE, "sslh_clip: the data have no %s; images and captions, a field of tokens (T), "
                   "are needed (sslh_data_from_fields)", n < 1 ? "captions" : "images");
-    else if (sslh_i_clip_width(&data, field, n) > t->length)
-        sslh_fail(m->ctx, SSLH_E_SHAPE, "sslh_clip: captions of %d tokens, but the text encoder has room for %d "
-                  "(.length - 2)", sslh_i_clip_width(&data, field, n) - 2, t->length - 2);
-    if (SSLH_I_BAD(m->ctx)) return;
+    if (!sslh_i_clip_fits(m->ctx, "sslh_clip", s, sslh_i_clip_width(&data, field, n))) return;
     if (!s->given && p.std[0] != 0.0f) { /* a pretrained encoder: images are normalised as in its training */
         memcpy(s->views.mean, p.mean, sizeof p.mean);
         memcpy(s->views.std, p.std, sizeof p.std);
@@ -12736,7 +12741,8 @@ SSLH_DEF sslh_tensor *sslh_clip_images(sslh_method *m, sslh_data data) {
     memset(&d, 0, sizeof d);
     first = sslh_mark(c);
     if (data.ctx != c || data.count < 1 || data.count > INT_MAX || data.height < 1)
-        sslh_fail(c, SSLH_E_USAGE, "%s: the data set is empty, has no images or is of another context", op);
+        sslh_fail(c, SSLH_E_USAGE, "%s: the data set is empty, has no images or is of another context: load images "
+                  "with the context of the method", op);
     out = SSLH_I_BAD(c) ? NULL : sslh_i_persistent(c, op, SSLH_F32, sslh_dim2((int)data.count, s->d.head_out));
     mark = sslh_mark(c);
     f = out ? sslh_features(c, m->encoder, data, d) : NULL; /* (count,D) */
@@ -12767,8 +12773,9 @@ SSLH_DEF sslh_tensor *sslh_clip_texts(sslh_method *m, sslh_data data, int field)
     f = field >= 0 && field < data.fields ? &data.field[field] : NULL;
     if (data.ctx != c || data.count < 1 || data.count > INT_MAX || !f || f->kind != SSLH_FIELD_TOKENS ||
         f->shape.ndim != 1 || f->stream)
-        sslh_fail(c, SSLH_E_USAGE, "%s: the data set is empty, of another context, or its field %d is no captions (T)",
-                  op, field);
+        sslh_fail(c, SSLH_E_USAGE, "%s: the data set is empty, of another context, or its field %d is no captions (T): "
+                  "give the number of a field of tokens", op, field);
+    if (!SSLH_I_BAD(c)) sslh_i_clip_fits(c, op, s, f->shape.size[0] + 2);
     out = SSLH_I_BAD(c) ? NULL : sslh_i_persistent(c, op, SSLH_F32, sslh_dim2((int)data.count, s->d.head_out));
     for (int64_t at = 0; out && at < data.count && !SSLH_I_BAD(c); at += 256) {
         const int n = (int)SSLH_I_MIN((int64_t)256, data.count - at);
@@ -12939,9 +12946,11 @@ SSLH_DEF sslh_method sslh_clip(sslh_ctx *c, sslh_net *image, sslh_net *text, ssl
             sslh_fail(c, SSLH_E_USAGE, "sslh_clip: the special token %d is beyond the text encoder's vocabulary of %d "
                       "(.start_token, .end_token)", SSLH_I_MAX(d.start_token, d.end_token), t->vocabulary);
         else if (t->length < 3)
-            sslh_fail(c, SSLH_E_SHAPE, "sslh_clip: the text encoder reads %d tokens, at least 3 are needed", t->length);
+            sslh_fail(c, SSLH_E_SHAPE, "sslh_clip: the text encoder reads %d tokens, at least 3 are needed (.length)",
+                      t->length);
         else if (image == text)
-            sslh_fail(c, SSLH_E_USAGE, "sslh_clip: images and texts need an encoder each, this is one for both");
+            sslh_fail(c, SSLH_E_USAGE, "sslh_clip: images and texts need an encoder each, this is one for both: make a "
+                      "second one");
     }
     s.given = d.views != NULL;
     s.views = d.views ? *d.views : sslh_recipe_none();
@@ -16401,8 +16410,8 @@ SSLH_DEF int sslh_bart_rebuild(sslh_method *m, const int32_t *text, int count, i
     if (!s) return 0;
     c = m->ctx;
     if (!text || count < 1 || count > s->g.length - 2 || !out || room < 1) {
-        sslh_fail(c, SSLH_E_USAGE, "%s: a text of 1 to %d tokens and room for the answer are needed; this has %d", op,
-                  s->g.length - 2, text ? count : 0);
+        sslh_fail(c, SSLH_E_USAGE, "%s: a text of 1 to %d tokens and room for the answer are needed; this has %d, and "
+                  "room for %d", op, s->g.length - 2, text ? count : 0, out ? room : 0);
         return 0;
     }
     sslh_i_modes_evaluate(m->net, &modes);
@@ -16433,6 +16442,7 @@ SSLH_DEF int sslh_bart_rebuild(sslh_method *m, const int32_t *text, int count, i
     sslh_no_grad(c, 0);
     sslh_pop(c);
     sslh_i_modes_back(m->net, &modes);
+    sslh_i_prefix_error(c, op); /* a token that the net does not know */
     return SSLH_I_BAD(c) ? 0 : n;
 }
 
@@ -16544,9 +16554,37 @@ SSLH_I_FN int sslh_i_sentences_of(const int32_t *x, int n, int32_t end, int wind
     return count - 1;
 }
 
+/* Checks the lengths of the texts and that one of them has an order. Where .sentence_end is not the token that ends the
+   sentences of these texts, none has, and the loss would be 0 in every step. */
 SSLH_I_FN void sslh_i_sentence_order_prepare(sslh_method *m, sslh_data data) {
+    sslh_ctx *c = m->ctx;
     const sslh_i_sentence_order *s = (const sslh_i_sentence_order *)m->self;
+    const sslh_field *f = sslh_i_field_of(&data, SSLH_FIELD_TOKENS);
+    sslh_tensor *x, *lengths;  /* (count,W), W the length of the longest text; (count) */
+    int32_t index[32], *begin; /* begin (W + 2) */
+    sslh_batch b;
+    int n, most = 0;
     sslh_i_check_text_length(m, data, 1 + s->d.sentences, 1);
+    begin = SSLH_I_BAD(c) ? NULL : (int32_t *)sslh_i_scratch(c, ((size_t)f->shape.size[0] + 2) * sizeof *begin);
+    if (!begin) return;
+    memset(&b, 0, sizeof b);
+    b.data = sslh_i_whole_set(data);
+    b.index = index;
+    for (int64_t at = 0; at < data.count && most < 2 && !SSLH_I_BAD(c); at += 32) {
+        b.count = (int)SSLH_I_MIN((int64_t)32, data.count - at);
+        for (n = 0; n < b.count; n++) index[n] = (int32_t)sslh_i_sample_id(&data, at + n);
+        sslh_push(c);
+        x = sslh_i_text_rows(c, "sslh_sentence_order", &b, 0, 0, &lengths);
+        for (n = 0; n < b.count && most < 2 && !SSLH_I_BAD(c); n++)
+            most = sslh_i_sentences_of(x->ints + (size_t)n * (size_t)x->shape[1], lengths->ints[n], s->d.sentence_end,
+                                       f->stream != 0, begin);
+        sslh_pop(c);
+    }
+    sslh_i_scratch_end(c, begin);
+    if (most < 2)
+        sslh_fail(c, SSLH_E_USAGE, "sslh_sentence_order: no text has two sentences that end with token %d: set "
+                  ".sentence_end to the token that ends a sentence in these texts, or give longer texts",
+                  s->d.sentence_end);
 }
 
 /* (1), (2), and the targets p(j) of (4): k for each text, of which those behind the m-th, and that of a text with a
@@ -16935,6 +16973,11 @@ SSLH_I_FN void sslh_i_bert4rec_views(sslh_method *m, const sslh_batch *batch, ss
         const int length = lengths->ints[order[n]];
         int k = SSLH_I_MIN(SSLH_I_MAX(1, sslh_i_part_of(s->d.mask, length)), length); /* (1) */
         sorted->ints[n] = length;
+        for (t = 0; t < length; t++) /* an item with the number of [MASK] would be a gap */
+            if (row[t] < 0 || row[t] >= s->items)
+                sslh_fail(c, SSLH_E_USAGE, "sslh_bert4rec: the data have item %d, but the encoder has room for items 0 "
+                          "to %d and [MASK]: make it with a .vocabulary of one more than there are items", (int)row[t],
+                          s->items - 1);
         for (t = 0; t < T; t++) tokens->ints[n * T + t] = t < length ? row[t] : s->items;
         if (length) sslh_random_permutation(batch->seed, stream, mixed, length);
         if (k && sslh_random_uniform(batch->seed, draw, 0) < s->d.last) k = 1, mixed[0] = length - 1;
@@ -16945,7 +16988,7 @@ SSLH_I_FN void sslh_i_bert4rec_views(sslh_method *m, const sslh_batch *batch, ss
             *token = s->items; /* (2) */
         }
     }
-    places = sslh_i_new(c, "sslh_bert4rec", SSLH_I32, sslh_dim1(M));
+    places = SSLH_I_BAD(c) ? NULL : sslh_i_new(c, "sslh_bert4rec", SSLH_I32, sslh_dim1(M));
     answers = places ? sslh_i_new(c, "sslh_bert4rec", SSLH_I32, sslh_dim1(M)) : NULL;
     for (t = 0; answers && t < M; t++) places->ints[t] = hidden[t], answers->ints[t] = answer[t];
     sslh_i_scratch_end(c, hidden);
@@ -17227,8 +17270,8 @@ SSLH_I_FN void sslh_i_distill_mark_labels(sslh_method *m, sslh_data data) {
         return;
     }
     if (s->head && data.classes > sslh_net_query(s->head).width)
-        sslh_fail(c, SSLH_E_SHAPE, "sslh_distill: the data have %d classes, and the teacher knows %d", data.classes,
-                  sslh_net_query(s->head).width);
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_distill: the data have %d classes, and the teacher knows %d: leave .labels at "
+                  "0, or take a teacher of all these classes", data.classes, sslh_net_query(s->head).width);
     sslh_i_free(c, s->labelled); /* of a run before */
     s->labelled = NULL;
     if (s->d.fraction == 1.0f || SSLH_I_BAD(c)) return;
@@ -17397,7 +17440,8 @@ SSLH_I_FN int sslh_i_distill_teacher_ok(sslh_ctx *c, sslh_net *encoder, sslh_net
     const char *const op = "sslh_distill";
     if (SSLH_I_BAD(c)) return 0;
     if (sslh_i_net_dead(teacher))
-        sslh_fail(c, SSLH_E_USAGE, "%s: the teacher could not be made (NULL, or an error that was cleared)", op);
+        sslh_fail(c, SSLH_E_USAGE, "%s: the teacher could not be made (NULL, or an error that was cleared): make it "
+                  "again", op);
     else if (sslh_net_ctx(teacher) != c)
         sslh_fail(c, SSLH_E_USAGE, "%s: the teacher belongs to another context (sslh_clone_into copies it)", op);
     else if (teacher == encoder)
@@ -17411,9 +17455,11 @@ SSLH_I_FN int sslh_i_distill_teacher_ok(sslh_ctx *c, sslh_net *encoder, sslh_net
         sslh_fail(c, SSLH_E_SHAPE, "%s: the teacher \"%s\" gives no logits (N,K): take sslh_classifier_net or "
                   "sslh_chain, or another .kind", op, sslh_net_query(teacher).name);
     else if (d->labels > 0 && d->kind != SSLH_DISTILL_LOGITS)
-        sslh_fail(c, SSLH_E_USAGE, "%s: .labels is %g, which only .kind 1 (logits) has", op, (double)d->labels);
+        sslh_fail(c, SSLH_E_USAGE, "%s: .labels is %g, which only .kind 1 (logits) has: leave it at 0", op,
+                  (double)d->labels);
     else if (d->kind == SSLH_DISTILL_RELATIONS && d->distance == 0 && d->angle == 0)
-        sslh_fail(c, SSLH_E_USAGE, "%s: .distance and .angle are both off: nothing is left to learn", op);
+        sslh_fail(c, SSLH_E_USAGE, "%s: .distance and .angle are both off, so nothing is left to learn: leave one on",
+                  op);
     return !SSLH_I_BAD(c);
 }
 
@@ -17543,8 +17589,9 @@ SSLH_I_FN void sslh_i_fixmatch_prepare(sslh_method *m, sslh_data data) {
     sslh_i_fixmatch *s = (sslh_i_fixmatch *)m->self;
     if (data.height != s->labelled.height || data.width != s->labelled.width ||
         data.channels != s->labelled.channels) {
-        sslh_fail(m->ctx, SSLH_E_SHAPE, "sslh_fixmatch: the labelled images are (%d,%d,%d), the others (%d,%d,%d)",
-                  s->labelled.height, s->labelled.width, s->labelled.channels, data.height, data.width, data.channels);
+        sslh_fail(m->ctx, SSLH_E_SHAPE, "sslh_fixmatch: the labelled images are (%d,%d,%d), the others (%d,%d,%d): "
+                  "bring all to one size (sslh_load_images_ex)", s->labelled.height, s->labelled.width,
+                  s->labelled.channels, data.height, data.width, data.channels);
         return;
     }
     if (!s->weak_given) s->weak.pad_crop = SSLH_I_MIN(4, SSLH_I_MIN(data.height, data.width));
@@ -17667,7 +17714,8 @@ SSLH_DEF sslh_method sslh_fixmatch(sslh_ctx *c, sslh_net *encoder, sslh_data lab
         sslh_fail(c, SSLH_E_USAGE, "%s: labelled must be images with labels of at least two classes (%.0f samples, %d "
                   "classes)", fn, (double)labelled.count, labelled.classes);
     if (!SSLH_I_BAD(c) && labelled.ctx != c)
-        sslh_fail(c, SSLH_E_USAGE, "%s: the labelled images belong to another context", fn);
+        sslh_fail(c, SSLH_E_USAGE, "%s: the labelled images belong to another context: load them with that of the "
+                  "encoder", fn);
     head.widths[0] = SSLH_I_BAD(c) ? 2 : labelled.classes;
     if (!SSLH_I_BAD(c) && d.labels) labelled = sslh_i_fixmatch_draw(c, labelled, d.labels);
     s.d = d;
@@ -17715,7 +17763,7 @@ SSLH_DEF float sslh_fixmatch_evaluate(sslh_method *m, sslh_data test) {
     if (!s) return 0;
     c = m->ctx;
     if (!test.labels || test.height < 1 || test.count < 1) {
-        sslh_fail(c, SSLH_E_USAGE, "%s: the test set has no images with labels", fn);
+        sslh_fail(c, SSLH_E_USAGE, "%s: the test set has no images with labels: give one that has", fn);
         return 0;
     }
     mark = sslh_mark(c);

@@ -598,6 +598,13 @@ static void bert4rec_hides(void) {
         CHECK(run == 2 ? only_last == N : run == 1 ? only_last == 0 : only_last > 15 && only_last < 60,
               "%d times the last", only_last);
     }
+    {   /* an encoder without room for [MASK] would take the last item for it */
+        sslh_method m = bert4rec(c, small(c, WHEEL, SSLH_OFF), 0.4f, 0);
+        sslh_view_set v;
+        memset(&v, 0, sizeof v);
+        m.views(&m, &b, &v);
+        CHECK_ERROR(c, "sslh_bert4rec: the data have item ");
+    }
     sslh_destroy(c);
 }
 
