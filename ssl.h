@@ -3967,8 +3967,8 @@ typedef struct sslh_fixmatch_desc {
     const sslh_recipe *weak;  /* views from which labels are learnt and guesses are made; default auto:
                                  SSLH_VIEWS_ROTATION, normalised by the data's mean and deviation */
     const sslh_recipe *strong;/* views for which the guesses are the labels; default auto: the weak ones with the colour
-                                 jitter of SSLH_VIEWS_SIMCLR and a cutout of half the side; without .std they are
-                                 normalised as the weak ones */
+                                 jitter and the grey images of SSLH_VIEWS_SIMCLR and a cutout of half the side; without
+                                 .std they are normalised as the weak ones */
     const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
 } sslh_fixmatch_desc;
 /* The equations are in >>fixmatch. encoder: any output; maps and tokens are averaged. The method makes the linear
@@ -17597,10 +17597,16 @@ SSLH_I_FN void sslh_i_fixmatch_prepare(sslh_method *m, sslh_data data) {
     if (!s->weak_given) s->weak.pad_crop = SSLH_I_MIN(4, SSLH_I_MIN(data.height, data.width));
     sslh_i_views_prepare(&s->weak, s->weak_given, m->encoder, data);
     if (!s->strong_given) {
-        s->strong = sslh_recipe_simclr();
-        s->strong.crop_min = s->strong.crop_max = 0;
-        s->strong.pad_crop = s->weak.pad_crop;
-        s->strong.cutout = SSLH_I_MIN(data.height, data.width) / 2;
+        const sslh_recipe colours = sslh_recipe_simclr();
+        s->strong = s->weak; /* a caller's too: views of one size, and no mirror images of digits */
+        s->strong.jitter = colours.jitter;
+        s->strong.brightness = colours.brightness;
+        s->strong.contrast = colours.contrast;
+        s->strong.saturation = colours.saturation;
+        s->strong.hue = colours.hue;
+        s->strong.grey = colours.grey;
+        s->strong.cutout = SSLH_I_MIN(s->weak.height ? s->weak.height : data.height,
+                                      s->weak.width ? s->weak.width : data.width) / 2;
     }
     if (s->strong_std) return;
     /* as the weak views, so that (4) applies a guess to the values for which (3) made it */
