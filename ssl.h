@@ -3889,9 +3889,10 @@ typedef struct sslh_sentence_order_desc {
 } sslh_sentence_order_desc;
 /* The equations are in >>sentence-order. encoder: an sslh_transformer that is not causal. Data: texts without special
    tokens, the first field of tokens; a text and .sentences + 1 special tokens must fit into the encoder. Paragraphs are
-   better than windows of a stream, whose first and last sentences are cut. Other numbers: the share of sentences whose
-   place is found, 1/k at first, and the share of texts of which all places are found. Training: batch=32
-   optimizer=adamw lr=1e-3 weight_decay=0.01 clip=1 schedule=linear_decay warmup=1. Paper: the same. */
+   better than windows of a stream, whose first and last sentences are cut. Errors: no text with two sentences, as when
+   .sentence_end is that of another vocabulary. Other numbers: the share of sentences whose place is found, 1/k at
+   first, and the share of texts of which all places are found. Training: batch=32 optimizer=adamw lr=1e-3
+   weight_decay=0.01 clip=1 schedule=linear_decay warmup=1. Paper: the same. */
 SSLH_API sslh_method sslh_sentence_order(sslh_ctx *c, sslh_net *encoder, sslh_sentence_order_desc desc);
 #endif
 
@@ -3939,9 +3940,10 @@ typedef struct sslh_bert4rec_desc {
     const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
 } sslh_bert4rec_desc;
 /* The equations are in >>bert4rec. encoder: an sslh_transformer that is not causal, with a vocabulary of one token more
-   than there are items: the last one is [MASK]. Data: as for sslh_sasrec. Second number: perplexity of the hidden
-   items. Training: batch=128 optimizer=adamw lr=1e-3 weight_decay=0.01 clip=5 schedule=linear_decay warmup=1. Paper:
-   batch=256 optimizer=adamw lr=1e-4 weight_decay=0.01 clip=5 schedule=linear_decay warmup=1. */
+   than there are items: the last one is [MASK]. Data: as for sslh_sasrec. Errors: items that the vocabulary has no room
+   for beside [MASK]. Second number: perplexity of the hidden items. Training: batch=128 optimizer=adamw lr=1e-3
+   weight_decay=0.01 clip=5 schedule=linear_decay warmup=1. Paper: batch=256 optimizer=adamw lr=1e-4 weight_decay=0.01
+   clip=5 schedule=linear_decay warmup=1. */
 SSLH_API sslh_method sslh_bert4rec(sslh_ctx *c, sslh_net *encoder, sslh_bert4rec_desc desc);
 /* For sslh_recommend and sslh_rank_items: [MASK] behind the last .length - 1 items of a history. */
 SSLH_API sslh_recommender sslh_bert4rec_recommender(const sslh_method *m);
