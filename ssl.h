@@ -7583,15 +7583,15 @@ SSLH_I_FN void sslh_i_score_rows(sslh_method *m, const int32_t *const *history, 
     sslh_pop(c);
     sslh_i_modes_back(m->net, &modes);
 }
-/* A recommender with a copy of the method; without items one that says that it was not made. */
-SSLH_I_FN sslh_recommender sslh_i_recommender_of(const sslh_method *m, sslh_score_fn score, int items) {
+/* A recommender that scores by the method; without items one that says that it was not made. It reads a copy of the
+   method in `own`, which belongs to the method's settings: so the caller's variable may go, and a program that asks for
+   a recommender at every request needs no more memory each time. */
+SSLH_I_FN sslh_recommender sslh_i_recommender_of(const sslh_method *m, sslh_method *own, sslh_score_fn score,
+                                                 int items) {
     sslh_recommender r;
-    sslh_method *own;
     memset(&r, 0, sizeof r);
     if (m) r.ctx = m->ctx;
     if (!items || SSLH_I_BAD(r.ctx)) return r;
-    own = (sslh_method *)sslh_i_alloc(r.ctx, sizeof *own);
-    if (!own) return r;
     *own = *m;
     r.self = own;
     r.items = items;
@@ -16754,7 +16754,8 @@ static const char sslh_i_sasrec_paper[] = ""; /* nothing differs */
 
 typedef struct sslh_i_sasrec {
     sslh_sasrec_desc d;
-    int vocabulary; /* V, the number of items */
+    int vocabulary;  /* V, the number of items */
+    sslh_method own; /* for recommenders: a copy of the method that these settings belong to */
 } sslh_i_sasrec;
 
 SSLH_I_FN void sslh_i_sasrec_prepare(sslh_method *m, sslh_data data) {
@@ -16870,8 +16871,8 @@ SSLH_I_FN void sslh_i_sasrec_score(const sslh_recommender *r, const int32_t *con
     sslh_i_score_rows(m, history, count, n, -1, NULL, r->items, scores);
 }
 SSLH_DEF sslh_recommender sslh_sasrec_recommender(const sslh_method *m) {
-    const sslh_i_sasrec *s = (const sslh_i_sasrec *)sslh_i_self("sslh_sasrec_recommender", m, "sslh_sasrec");
-    return sslh_i_recommender_of(m, sslh_i_sasrec_score, s ? s->vocabulary : 0);
+    sslh_i_sasrec *s = (sslh_i_sasrec *)sslh_i_self("sslh_sasrec_recommender", m, "sslh_sasrec");
+    return sslh_i_recommender_of(m, s ? &s->own : NULL, sslh_i_sasrec_score, s ? s->vocabulary : 0);
 }
 
 SSLH_DEF sslh_method sslh_sasrec(sslh_ctx *c, sslh_net *encoder, sslh_sasrec_desc d) {
@@ -16940,8 +16941,9 @@ static const char sslh_i_bert4rec_paper[] =
 
 typedef struct sslh_i_bert4rec {
     sslh_bert4rec_desc d;
-    sslh_net *head; /* its parameters: 0 W, 1 w, 2 e */
-    int items;      /* V, which is also the token [MASK] */
+    sslh_net *head;  /* its parameters: 0 W, 1 w, 2 e */
+    int items;       /* V, which is also the token [MASK] */
+    sslh_method own; /* for recommenders, as in sslh_i_sasrec */
 } sslh_i_bert4rec;
 
 SSLH_I_FN void sslh_i_bert4rec_prepare(sslh_method *m, sslh_data data) { sslh_i_check_text_length(m, data, 0, 1); }
@@ -17027,8 +17029,8 @@ SSLH_I_FN void sslh_i_bert4rec_score(const sslh_recommender *r, const int32_t *c
     sslh_i_score_rows(m, history, count, n, s->items, s->head, r->items, scores);
 }
 SSLH_DEF sslh_recommender sslh_bert4rec_recommender(const sslh_method *m) {
-    const sslh_i_bert4rec *s = (const sslh_i_bert4rec *)sslh_i_self("sslh_bert4rec_recommender", m, "sslh_bert4rec");
-    return sslh_i_recommender_of(m, sslh_i_bert4rec_score, s ? s->items : 0);
+    sslh_i_bert4rec *s = (sslh_i_bert4rec *)sslh_i_self("sslh_bert4rec_recommender", m, "sslh_bert4rec");
+    return sslh_i_recommender_of(m, s ? &s->own : NULL, sslh_i_bert4rec_score, s ? s->items : 0);
 }
 
 SSLH_DEF sslh_method sslh_bert4rec(sslh_ctx *c, sslh_net *encoder, sslh_bert4rec_desc d) {
