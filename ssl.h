@@ -15935,8 +15935,8 @@ SSLH_I_FN sslh_method sslh_i_bert_make(sslh_ctx *c, sslh_net *encoder, sslh_data
    In (4) W is (D,G), w and u_t are (D), norm is a layer norm, E (V,D) is f's table of token embeddings, V the size of
    the vocabulary, b and p_t are (V), and p_t[x_t] is the probability of token x_t; in (8) Q is (D,D), r and v are (D),
    q is a number. The mean in (9) is over all tokens but padding. Where g happens to draw the author's own word, y_t is
-   0. The generator is not trained to deceive f, as that of a GAN would be, but by (5) alone, as BERT is,
-   because no gradient passes through the draw in (6).
+   0. The generator is not trained to deceive f, as that of a GAN would be, but by (5) alone, as BERT is, because no
+   gradient passes through the draw in (6).
    With .unigram there is no generator: z_t is drawn by how often words occur in the data, and L = L_D (11). That is
    cheaper, but few of the words drawn fit their places, so they are easier to find.
    Traps: L_D alone says little, since "original" is the right answer for some 90 % of the words: look at the share of
@@ -17094,12 +17094,12 @@ SSLH_I_FN sslh_method sslh_i_bert4rec_make(sslh_ctx *c, sslh_net *encoder, sslh_
 
      logits      L = (1 - a) T^2 sum over classes c of p_c ln(p_c / q_c) + a CE(label, g(s)),
                  p = softmax(t / T),  q = softmax(g(s) / T);  a: .labels, T: .temperature             (1)
-     hints       L = mean over the channels of (g(s) - r)^2; of maps (H,W,D) and (H,W,E), or of
-                 tokens (T,D) and (T,E), the mean over all places as well                             (2)
+     hints       L = mean over the channels of (g(s) - r)^2; of maps (H,W,D) and (H,W,E), and of
+                 as many tokens from both nets, the mean over all places as well                      (2)
      relations   L = w_d H(|s_i - s_j| / mu_s, |t_i - t_j| / mu_t)
                    + w_a H(cos(s_j - s_i, s_k - s_i), cos(t_j - t_i, t_k - t_i)),
                  H(x, y): Huber's loss of x - y, mean over all images i, j, k of the batch;
-                 mu_s, mu_t: the mean distances;  w_d: .distance, w_a: .angle                         (3)
+                 mu_s, mu_t: the mean distances of two different images;  w_d: .distance, w_a: .angle (3)
      similarity  L = sum over d of p_d ln(p_d / q_d),  d: the rows of a queue of earlier u(t), and u(t) itself;
                  p = softmax over d of u(t) . d / T_t,  q = softmax over d of u(g(s)) . d / T_s;
                  T_t: .teacher_temperature, T_s: .student_temperature                                 (4)
@@ -17343,14 +17343,14 @@ SSLH_I_FN sslh_tensor *sslh_i_distill_logits(sslh_method *m, const sslh_view_set
     return sslh_add(c, loss, sslh_scale(c, sslh_cross_entropy_ex(c, s, labels, 0, -1), a));
 }
 
-/* (2): s (N,D) and t (N,E), or maps (N,H,W,D) and (N,H,W,E), or tokens (N,T,D) and (N,T,E), which are compared place
-   by place. */
+/* (2): s (N,D) and t (N,E), or maps (N,H,W,D) and (N,H,W,E), or as many tokens from both nets; maps and tokens are
+   compared place by place. */
 SSLH_I_FN sslh_tensor *sslh_i_distill_hint(sslh_method *m, sslh_tensor *s, sslh_tensor *t) {
     sslh_ctx *c = m->ctx;
     const sslh_i_distill *self = (const sslh_i_distill *)m->self;
     sslh_tensor *loss;
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
-    s = sslh_reshape(c, s, sslh_dim2(-1, s->shape[s->ndim - 1])); /* (N H W,D), (N T,D), or as it is */
+    s = sslh_reshape(c, s, sslh_dim2(-1, s->shape[s->ndim - 1])); /* (N H W,D), a row for each token, or as it is */
     t = sslh_reshape(c, t, sslh_dim2(-1, t->shape[t->ndim - 1])); /* likewise, with E */
     t = sslh_standardize(c, t, SSLH_AXIS(0), 0);                  /* r */
     loss = sslh_mse(c, sslh_forward(self->head, s), t);
@@ -17545,8 +17545,10 @@ SSLH_DEF sslh_net *sslh_distill_classifier(const sslh_method *m) {
    has 64 labelled images and a run 2^20 steps.
    Traps: with few labels everything depends on which they are: compare several seeds. With a low t wrong guesses
    confirm themselves, and a whole class may be learnt under the name of another. If "kept", the share of the guesses
-   with max q >= t, is near 1 in the first steps, the net is sure of what it cannot know. Do not choose t by the labels
-   of a test set. A baseline of the labels alone (.weight = SSLH_OFF) needs as many steps and the same views. */
+   with max q >= t, is near 1 in the first steps, the net is sure of what it cannot know. Neither view may change the
+   class: the default ones are mirrored, which turns some letters and digits into others (b into d), so give a .weak
+   without .flip for such images; the default strong views follow it. Do not choose t by the labels of a test set. A
+   baseline of the labels alone (.weight = SSLH_OFF) needs as many steps and the same views. */
 
 static const sslh_setting sslh_i_fixmatch_settings[] = {
     {SSLH_I_FIELD(sslh_fixmatch_desc, threshold), SSLH_SETTING_REAL, "0.95", "0 to 1"},
