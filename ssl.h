@@ -14337,7 +14337,8 @@ SSLH_I_FN sslh_tensor *sslh_i_jepa_loss(sslh_method *m, const sslh_view_set *v, 
     return sslh_huber(c, y, t, 1); /* (6) */
 }
 
-/* Fills patch a of image n of x (N,H,W,C) with patch b of image k of `from`, or with grey where `from` is NULL. */
+/* Fills patch a of image n of x (N,H,W,C) with patch b of image k of `from` (N,H,W,C), or with the value grey where
+   `from` is NULL. side: patches along a side of the grid. */
 SSLH_I_FN void sslh_i_jepa_paste(sslh_tensor *x, int n, int a, const sslh_tensor *from, int k, int b, int side,
                                  sslh_real grey) {
     int p = x->shape[1] / side, C = x->shape[3], W = x->shape[2], row;
@@ -14351,8 +14352,9 @@ SSLH_I_FN void sslh_i_jepa_paste(sslh_tensor *x, int n, int a, const sslh_tensor
                                      (size_t)(b % side * p)) * (size_t)C, run * sizeof *to);
     }
 }
-/* The second picture: y (N,M T,D) are the predictions, t (N,P,D) the target encoder's output for all patches. The norm
-   gives each t the same length, so the t nearest to a prediction has the largest product with it. */
+/* Fills the targets (N,M T) in out (N,H,W,C), a copy of x, with patches of other images of x. y (N,M T,D) are the
+   predictions, t (N,P,D) is (4) for all patches. The norm in (4) gives each t the same length, so the t nearest to a
+   prediction has the largest product with it. */
 SSLH_I_FN void sslh_i_jepa_fill(sslh_method *m, sslh_tensor *x, sslh_tensor *targets, sslh_tensor *y, sslh_tensor *t,
                                 sslh_tensor *out) {
     sslh_ctx *c = m->ctx;
@@ -14415,6 +14417,7 @@ SSLH_DEF void sslh_jepa_show(sslh_method *m, sslh_tensor *x, uint64_t stream, ss
     }
     sslh_no_grad(c, 0);
     sslh_i_modes_back(m->net, &modes);
+    sslh_i_prefix_error(c, "sslh_jepa_show");
 }
 
 SSLH_I_FN void sslh_i_jepa_grads(sslh_method *m, int phase) {
