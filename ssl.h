@@ -12550,6 +12550,7 @@ SSLH_I_FN int sslh_i_clip_fits(sslh_ctx *c, const char *op, const sslh_i_clip *s
     return !SSLH_I_BAD(c);
 }
 
+/* Checks the data, and chooses the normalisation of images: that of a pretrained encoder, or else that of the data. */
 SSLH_I_FN void sslh_i_clip_prepare(sslh_method *m, sslh_data data) {
     sslh_i_clip *s = (sslh_i_clip *)m->self;
     sslh_preprocess p = sslh_get_preprocess(m->encoder);
@@ -17376,7 +17377,7 @@ SSLH_I_FN float sslh_i_same_nearest(const sslh_tensor *a, const sslh_tensor *b) 
     }
     return (float)same / (float)n;
 }
-/* (3): s (N,D), t (N,E), N at least 2, cut into groups of nearly equal size, 2 to 64 rows; L is the mean of their
+/* (3): s (N,D), t (N,E), N at least 2, cut into groups of nearly equal size, n = 2 to 64 rows; L is the mean of their
    losses, weighted by their sizes. */
 SSLH_I_FN sslh_tensor *sslh_i_distill_relations(sslh_method *m, sslh_tensor *s, sslh_tensor *t) {
     sslh_ctx *c = m->ctx;
