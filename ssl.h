@@ -3277,9 +3277,9 @@ typedef struct sslh_clip_desc {
     float temperature;        /* cosines are divided by it; it is learnt, and this is where it starts; 0.001 to 1;
                                  default auto (0): 0.07, with .loss 2 0.1 */
     float most;               /* the factor 1 / temperature stays between 1 and this, 1 to 1000; default 100 */
-    int   head_out;           /* width of the embeddings, 1 to 1048576; default 128 */
-    float drop_words;         /* share of the tokens that captions lose, others in each epoch, at least 0, below 1;
-                                 default 0 */
+    int   head_out;           /* E, width of the embeddings, 1 to 1048576; default 128 */
+    float drop_words;         /* share of its tokens that a caption loses, drawn anew in each epoch, at least 0, below
+                                 1; default 0 */
     float dropout;            /* in the text encoder, as for sslh_gpt, at least 0, below 1; default 0 */
     int   start_token;        /* number of the token in front of each text, 1 to 16777215; default auto (0): the last
                                  but one of the vocabulary, as in CLIP's */
@@ -3403,7 +3403,7 @@ typedef struct sslh_dino_desc {
     float teacher_temperature;/* t' of the teacher at the start, above 0; default 0.04 */
     float last_temperature;   /* the value to which t' rises, above 0; default auto (0): it stays (0.07 in long runs) */
     int   temperature_rise;   /* epochs in which t' rises, 1 to 1048576; default 30 */
-    float centre_momentum;    /* of the centre, at least 0, below 1; default 0.9; SSLH_OFF: 0 */
+    float centre_momentum;    /* a of the centre, at least 0, below 1; default 0.9; SSLH_OFF: 0 */
     float target_momentum;    /* m_0 of the teacher, at least 0, below 1; default 0.996 (0.9995 for batches of 256 and
                                  hundreds of epochs, less for short runs); it rises to 1 by half a cosine; SSLH_OFF:
                                  0 */
@@ -3425,11 +3425,11 @@ typedef struct sslh_dino_desc {
                                  half the time, normalised by the data's mean and deviation */
     const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
 } sslh_dino_desc;
-/* encoder: any output; maps and tokens are averaged; it must take images of .small_side too. Teacher and centre are
-   saved in checkpoints. Other numbers: the entropy of the teacher's output, between 0 and ln K, both of which are
-   collapses; KL, by how much the loss exceeds it. Training: batch=256 optimizer=adamw lr=1e-3 weight_decay=0.04 clip=3
-   schedule=cosine warmup=10. Paper: batch=256 optimizer=adamw lr=5e-4 lr_scales=1 weight_decay=0.04 clip=3
-   schedule=cosine warmup=10. */
+/* The equations are in >>dino. encoder: any output; maps and tokens are averaged; it must take images of .small_side
+   too. Teacher and centre are saved in checkpoints. Other numbers: the entropy of the teacher's output, between 0 and
+   ln K, both of which are collapses; KL, by how much the loss exceeds this entropy. Training: batch=256 optimizer=adamw
+   lr=1e-3 weight_decay=0.04 clip=3 schedule=cosine warmup=10. Paper: batch=256 optimizer=adamw lr=5e-4 lr_scales=1
+   weight_decay=0.04 clip=3 schedule=cosine warmup=10. */
 SSLH_API sslh_method sslh_dino(sslh_ctx *c, sslh_net *encoder, sslh_dino_desc desc);
 #endif
 
@@ -3517,10 +3517,11 @@ typedef struct sslh_swav_desc {
                                  data's mean and deviation */
     const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
 } sslh_swav_desc;
-/* encoder: any output; maps and tokens are averaged; it must take images of .small_side too. Queue and prototypes are
-   saved in checkpoints. Errors: a batch of one image. Second number: top-1, the share of large views whose best
-   prototype is that of the other view's code, 1/K when guessing. Training: batch=256 optimizer=adam lr=1e-3
-   schedule=cosine. Paper: batch=256 optimizer=lars lr=0.6 lr_scales=1 weight_decay=1e-6 schedule=cosine. */
+/* The equations are in >>swav. encoder: any output; maps and tokens are averaged; it must take images of .small_side
+   too. Queue and prototypes are saved in checkpoints. Errors: a batch of one image. Second number: top-1, the share of
+   large views whose best prototype is that of the other view's code, 1/K when guessing. Training: batch=256
+   optimizer=adam lr=1e-3 schedule=cosine. Paper: batch=256 optimizer=lars lr=0.6 lr_scales=1 weight_decay=1e-6
+   schedule=cosine. */
 SSLH_API sslh_method sslh_swav(sslh_ctx *c, sslh_net *encoder, sslh_swav_desc desc);
 #endif
 
@@ -3570,16 +3571,16 @@ SSLH_API void sslh_mae_reconstruct(sslh_method *m, sslh_tensor *x, uint64_t stre
 typedef struct sslh_jepa_desc {
     int   targets;            /* blocks of an image whose features are predicted, 1 to 16; default 4 */
     float target_min;         /* smallest share of the patches that such a block has, above 0, below 1; default 0.15 */
-    float target_max;         /* and the largest, above 0, below 1; default 0.2 */
-    float context_min;        /* smallest share of the block that the encoder sees, before the targets are taken out;
-                                 the largest is 1; above 0, at most 1; default 0.85 */
-    int   top_blocks;         /* the target: 1 the output of the target encoder; K the mean of its last K blocks
-                                 (data2vec, Baevski et al. 2022, 8 of 12); 1 to 15; default 1 */
+    float target_max;         /* the largest share, above 0, below 1; default 0.2 */
+    float context_min;        /* smallest share of the patches that the rectangle of the context has before the targets
+                                 are taken out of it; the largest is 1; above 0, at most 1; default 0.85 */
+    int   top_blocks;         /* K: the targets are made of the last K blocks of the target encoder (data2vec, Baevski
+                                 et al. 2022, 8 of 12); 1: of its output; 1 to 15; default 1 */
     float target_momentum;    /* m_0 of the target encoder, at least 0, below 1; default 0.996; it rises to 1 in a
                                  straight line; SSLH_OFF: 0 */
-    float decay_rise;         /* by which the weight decay has grown at the end, at least 1; default 10, by half a
+    float decay_rise;         /* factor by which the weight decay grows in the run, at least 1; default 10, by half a
                                  cosine: from 0.04 to 0.4 */
-    int   predictor_width;    /* 4 to 65536, a multiple of 4 and of the heads; default 96 (ImageNet 384) */
+    int   predictor_width;    /* Dd, 4 to 65536, a multiple of 4 and of the heads; default 96 (ImageNet 384) */
     int   predictor_depth;    /* blocks, 1 to 256; default 3 (small images; ImageNet 6 to 12) */
     int   predictor_heads;    /* 1 to 65536; default 3 (small images; ImageNet 12) */
     int   no_stop_gradient;   /* default 0; 1: the targets come from the encoder itself, with a gradient, which shows
@@ -3588,11 +3589,11 @@ typedef struct sslh_jepa_desc {
                                  deviation */
     const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
 } sslh_jepa_desc;
-/* encoder: sslh_vit with any output, best with .mean_pool. Checkpoints contain the target encoder. An image needs at
-   least 4 x 4 patches; targets that leave too little context are an error. Other numbers: the share of the targets'
-   variance that is explained; the targets' deviation over places and images, 0 in a collapse. Training: batch=128
-   optimizer=adamw lr=1e-3 weight_decay=0.04 schedule=cosine warmup=40. Paper: batch=256 optimizer=adamw lr=1.25e-4
-   lr_scales=1 weight_decay=0.04 schedule=cosine warmup=40. */
+/* The equations are in >>jepa. encoder: sslh_vit with any output, best with .mean_pool. Checkpoints contain the target
+   encoder. An image needs at least 4 x 4 patches; targets that leave too little context are an error. Other numbers:
+   explained, the share of the targets' variance that is predicted; deviation, the targets' standard deviation over
+   places and images, 0 in a collapse. Training: batch=128 optimizer=adamw lr=1e-3 weight_decay=0.04 schedule=cosine
+   warmup=40. Paper: batch=256 optimizer=adamw lr=1.25e-4 lr_scales=1 weight_decay=0.04 schedule=cosine warmup=40. */
 SSLH_API sslh_method sslh_jepa(sslh_ctx *c, sslh_net *encoder, sslh_jepa_desc desc);
 /* For a picture: x (N,H,W,C), N at least 2, normalised as in training; masked receives it as the encoder sees it (all
    but the context grey), filled with each target patch replaced by the patch from another image of x whose features
@@ -3888,9 +3889,10 @@ typedef struct sslh_sentence_order_desc {
 } sslh_sentence_order_desc;
 /* The equations are in >>sentence-order. encoder: an sslh_transformer that is not causal. Data: texts without special
    tokens, the first field of tokens; a text and .sentences + 1 special tokens must fit into the encoder. Paragraphs are
-   better than windows of a stream, whose first and last sentences are cut. Other numbers: the share of sentences whose
-   place is found, 1/k at first, and the share of texts of which all places are found. Training: batch=32
-   optimizer=adamw lr=1e-3 weight_decay=0.01 clip=1 schedule=linear_decay warmup=1. Paper: the same. */
+   better than windows of a stream, whose first and last sentences are cut. Errors: no text with two sentences, as when
+   .sentence_end is that of another vocabulary. Other numbers: the share of sentences whose place is found, 1/k at
+   first, and the share of texts of which all places are found. Training: batch=32 optimizer=adamw lr=1e-3
+   weight_decay=0.01 clip=1 schedule=linear_decay warmup=1. Paper: the same. */
 SSLH_API sslh_method sslh_sentence_order(sslh_ctx *c, sslh_net *encoder, sslh_sentence_order_desc desc);
 #endif
 
@@ -3937,10 +3939,11 @@ typedef struct sslh_bert4rec_desc {
     float dropout;            /* as for sslh_gpt, at least 0, below 1; default 0.1; SSLH_OFF: none */
     const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
 } sslh_bert4rec_desc;
-/* encoder: sslh_transformer that is not causal, with a vocabulary of one token more than there are items: the last one
-   is [MASK]. Data: as for sslh_sasrec. Second number: perplexity of the hidden items. Training: batch=128
-   optimizer=adamw lr=1e-3 weight_decay=0.01 clip=5 schedule=linear_decay warmup=1. Paper: batch=256 optimizer=adamw
-   lr=1e-4 weight_decay=0.01 clip=5 schedule=linear_decay warmup=1. */
+/* The equations are in >>bert4rec. encoder: an sslh_transformer that is not causal, with a vocabulary of one token more
+   than there are items: the last one is [MASK]. Data: as for sslh_sasrec. Errors: items that the vocabulary has no room
+   for beside [MASK]. Second number: perplexity of the hidden items. Training: batch=128 optimizer=adamw lr=1e-3
+   weight_decay=0.01 clip=5 schedule=linear_decay warmup=1. Paper: batch=256 optimizer=adamw lr=1e-4 weight_decay=0.01
+   clip=5 schedule=linear_decay warmup=1. */
 SSLH_API sslh_method sslh_bert4rec(sslh_ctx *c, sslh_net *encoder, sslh_bert4rec_desc desc);
 /* For sslh_recommend and sslh_rank_items: [MASK] behind the last .length - 1 items of a history. */
 SSLH_API sslh_recommender sslh_bert4rec_recommender(const sslh_method *m);
@@ -3966,8 +3969,8 @@ typedef struct sslh_fixmatch_desc {
     const sslh_recipe *weak;  /* views from which labels are learnt and guesses are made; default auto:
                                  SSLH_VIEWS_ROTATION, normalised by the data's mean and deviation */
     const sslh_recipe *strong;/* views for which the guesses are the labels; default auto: the weak ones with the colour
-                                 jitter of SSLH_VIEWS_SIMCLR and a cutout of half the side; without .std they are
-                                 normalised as the weak ones */
+                                 jitter and the grey images of SSLH_VIEWS_SIMCLR and a cutout of half the side; without
+                                 .std they are normalised as the weak ones */
     const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
 } sslh_fixmatch_desc;
 /* The equations are in >>fixmatch. encoder: any output; maps and tokens are averaged. The method makes the linear
@@ -4351,8 +4354,8 @@ typedef struct sslh_distill_desc {
 /* encoder: the student, any output. teacher: any net that takes the same images; it is asked in evaluation mode and not
    changed, belongs to the caller, is not part of checkpoints, and must outlive the method. For logits its output is
    (N,K): a net of sslh_classifier_net or sslh_chain. Maps and tokens are averaged, except that hints compare maps of
-   equal sides place by place. Errors: a teacher that shares a net with the student or is of another context; labels
-   where there are none.
+   equal sides, and equally many tokens, place by place. Errors: a teacher that shares a net with the student or is of
+   another context; labels where there are none.
    Second number: agreement, 1 when the student does what the teacher does: the share of images of which both say the
    same (logits, similarity) or find the same nearest other one (relations), the share of the teacher's variance that
    is explained (hints), the mean cosine (regression). Training: batch=128 optimizer=adamw lr=3e-3 weight_decay=0.01
@@ -4367,13 +4370,14 @@ SSLH_API sslh_net *sslh_distill_classifier(const sslh_method *m);
    teacher's, mean over the rows. It is 0 when both say the same, and half the variance of the difference of the logits
    for large T. */
 SSLH_API sslh_tensor *sslh_distill_loss(sslh_ctx *c, sslh_tensor *student, sslh_tensor *teacher, float temperature);
-/* Park et al. 2019, eq. 4 and 6, the two terms of (3) without weights: embeddings (N,D) of the student and (N,E) of the
-   teacher, N at least 2. Distances are divided by their mean; angles are those of all triples, N^3 of them. 0 when the
-   two sets differ by a rotation, a shift and a scale. */
+/* The distance-wise and the angle-wise loss of Park et al. 2019, the two terms of (3) without weights: embeddings (N,D)
+   of the student and (N,E) of the teacher, N at least 2. Distances are divided by their mean; angles are those of all
+   triples, N^3 of them. 0 when the two sets differ by a rotation, a shift and a scale. */
 SSLH_API sslh_tensor *sslh_rkd_distance(sslh_ctx *c, sslh_tensor *student, sslh_tensor *teacher);
 SSLH_API sslh_tensor *sslh_rkd_angle(sslh_ctx *c, sslh_tensor *student, sslh_tensor *teacher);
-/* Fang et al. 2021, eq. 5, as a divergence, (4): student and teacher (N,D), which are scaled to length 1, queue (K,D).
-   Each row is compared with the K rows of the queue and, last, with the teacher's own embedding of the same image. */
+/* The loss of Fang et al. 2021 as a divergence, (4): student and teacher (N,D), which are scaled to length 1, queue
+   (K,D). Each row is compared with the K rows of the queue and, last, with the teacher's own embedding of the same
+   image. */
 SSLH_API sslh_tensor *sslh_seed_loss(sslh_ctx *c, sslh_tensor *student, sslh_tensor *teacher, sslh_tensor *queue,
                                      float student_temperature, float teacher_temperature);
 
@@ -7637,15 +7641,15 @@ SSLH_I_FN void sslh_i_score_rows(sslh_method *m, const int32_t *const *history, 
     sslh_pop(c);
     sslh_i_modes_back(m->net, &modes);
 }
-/* A recommender with a copy of the method; without items one that says that it was not made. */
-SSLH_I_FN sslh_recommender sslh_i_recommender_of(const sslh_method *m, sslh_score_fn score, int items) {
+/* A recommender that scores by the method; without items one that says that it was not made. It reads a copy of the
+   method in `own`, which belongs to the method's settings: so the caller's variable may go, and a program that asks for
+   a recommender at every request needs no more memory each time. */
+SSLH_I_FN sslh_recommender sslh_i_recommender_of(const sslh_method *m, sslh_method *own, sslh_score_fn score,
+                                                 int items) {
     sslh_recommender r;
-    sslh_method *own;
     memset(&r, 0, sizeof r);
     if (m) r.ctx = m->ctx;
     if (!items || SSLH_I_BAD(r.ctx)) return r;
-    own = (sslh_method *)sslh_i_alloc(r.ctx, sizeof *own);
-    if (!own) return r;
     *own = *m;
     r.self = own;
     r.items = items;
@@ -12493,28 +12497,28 @@ SSLH_I_FN sslh_method sslh_i_cpc2_make(sslh_ctx *c, sslh_net *encoder, sslh_data
        u_i = U f(image_i) / |U f(image_i)|     encoder f; U (E,D), no bias; E: .head_out, D: width of f       (1)
        v_i = V g(t_i) / |V g(t_i)|             t_i = [start] caption i [end]; g(t_i) (D'): the output of a
                                                transformer at the token [end]; V (E,D'), no bias              (2)
-       x_ij = e^s u_i . v_j                    s is learnt, 0 <= s <= ln 100 (.most); e^-s: the temperature   (3)
+       x_ij = e^s u_i . v_j                    s is learnt, from 0 to ln .most; e^-s is the temperature       (3)
        R_ij = 1 if i = j or, with .equal 1, captions i and j are equal; else 0                                (4)
        L = 1/2 mean over i of [ ce(x_i., R_i.) + ce(x_.i, R_i.) ]    x_i.: row i of x (N,N), x_.i: column i   (5)
-           ce(a, r) = lse(a) - sum over j of r_j a_j / sum over j of r_j,   lse(a) = ln sum over j of e^a_j
+           ce(a, r) = lse(a) - sum over j of r_j a_j / sum over j of r_j,   lse(a) = ln sum over j of e^(a_j)
        L = 1/N sum over i, j of softplus(-(x_ij + b)) where R_ij = 1, softplus(x_ij + b) elsewhere            (6)
            softplus(a) = ln(1 + e^a) = -ln sigmoid(-a)
 
    N is the number of pairs in the batch. (5) is CLIP's loss (.loss 1): every row and every column of x is the logits of
-   a classification whose right answers share the target equally. (6) is SigLIP's (.loss 2), in which b is learnt and
-   every pair counts by itself: no softmax runs over the batch, so that L hardly depends on its size. b starts at -10,
-   because nearly all pairs are wrong.
+   a classification whose right answers share the target equally; it is ln N when all embeddings are equal. (6) is
+   SigLIP's (.loss 2), in which b is learnt and every pair counts by itself: no softmax runs over the batch, so that L
+   hardly depends on its size. b starts at -10, because nearly all pairs are wrong.
    Zero-shot classification (7): the name of each class is put into several sentences such as "a photo of a {}.", and
    the mean of their vectors v is scaled to length 1 again; an image gets the class with the largest u . v.
-   Defaults: the initial temperatures and the optimiser of the papers, with a higher learning rate. (5) is ln N when all
-   embeddings are equal.
-   Traps: captions that are names of classes occur several times in a batch. If R did not mark them as right, each would
-   be a wrong answer in (6) for the images of the others. In (5) R changes nothing as long as equal captions have equal
-   embeddings, because their shares of the target then add up to the same sum; with several captions per image,
-   .drop_words or dropout the embeddings differ, and R matters. s is left out of weight decay, and without the bound in
-   (3) it may grow without end. Accumulating gradients over several batches adds no wrong answers, because each image is
-   compared with the texts of its own batch only. Mirrored images contradict captions that say left or right. A few
-   thousand pairs are learnt by heart; several captions per image, .drop_words and crops help against that. */
+   Defaults: the initial temperatures of both papers and CLIP's optimiser with a higher learning rate, for small
+   encoders and batches.
+   Traps: captions that are names of classes occur several times in a batch. If R did not mark them as right, (6) would
+   push each image away from captions that say the same as its own. In (5) R changes nothing as long as equal captions
+   have equal embeddings, because their shares of the target then add up to the same sum; with several captions per
+   image, .drop_words or dropout the embeddings differ, and R matters. s is left out of weight decay, and without the
+   bound in (3) it may grow without end. Accumulating gradients over several batches adds no wrong answers, because each
+   image is compared with the texts of its own batch only. Mirrored images contradict captions that say left or right. A
+   few thousand pairs are learnt by heart; several captions per image, .drop_words and crops help against that. */
 
 static const sslh_setting sslh_i_clip_settings[] = {
     {SSLH_I_FIELD(sslh_clip_desc, loss), SSLH_SETTING_INT, "1", "1 or 2"},
@@ -12535,6 +12539,7 @@ static const sslh_setting sslh_i_clip_settings[] = {
 };
 static const char sslh_i_clip_training[] =
     "batch=128 optimizer=adamw beta2=0.98 eps=1e-6 lr=1e-3 weight_decay=0.1 clip=1 schedule=cosine warmup=1";
+/* The paper's warm-up of 2,000 steps is 0.16 of an epoch of its 400 million pairs. */
 static const char sslh_i_clip_paper[] = "head_out=512 text_width=512 text_depth=12 batch=32768 optimizer=adamw "
     "beta2=0.98 eps=1e-6 lr=5e-4 weight_decay=0.2 schedule=cosine warmup=0.16";
 
@@ -12562,20 +12567,26 @@ SSLH_I_FN int sslh_i_clip_width(const sslh_data *data, const int *field, int fie
     return T + 2;
 }
 
+/* 1 when rows of T tokens are not too long for the text encoder; otherwise 0 and an error. */
+SSLH_I_FN int sslh_i_clip_fits(sslh_ctx *c, const char *op, const sslh_i_clip *s, int T) {
+    const sslh_transformer_desc *t = sslh_i_transformer_of(c, op, s->text);
+    if (t && T > t->length)
+        sslh_fail(c, SSLH_E_SHAPE, "%s: captions of %d tokens, but the text encoder has room for %d: shorten the "
+                  "field, or make the encoder with a .length of at least %d", op, T - 2, t->length - 2, T);
+    return !SSLH_I_BAD(c);
+}
+
+/* Checks the data, and chooses the normalisation of images: that of a pretrained encoder, or else that of the data. */
 SSLH_I_FN void sslh_i_clip_prepare(sslh_method *m, sslh_data data) {
     sslh_i_clip *s = (sslh_i_clip *)m->self;
-    const sslh_transformer_desc *t = sslh_i_transformer_of(m->ctx, "sslh_clip", s->text);
     sslh_preprocess p = sslh_get_preprocess(m->encoder);
     int field[SSLH_FIELDS];
     const int n = sslh_i_clip_fields(&data, field);
-    if (!t) return;
+    if (SSLH_I_BAD(m->ctx)) return;
     if (data.height < 1 || n < 1)
         sslh_fail(m->ctx, SSLH_E_USAGE, "sslh_clip: the data have no %s; images and captions, a field of tokens (T), "
                   "are needed (sslh_data_from_fields)", n < 1 ? "captions" : "images");
-    else if (sslh_i_clip_width(&data, field, n) > t->length)
-        sslh_fail(m->ctx, SSLH_E_SHAPE, "sslh_clip: captions of %d tokens, but the text encoder has room for %d "
-                  "(.length - 2)", sslh_i_clip_width(&data, field, n) - 2, t->length - 2);
-    if (SSLH_I_BAD(m->ctx)) return;
+    if (!sslh_i_clip_fits(m->ctx, "sslh_clip", s, sslh_i_clip_width(&data, field, n))) return;
     if (!s->given && p.std[0] != 0.0f) { /* a pretrained encoder: images are normalised as in its training */
         memcpy(s->views.mean, p.mean, sizeof p.mean);
         memcpy(s->views.std, p.std, sizeof p.std);
@@ -12583,8 +12594,8 @@ SSLH_I_FN void sslh_i_clip_prepare(sslh_method *m, sslh_data data) {
     sslh_i_views_prepare(&s->views, s->given || p.std[0] != 0.0f, m->encoder, data);
 }
 
-/* Texts as the text encoder reads them: N captions with [start] and [end] around them, as rows of T tokens. ends: where
-   [end] is among all N T tokens; padding: 1 behind it. */
+/* Texts as the text encoder reads them: N captions with [start] and [end] around them, as rows of T tokens. ends: the
+   place of each row's [end] among all N T tokens; padding: 1 for what stands behind it. */
 typedef struct sslh_i_clip_rows {
     sslh_tensor *tokens, *ends, *padding; /* (N,T), (N), (N,T) U8 */
 } sslh_i_clip_rows;
@@ -12609,8 +12620,9 @@ SSLH_I_FN void sslh_i_clip_row(const sslh_i_clip *s, sslh_i_clip_rows *r, int n,
     memset(r->padding->bytes + (size_t)n * (size_t)T + (size_t)(length + 2), 1, (size_t)(T - length - 2));
 }
 
-/* Leaves out each of n tokens with the probability share, but one token, chosen first, always stays; returns how many
-   are left. Draw 1 + t of the stream is about token t, draw 1 + n chooses the one that stays. */
+/* Leaves out each of the n tokens of a caption with the probability `share`, except for one of them, chosen at random,
+   which always stays; returns how many are left. Draw 1 + i of the stream decides about token i, draw 1 + n chooses the
+   one that stays; draw 0 has chosen the caption. */
 SSLH_I_FN int sslh_i_clip_drop(float share, uint64_t seed, uint64_t stream, int32_t *token, int n) {
     int i, left = 0, stays;
     if (!(share > 0.0f) || n < 1) return n;
@@ -12633,9 +12645,9 @@ SSLH_I_FN void sslh_i_clip_same(const sslh_tensor *x, const int32_t *length, int
     }
 }
 
-/* The image and one caption of each sample, from a field that draw 0 of the sample's stream chooses. With .equal 2 a
-   sample is used only if no sample before it has the same caption in the first field; N counts those used, and kept (N)
-   holds their places in the batch. */
+/* The image of each sample and one of its captions, from the field that draw 0 of the sample's stream chooses. With
+   .equal 2 a sample is used only if no sample before it in the batch has the same caption in the first field. N counts
+   the samples used, and kept (N) holds their places in the batch. */
 SSLH_I_FN void sslh_i_clip_views(sslh_method *m, const sslh_batch *b, sslh_view_set *out) {
     sslh_ctx *c = m->ctx;
     const sslh_i_clip *s = (const sslh_i_clip *)m->self;
@@ -12643,12 +12655,12 @@ SSLH_I_FN void sslh_i_clip_views(sslh_method *m, const sslh_batch *b, sslh_view_
     sslh_i_clip_rows r;
     int field[SSLH_FIELDS], i, n, N = 0, T;
     const int fields = sslh_i_clip_fields(&b->data, field);
-    images = sslh_views(c, *b, s->views, 0); /* (N,H,W,C) */
+    images = sslh_views(c, *b, s->views, 0); /* (count,H,W,C): of the whole batch */
     if (!SSLH_I_BAD(c) && !fields)
         sslh_fail(c, SSLH_E_USAGE, "sslh_clip: the data have no captions (fields of tokens)");
     for (i = 0; i < fields; i++) {
-        x[i] = sslh_batch_field(c, *b, field[i]);       /* (N,width) */
-        length[i] = sslh_batch_lengths(c, *b, field[i]); /* (N) */
+        x[i] = sslh_batch_field(c, *b, field[i]);       /* (count,longest) */
+        length[i] = sslh_batch_lengths(c, *b, field[i]); /* (count) */
     }
     same = sslh_i_new(c, "sslh_clip", SSLH_I32, sslh_dim1(b->count));
     kept = same ? sslh_i_new(c, "sslh_clip", SSLH_I32, sslh_dim1(b->count)) : NULL;
@@ -12662,7 +12674,7 @@ SSLH_I_FN void sslh_i_clip_views(sslh_method *m, const sslh_batch *b, sslh_view_
     if (N < b->count) {
         same = sslh_slice(c, same, 0, 0, N);
         kept = sslh_slice(c, kept, 0, 0, N);
-        images = sslh_embedding(c, images, kept);
+        images = sslh_embedding(c, images, kept); /* (N,H,W,C) */
     }
     T = sslh_i_clip_width(&b->data, field, fields);
     if (SSLH_I_BAD(c) || !sslh_i_clip_rows_new(c, N, T, &r)) return;
@@ -12674,11 +12686,11 @@ SSLH_I_FN void sslh_i_clip_views(sslh_method *m, const sslh_batch *b, sslh_view_
         sslh_i_clip_row(s, &r, n, caption, sslh_i_clip_drop(s->d.drop_words, b->seed, stream, caption,
                                                             length[which]->ints[row]));
     }
-    sslh_view_add(out, "images", images);
-    sslh_view_add(out, "tokens", r.tokens);
-    sslh_view_add(out, "ends", r.ends);
-    sslh_view_add(out, "padding", r.padding);
-    sslh_view_add(out, "same", same); /* (N) */
+    sslh_view_add(out, "images", images);     /* (N,H,W,C) */
+    sslh_view_add(out, "tokens", r.tokens);   /* (N,T) */
+    sslh_view_add(out, "ends", r.ends);       /* (N) */
+    sslh_view_add(out, "padding", r.padding); /* (N,T) U8 */
+    sslh_view_add(out, "same", same);         /* (N): R_ij = 1 where same[i] is same[j] */
 }
 
 /* U f(image) of (1), not yet divided by its length: images (N,H,W,C), or features of the encoder (N,D), -> (N,E) */
@@ -12688,7 +12700,7 @@ SSLH_I_FN sslh_tensor *sslh_i_clip_image(sslh_method *m, sslh_tensor *x) {
     return sslh_linear(m->ctx, x, sslh_param(s->head, SSLH_I_CLIP_U), NULL);
 }
 /* V g(t) of (2), not yet divided by its length: tokens (N,T), ends (N), padding (N,T) -> (N,E). A causal g needs no
-   mask, because its output at [end] does not depend on what is behind. */
+   mask, because its output at [end] does not depend on the tokens behind it. */
 SSLH_I_FN sslh_tensor *sslh_i_clip_text(sslh_method *m, sslh_tensor *tokens, sslh_tensor *ends, sslh_tensor *padding) {
     sslh_ctx *c = m->ctx;
     const sslh_i_clip *s = (const sslh_i_clip *)m->self;
@@ -12716,13 +12728,13 @@ SSLH_I_FN sslh_tensor *sslh_i_clip_step_loss(sslh_method *m, const sslh_view_set
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
     N = image->shape[0];
     m->guessing = sslh_i_ln(N);
-    /* (6) when each pair is held for right with the probability 1/N: for each image ln N for the right text and
+    /* (6) of a net that gives every pair the probability 1/N of being right: for each image ln N for the right text and
        ln(N / (N - 1)) for each of the N - 1 wrong ones */
     if (sigmoid && N > 1)
         m->guessing += (float)(N - 1) * (sslh_i_ln(N) - sslh_i_ln(N - 1));
     m->numbers[1].value = (float)sslh_i_exp(-scale->data[0]);
     return sslh_i_pair_loss(c, "sslh_clip", 1, image, text, scale, sigmoid ? sslh_param(s->head, SSLH_I_CLIP_B) : NULL,
-                            sslh_view_get(v, "same"), &m->numbers[0].value); /* (3), (5), (6): (1) to (3) there */
+                            sslh_view_get(v, "same"), &m->numbers[0].value); /* (3), (5), (6), in >>losses */
 }
 /* Keeps s within the bounds of (3) after each update. */
 SSLH_I_FN void sslh_i_clip_after(sslh_method *m) {
@@ -12758,7 +12770,8 @@ SSLH_DEF sslh_tensor *sslh_clip_images(sslh_method *m, sslh_data data) {
     memset(&d, 0, sizeof d);
     first = sslh_mark(c);
     if (data.ctx != c || data.count < 1 || data.count > INT_MAX || data.height < 1)
-        sslh_fail(c, SSLH_E_USAGE, "%s: the data set is empty, has no images or is of another context", op);
+        sslh_fail(c, SSLH_E_USAGE, "%s: the data set is empty, has no images or is of another context: load images "
+                  "with the context of the method", op);
     out = SSLH_I_BAD(c) ? NULL : sslh_i_persistent(c, op, SSLH_F32, sslh_dim2((int)data.count, s->d.head_out));
     mark = sslh_mark(c);
     f = out ? sslh_features(c, m->encoder, data, d) : NULL; /* (count,D) */
@@ -12789,8 +12802,9 @@ SSLH_DEF sslh_tensor *sslh_clip_texts(sslh_method *m, sslh_data data, int field)
     f = field >= 0 && field < data.fields ? &data.field[field] : NULL;
     if (data.ctx != c || data.count < 1 || data.count > INT_MAX || !f || f->kind != SSLH_FIELD_TOKENS ||
         f->shape.ndim != 1 || f->stream)
-        sslh_fail(c, SSLH_E_USAGE, "%s: the data set is empty, of another context, or its field %d is no captions (T)",
-                  op, field);
+        sslh_fail(c, SSLH_E_USAGE, "%s: the data set is empty, of another context, or its field %d is no captions (T): "
+                  "give the number of a field of tokens", op, field);
+    if (!SSLH_I_BAD(c)) sslh_i_clip_fits(c, op, s, f->shape.size[0] + 2);
     out = SSLH_I_BAD(c) ? NULL : sslh_i_persistent(c, op, SSLH_F32, sslh_dim2((int)data.count, s->d.head_out));
     for (int64_t at = 0; out && at < data.count && !SSLH_I_BAD(c); at += 256) {
         const int n = (int)SSLH_I_MIN((int64_t)256, data.count - at);
@@ -12846,7 +12860,7 @@ SSLH_I_FN int sslh_i_clip_prompt(sslh_method *m, sslh_tokenizer *t, const char *
     return used > 0 && !SSLH_I_BAD(c);
 }
 
-/* (7), class by class: the rows of a class are its prompts. */
+/* (7), class by class: the rows of r are the prompts with the name of one class in them. */
 SSLH_DEF sslh_tensor *sslh_clip_classes(sslh_method *m, sslh_tokenizer *t, const char *const *names, int n,
                                         const char *const *prompts, int count) {
     static const char *const alone[1] = {"{}"};
@@ -12907,7 +12921,8 @@ SSLH_DEF float sslh_clip_zero_shot(sslh_method *m, sslh_tensor *classes, sslh_da
     return SSLH_I_BAD(c) ? 0 : (float)((double)right / (double)data.count);
 }
 
-/* U, V, s and, for (6), b, with OpenAI's names; in files the two matrices are (in,out). image, text: D and D'. */
+/* The parameters U, V, s and, for (6), b, with OpenAI's names; in files the two matrices are (in,out). image and text
+   are the widths D and D' of the encoders. */
 SSLH_I_FN sslh_net *sslh_i_clip_head(sslh_ctx *c, const sslh_clip_desc *d, int image, int text) {
     sslh_net *net = sslh_i_bare_net(c, "clip_head");
     sslh_param_opts no_decay;
@@ -12956,9 +12971,11 @@ SSLH_DEF sslh_method sslh_clip(sslh_ctx *c, sslh_net *image, sslh_net *text, ssl
             sslh_fail(c, SSLH_E_USAGE, "sslh_clip: the special token %d is beyond the text encoder's vocabulary of %d "
                       "(.start_token, .end_token)", SSLH_I_MAX(d.start_token, d.end_token), t->vocabulary);
         else if (t->length < 3)
-            sslh_fail(c, SSLH_E_SHAPE, "sslh_clip: the text encoder reads %d tokens, at least 3 are needed", t->length);
+            sslh_fail(c, SSLH_E_SHAPE, "sslh_clip: the text encoder reads %d tokens, at least 3 are needed (.length)",
+                      t->length);
         else if (image == text)
-            sslh_fail(c, SSLH_E_USAGE, "sslh_clip: images and texts need an encoder each, this is one for both");
+            sslh_fail(c, SSLH_E_USAGE, "sslh_clip: images and texts need an encoder each, this is one for both: make a "
+                      "second one");
     }
     s.given = d.views != NULL;
     s.views = d.views ? *d.views : sslh_recipe_none();
@@ -13235,15 +13252,19 @@ SSLH_I_FN sslh_method sslh_i_simsiam_make(sslh_ctx *c, sslh_net *encoder, sslh_d
        q  = softmax((h' - c) / t')                 teacher f', g', W', centre c; no gradient           (3)
        l(v, w) = - sum over k of q_w,k log p_v,k                                                       (4)
        L  = mean of l(v, w) over the images, the two large views w and all views v but w               (5)
-       c  <- a c + (1-a) mean of h' over the batch                                                     (6)
-       theta' <- m theta' + (1-m) theta,  m = 1 - (1-m_0) (1 + cos(pi T)) / 2,  T: share of run done   (7)
+       c  <- a c + (1-a) mean of h' over the large views of the batch                                  (6)
+       theta' <- m theta' + (1-m) theta,  m = 1 - (1-m_0) (1 + cos(pi T)) / 2                          (7)
 
-   In the paper's letters t and t' are tau_s and tau_t, a is m, and m is lambda.
+   f gives (C), g gives (D), D: .bottleneck, W is (K,D), K: .outputs, and h, p, q and c are (K). h' is (1) by f', g' and
+   W'; theta are all parameters of f, g and W, theta' those of the teacher. An image has S small views (.small_views).
+   t: .temperature, t': .teacher_temperature, a: .centre_momentum, m_0: .target_momentum, T: the share of the run that
+   is done. In the paper's letters t and t' are tau_s and tau_t, a is m, and m is lambda.
 
-   There are no wrong answers and no predictor; two things in (3) keep each other in balance. Centring alone would make
-   all classes equally likely, a low t' alone would make one class win. So there are two ways to collapse: the teacher's
+   There are no negatives and no predictor; two things in (3) keep each other in balance. Centring alone would make all
+   classes equally likely, a low t' alone would make one class win. So there are two ways to collapse: the teacher's
    entropy becomes ln K, or it becomes 0. In both cases the student has nothing left to learn, and L equals that
-   entropy. L is the entropy plus the KL divergence, and a run that learns keeps the KL above 0. L starts at ln K, too.
+   entropy. L is the entropy of q plus the KL divergence of p from q, and a run that learns keeps the divergence above
+   0. An untrained net has L near ln K, too.
    Defaults: the released code for ViT-S (100 epochs; 0.996 for a batch of 1024). The head has three layers with GELU
    and no batch norm; the last layer W has no bias and rows of length 1, and is frozen in the first epoch. The weight
    decay rises with (1 - cos(pi T)) / 2. For small images there are 4096 outputs.
@@ -13279,7 +13300,7 @@ typedef struct sslh_i_dino {
     sslh_dino_desc d;
     sslh_i_multi_crop views;
     float drop_path;                                    /* 0 except for a transformer */
-    sslh_net *head, *last;                              /* g; W is the weight of the one layer of a net */
+    sslh_net *head, *last;                              /* g; a net of one layer, whose weight is W */
     int skipped;                                        /* 1: W is not updated in this step */
     sslh_net *target_encoder, *target_head, *target_last; /* f', g', W' */
     int centre;                                         /* state of m.net: c (K) */
@@ -13293,15 +13314,15 @@ SSLH_I_FN void sslh_i_dino_views(sslh_method *m, const sslh_batch *batch, sslh_v
     sslh_i_multi_crop_add(m->ctx, &((sslh_i_dino *)m->self)->views, batch, out);
 }
 
-/* (1): features (M,C) -> (M,K) */
+/* (1): features f(view) (R,C) of R views -> h (R,K) */
 SSLH_I_FN sslh_tensor *sslh_i_dino_logits(sslh_ctx *c, sslh_net *head, sslh_net *last, sslh_tensor *features) {
     sslh_tensor *z;
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
-    z = sslh_l2_normalize(c, sslh_forward(head, features), 0); /* (M,D) */
+    z = sslh_l2_normalize(c, sslh_forward(head, features), 0); /* (R,D) */
     return sslh_matmul_ex(c, z, sslh_l2_normalize(c, sslh_find(last, "fc1.weight"), 0), 0, 1);
 }
 
-/* t' in this epoch; it changes linearly to its last value. */
+/* t' in this epoch: it goes in a straight line from .teacher_temperature to .last_temperature. */
 SSLH_I_FN float sslh_i_dino_temperature(const sslh_dino_desc *d, int epoch) {
     float rise = d->last_temperature - d->teacher_temperature;
     if (epoch >= d->temperature_rise) return d->last_temperature;
@@ -13319,7 +13340,7 @@ SSLH_I_FN sslh_tensor *sslh_i_dino_loss(sslh_method *m, const sslh_view_set *v, 
     (void)phase;
     sslh_i_skip_update_end(s->last, &s->skipped);
     h = sslh_i_dino_logits(c, s->head, s->last, sslh_i_multi_crop_features(c, m->encoder, v, s->drop_path));
-    sslh_no_grad(c, 1);
+    sslh_no_grad(c, 1); /* h is ((2+S)N,K) */
     teacher = sslh_i_pool_features(c, sslh_forward(s->target_encoder, sslh_view_get(v, "large"))); /* (2N,C) */
     teacher = sslh_i_dino_logits(c, s->target_head, s->target_last, teacher); /* h': (2N,K) */
     s->mean = sslh_mean(c, teacher, SSLH_AXIS(0), 0);
@@ -13334,12 +13355,12 @@ SSLH_I_FN sslh_tensor *sslh_i_dino_loss(sslh_method *m, const sslh_view_set *v, 
     h = sslh_scale(c, h, 1 / (sslh_real)s->d.temperature);
     loss = sslh_i_multi_crop_loss(c, h, target, NULL); /* (2), (4), (5) */
     m->numbers[0].value = entropy;
-    m->numbers[1].value = sslh_item(loss) - entropy;
+    m->numbers[1].value = sslh_item(loss) - entropy; /* the KL divergence */
     m->guessing = sslh_i_ln(s->d.outputs);
     return loss;
 }
 
-/* Updates the centre and sets the weight decay of this step. */
+/* Updates the centre, (6), freezes W in the first epochs and sets the weight decay of this step. */
 SSLH_I_FN void sslh_i_dino_grads(sslh_method *m, int phase) {
     sslh_i_dino *s = (sslh_i_dino *)m->self;
     (void)phase;
@@ -13583,24 +13604,26 @@ SSLH_I_FN sslh_method sslh_i_vicreg_make(sslh_ctx *c, sslh_net *encoder, sslh_da
    compared directly but by the clusters they belong to: the code of one view is predicted from another view. A code
    says how much of a view belongs to each of K prototypes, which are learnt too.
 
-       z  = u( g(f(view)) ), u(x) = x / |x|        encoder f, projector g                              (1)
-       s  = C z                                    C (K,D): prototypes, unit rows                      (2)
-       q  = the code: Sinkhorn and Knopp on e^(s/epsilon) of a batch, so that each image's code sums to 1 and every
-            prototype gets the same share; no gradient                                                 (3)
+       z  = u( g(f(view)) ), u(x) = x / |x|        encoder f, projector g; z (D)                       (1)
+       s  = C z                                    C (K,D): prototypes, unit rows; s (K)               (2)
+       q  = the code (K): Sinkhorn and Knopp's normalisation of e^(s/epsilon) over a batch, so that each image's code
+            sums to 1 and every prototype gets the same share; no gradient                             (3)
        l(v, w) = - sum over k of q_w,k log p_v,k,  p_v = softmax(s_v / t)                              (4)
        L  = mean of l(v, w) over the images, the two large views w and all views v but w               (5)
 
-   The equal shares in (3) prevent collapse, because not all images can have the same code. They need many images, at
-   least as many as there are prototypes; with small batches the embeddings of earlier batches take part in (3), and
-   their codes are thrown away. ln K is the loss of guessing at random, and the loss stays there when nothing is learnt.
+   K: .prototypes, D: .head_out, epsilon: .epsilon, t: .temperature; an image has S small views (.small_views).
+   The equal shares in (3) prevent collapse, because not all images can have the same code. Equal shares need many
+   images, at least as many as there are prototypes; with small batches the embeddings of earlier batches, from a queue,
+   take part in (3), and their codes are thrown away. ln K is the loss of guessing at random, and the loss stays there
+   when nothing is learnt.
    Defaults: the released code for batches of 256 (its 400 epochs on ImageNet have 3000 prototypes, a learning rate of
    0.6 that ends at a thousandth of it, a queue of 3840 from epoch 15, and prototypes that are frozen in the first
    epoch); for small images 512 prototypes and SimCLR's weaker colours without blur. Views of one size pass through the
    encoder together, and all views through the projector, so that its batch norm sees one batch.
    Traps: when the loss stays at ln K, the prototypes were not brought back to length 1 before each step, epsilon is
    too large, or the prototypes were updated too early. Codes of one small batch are nearly random until the queue is
-   full, and from then on steps need more memory. A queue longer than the data set holds old embeddings of the images
-   in the batch. */
+   full; from then on steps need more memory. A queue longer than the data set holds old embeddings of the very images
+   of the batch, so that these images count more than once in the equal shares. */
 
 static const sslh_setting sslh_i_swav_settings[] = {
     {SSLH_I_FIELD(sslh_swav_desc, temperature), SSLH_SETTING_REAL, "0.1", "above 0"},
@@ -13623,8 +13646,8 @@ static const char sslh_i_swav_paper[] = "batch=256 optimizer=lars lr=0.6 lr_scal
 typedef struct sslh_i_swav {
     sslh_swav_desc d;
     sslh_i_multi_crop views;
-    sslh_net *head, *prototypes; /* g; C is the weight of the one layer of a net */
-    sslh_i_queue queue;          /* (Q,2D): the embeddings of both large views side by side */
+    sslh_net *head, *prototypes; /* g; a net of one layer, whose weight is C */
+    sslh_i_queue queue;          /* (Q,2D), Q: .queue; the embeddings of both large views of an image side by side */
     int filled;                  /* state of m.net: how many rows of the queue are embeddings */
     sslh_tensor *rows;           /* (N,2D): rows of this step, for the queue; NULL: none */
     int skipped;                 /* 1: the prototypes are not updated in this step */
@@ -13648,7 +13671,7 @@ SSLH_I_FN void sslh_i_swav_normalise(sslh_ctx *c, sslh_net *prototypes) {
     sslh_no_grad(c, 0);
 }
 
-/* (3): the code (N,K) of large view i; with full, the queue takes part. */
+/* (3): from the scores s ((2+S)N,K) of all views the code (N,K) of large view i; with full = 1 the queue takes part. */
 SSLH_I_FN sslh_tensor *sslh_i_swav_code(sslh_method *m, sslh_tensor *scores, int i, int N, int full) {
     sslh_ctx *c = m->ctx;
     const sslh_i_swav *s = (const sslh_i_swav *)m->self;
@@ -13673,7 +13696,8 @@ SSLH_I_FN sslh_tensor *sslh_i_swav_loss(sslh_method *m, const sslh_view_set *v, 
     s->rows = NULL;
     sslh_i_swav_normalise(c, s->prototypes);
     sslh_i_skip_update_end(s->prototypes, &s->skipped);
-    z = sslh_l2_normalize(c, sslh_forward(s->head, sslh_i_multi_crop_features(c, m->encoder, v, 0)), 0); /* (1) */
+    /* (1): ((2+S)N,D) */
+    z = sslh_l2_normalize(c, sslh_forward(s->head, sslh_i_multi_crop_features(c, m->encoder, v, 0)), 0);
     scores = sslh_forward(s->prototypes, z); /* (2): ((2+S)N,K) */
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
     N = sslh_view_get(v, "large")->shape[0] / 2;
@@ -13690,7 +13714,7 @@ SSLH_I_FN sslh_tensor *sslh_i_swav_loss(sslh_method *m, const sslh_view_set *v, 
     return sslh_i_multi_crop_loss(c, scores, code, &m->numbers[0].value); /* (4), (5) */
 }
 
-/* The embeddings of the batch replace the oldest ones in the queue. */
+/* Freezes the prototypes in the first epochs; the embeddings of the batch replace the oldest ones in the queue. */
 SSLH_I_FN void sslh_i_swav_grads(sslh_method *m, int phase) {
     sslh_i_swav *s = (sslh_i_swav *)m->self;
     int32_t *filled;
@@ -14071,17 +14095,22 @@ SSLH_I_FN sslh_method sslh_i_mae_make(sslh_ctx *c, sslh_net *encoder, sslh_data 
            |e| - 1/2                                                                                          (6)
        theta' <- m theta' + (1-m) theta,  m = m_0 + (1-m_0) tau,  tau: share of the run that is done          (7)
 
-   data2vec: t is the mean of norm(output of block k) over the last K blocks of f'.
+   The context has J patches, so that h is (1+J,D) with the class token, of width D like f. t is (P,D). A block has T
+   patches, and y_b is (T,D); inside, g has the width Dd (.predictor_width). M: .targets, m_0: .target_momentum; theta'
+   and theta are the parameters of f' and f.
+   data2vec: t is the mean of norm(output of block k) over the last K blocks of f', K: .top_blocks.
    If all tokens had the same features, L would be 0. As in BYOL, this is prevented because only f and g follow the
-   gradient, while f' follows f slowly. The second number, the deviation of t over places and images, shows a collapse:
-   with .no_stop_gradient it falls to 0 within a few hundred steps.
+   gradient, while f' follows f slowly. "deviation", that of t over places and images, shows a collapse: with
+   .no_stop_gradient it falls to 0 within a few hundred steps.
    Defaults: the authors' code (the paper writes a squared error in (6)), with a predictor for small images; the sides
    of a target have a ratio of 2/3 to 3/2, uniform in its logarithm (there 3/4 to 3/2, uniform). All images of a batch
    have blocks of the same size, drawn for the batch, so that their tokens form one tensor. What remains of the context
-   differs from image to image, so patches are dropped at random until all images have as many as the smallest.
+   differs in size from image to image, so patches are dropped from it at random until all images have as many as the
+   one with the fewest.
    Traps: targets that are small or lie inside the context make the task a local one, and the features stay as shallow
-   as those of colours and edges. A run of minutes needs a target that follows more quickly (m_0 of 0.99 or less). Only
-   the predictor sees the class token, so features should be read with .mean_pool. */
+   as those of colours and edges. A run of minutes needs a target encoder that follows more quickly (m_0 of 0.99 or
+   less). The class token has no target and is only one more input of the predictor, so features should be read with
+   .mean_pool. */
 
 static const sslh_setting sslh_i_jepa_settings[] = {
     {SSLH_I_FIELD(sslh_jepa_desc, targets), SSLH_SETTING_INT, "4", "1 to 16"},
@@ -14107,14 +14136,15 @@ typedef struct sslh_i_jepa {
     sslh_jepa_desc d;
     sslh_recipe views;
     sslh_net *target, *predictor; /* f' and g */
-    int given, side;              /* 1: the recipe is the caller's; patches along a side */
-    char block[15][24];           /* names of the last .top_blocks blocks */
+    int given, side;              /* 1: the recipe is the caller's; patches along a side of the grid, P = side^2 */
+    char block[15][24];           /* names of the taps behind the last .top_blocks blocks */
 } sslh_i_jepa;
 /* A rectangle of patches. */
 typedef struct sslh_i_rectangle { int top, left, height, width; } sslh_i_rectangle;
 
-/* A block size: a share of the side x side patches between least and most and an aspect ratio from 1/r to r, uniform in
-   its logarithm. No rectangle is as large as the grid, so that its place can always vary. */
+/* The size of a rectangle: a share of the side x side patches, uniform between least and most, and a ratio of height to
+   width from 1/r to r, uniform in its logarithm. No side is as long as the grid's, so that the place can always vary.
+   Takes draws number `draw` and the next one. */
 SSLH_I_FN sslh_i_rectangle sslh_i_jepa_size(uint64_t seed, uint64_t stream, uint64_t draw, int side, float least,
                                             float most, float r) {
     sslh_i_rectangle b = {0, 0, 1, 1};
@@ -14130,11 +14160,12 @@ SSLH_I_FN sslh_i_rectangle sslh_i_jepa_size(uint64_t seed, uint64_t stream, uint
     b.width = SSLH_I_MAX(1, SSLH_I_MIN(b.width, side - 1));
     return b;
 }
+/* Moves a rectangle to a random place in the grid, by draws number `draw` and the next one. */
 SSLH_I_FN void sslh_i_jepa_place(sslh_i_rectangle *b, uint64_t seed, uint64_t stream, uint64_t draw, int side) {
     b->top = (int)sslh_random_below(seed, stream, draw, (uint32_t)(side - b->height + 1));
     b->left = (int)sslh_random_below(seed, stream, draw + 1, (uint32_t)(side - b->width + 1));
 }
-/* Writes the patches of a rectangle, row by row, and returns their number. */
+/* Writes the numbers of the patches of a rectangle, row by row, to out and returns how many there are. */
 SSLH_I_FN int sslh_i_jepa_patches(const sslh_i_rectangle *b, int side, int32_t *out) {
     int i, j, n = 0;
     for (i = b->top; i < b->top + b->height; i++)
@@ -14142,9 +14173,10 @@ SSLH_I_FN int sslh_i_jepa_patches(const sslh_i_rectangle *b, int side, int32_t *
     return n;
 }
 
-/* (1), (2) for one image: targets (M T), T patches in each block, and the rest of the context (at most P). Returns the
-   size of this rest, at least an eighth of all patches: places that leave less are drawn again; 0 when that does not
-   help. An attempt has 64 draws: 2 i and 2 i + 1 place block i, 32 and 33 the context. taken (P) is scratch. */
+/* (1), (2) for one image, with rectangles of these sizes: targets (M T) receives the patches of the blocks, rest (P)
+   those of V. Returns how many V has, at least an eighth of all patches: if it has fewer, all places are drawn again; 0
+   when a hundred attempts do not help. An attempt has 64 draws: 2 i and 2 i + 1 place block i, 32 and 33 the context.
+   taken (P) is scratch. */
 SSLH_I_FN int sslh_i_jepa_draw(const sslh_i_jepa *s, uint64_t seed, uint64_t stream, sslh_i_rectangle target,
                                sslh_i_rectangle context, int32_t *targets, int32_t *rest, uint8_t *taken) {
     int side = s->side, M = s->d.targets, T = target.height * target.width, attempt, i, n, left;
@@ -14165,19 +14197,19 @@ SSLH_I_FN int sslh_i_jepa_draw(const sslh_i_jepa *s, uint64_t seed, uint64_t str
     return 0;
 }
 
-/* (1), (2) for N images: context (N,J) and targets (N,M T), numbers of patches. The stream `shared` gives the sizes of
-   the blocks, the stream of each image their places. */
+/* (1), (2) for N images: context (N,J) and targets (N,M T), the numbers of their patches. The stream `shared` gives the
+   sizes of the rectangles, streams (N), one for each image, their places. */
 SSLH_I_FN void sslh_i_jepa_mask(sslh_method *m, int N, uint64_t shared, const uint64_t *streams, sslh_tensor **context,
                                 sslh_tensor **targets) {
     sslh_ctx *c = m->ctx;
     const sslh_i_jepa *s = (const sslh_i_jepa *)m->self;
     const uint64_t seed = c->desc.seed;
-    /* the aspect ratios of targets are 2/3 to 3/2 (0.75 to 1.5 in the paper), the context is square */
+    /* the ratios of targets are 2/3 to 3/2, the context is square */
     const sslh_i_rectangle target = sslh_i_jepa_size(seed, shared, 0, s->side, s->d.target_min, s->d.target_max, 1.5f);
     const sslh_i_rectangle part = sslh_i_jepa_size(seed, shared, 2, s->side, s->d.context_min, 1, 1);
     const int patches = s->side * s->side, MT = s->d.targets * target.height * target.width;
     const size_t places = (size_t)N * (size_t)patches;
-    int32_t *rest, *count; /* rest (N,P), then count (N): how many of each row are used, and P bytes of work */
+    int32_t *rest, *count; /* (N,P); (N): how many patches each row of rest has. P bytes, `taken`, follow */
     int J = patches, n, j;
     *context = sslh_i_dummy(c);
     *targets = sslh_i_new(c, "sslh_jepa", SSLH_I32, sslh_dim2(N, MT)); /* (N,M T) */
@@ -14198,7 +14230,7 @@ SSLH_I_FN void sslh_i_jepa_mask(sslh_method *m, int N, uint64_t shared, const ui
                   "fewer or smaller targets (.target_max) are needed", s->d.targets, target.height, target.width,
                   part.height, part.width);
     for (n = 0; n < N && *context; n++)
-        for (j = 0; j < J; j++) { /* J of them in random order, by draws beyond those of the places */
+        for (j = 0; j < J; j++) { /* J patches in random order, by draws beyond those of the places */
             int32_t *row = rest + n * patches;
             int other = j + (int)sslh_random_below(seed, streams[n], (uint64_t)(100000 + j), (uint32_t)(count[n] - j));
             int32_t taken = row[other];
@@ -14222,12 +14254,12 @@ SSLH_I_FN void sslh_i_jepa_views(sslh_method *m, const sslh_batch *batch, sslh_v
     sslh_i_jepa_mask(m, batch->count, sslh_i_sample_stream('E', 1, batch->epoch, batch->index[0]), streams, &context,
                      &targets);
     sslh_i_scratch_end(c, streams);
-    sslh_view_add(out, "images", x);
+    sslh_view_add(out, "images", x);        /* (N,H,W,C) */
     sslh_view_add(out, "context", context); /* (N,J) */
     sslh_view_add(out, "targets", targets); /* (N,M T) */
 }
 
-/* (4) at the targets (N,M T): (N,M T,D) */
+/* (4): t of images x (N,H,W,C) by net, at the patches `targets` (N,M T) only -> (N,M T,D) */
 SSLH_I_FN sslh_tensor *sslh_i_jepa_targets(sslh_method *m, sslh_net *net, sslh_tensor *x, sslh_tensor *targets) {
     sslh_ctx *c = m->ctx;
     const sslh_i_jepa *s = (const sslh_i_jepa *)m->self;
@@ -14236,7 +14268,7 @@ SSLH_I_FN sslh_tensor *sslh_i_jepa_targets(sslh_method *m, sslh_net *net, sslh_t
     sslh_forward_desc f;
     int K = s->d.top_blocks, k;
     memset(&f, 0, sizeof f);
-    for (k = 0; k < K; k++) taps[k] = K == 1 ? "tokens" : s->block[k];
+    for (k = 0; k < K; k++) taps[k] = K == 1 ? "tokens" : s->block[k]; /* "tokens": behind the last norm of the net */
     f.taps = taps;
     f.tapped = inner;
     sslh_forward_ex(net, x, f);
@@ -14248,13 +14280,13 @@ SSLH_I_FN sslh_tensor *sslh_i_jepa_targets(sslh_method *m, sslh_net *net, sslh_t
     return SSLH_I_BAD(c) ? sslh_i_dummy(c) : K == 1 ? t : sslh_scale(c, t, SSLH_I_R(1) / (sslh_real)K);
 }
 
-/* (5): x (N,1+J,D), the class token and the context -> (N,M T,D). The field keep of the call is (N,J+M T), the numbers
-   of the context's patches and then those of the targets'. */
+/* (5): x (N,1+J,D), the class token and the context, that is h -> y (N,M T,D). The field keep of the call is (N,J+M T),
+   the numbers of the context's patches and then those of the targets'. */
 SSLH_I_FN sslh_tensor *sslh_i_jepa_predictor(sslh_net *net, sslh_tensor *x, const void *self) {
     const sslh_i_decoder *d = (const sslh_i_decoder *)self;
     sslh_ctx *c = sslh_net_ctx(net);
     sslh_tensor *index = sslh_call(net)->keep, *y, *position, *part[2];
-    int N, J, M, T, D = d->width;
+    int N, J, M, T, Dd = d->width;
     y = sslh_layer_linear(net, 0, x, 0, SSLH_LINEAR); /* (N,1+J,Dd) */
     if (SSLH_I_BAD(c)) return y;
     N = y->shape[0];
@@ -14262,15 +14294,15 @@ SSLH_I_FN sslh_tensor *sslh_i_jepa_predictor(sslh_net *net, sslh_tensor *x, cons
     M = d->groups;
     T = (index->shape[1] - J) / M;
     position = sslh_slice(c, sslh_state(net, sslh_i_decoder_positions(d)), 1, 1, 1 + d->patches);
-    position = sslh_embedding(c, sslh_reshape(c, position, sslh_dim2(d->patches, D)), index); /* (N,J+M T,Dd) */
+    position = sslh_embedding(c, sslh_reshape(c, position, sslh_dim2(d->patches, Dd)), index); /* (N,J+M T,Dd) */
     part[0] = sslh_slice(c, y, 1, 0, 1); /* the class token has no position */
     part[1] = sslh_add(c, sslh_slice(c, y, 1, 1, 1 + J), sslh_slice(c, position, 1, 0, J));
     y = sslh_concat(c, part, 2, 1);
     /* each block is a sequence of its own: the context, then the block's mask tokens */
-    y = sslh_broadcast(c, sslh_reshape(c, y, sslh_dim4(N, 1, 1 + J, D)), sslh_dim4(N, M, 1 + J, D));
-    part[0] = sslh_reshape(c, y, sslh_dim3(N * M, 1 + J, D));
+    y = sslh_broadcast(c, sslh_reshape(c, y, sslh_dim4(N, 1, 1 + J, Dd)), sslh_dim4(N, M, 1 + J, Dd));
+    part[0] = sslh_reshape(c, y, sslh_dim3(N * M, 1 + J, Dd));
     part[1] = sslh_add(c, sslh_slice(c, position, 1, J, J + M * T), sslh_param(net, 2)); /* (N,M T,Dd) */
-    part[1] = sslh_reshape(c, part[1], sslh_dim3(N * M, T, D));
+    part[1] = sslh_reshape(c, part[1], sslh_dim3(N * M, T, Dd));
     y = sslh_i_decoder_run(net, d, sslh_concat(c, part, 2, 1)); /* (N M,1+J+T,D) */
     return sslh_reshape(c, sslh_slice(c, y, 1, 1 + J, 1 + J + T), sslh_dim3(N, M * T, d->out));
 }
@@ -14310,7 +14342,8 @@ SSLH_I_FN sslh_tensor *sslh_i_jepa_loss(sslh_method *m, const sslh_view_set *v, 
     return sslh_huber(c, y, t, 1); /* (6) */
 }
 
-/* Fills patch a of image n of x (N,H,W,C) with patch b of image k of `from`, or with grey where `from` is NULL. */
+/* Fills patch a of image n of x (N,H,W,C) with patch b of image k of `from` (N,H,W,C), or with the value grey where
+   `from` is NULL. side: patches along a side of the grid. */
 SSLH_I_FN void sslh_i_jepa_paste(sslh_tensor *x, int n, int a, const sslh_tensor *from, int k, int b, int side,
                                  sslh_real grey) {
     int p = x->shape[1] / side, C = x->shape[3], W = x->shape[2], row;
@@ -14324,8 +14357,9 @@ SSLH_I_FN void sslh_i_jepa_paste(sslh_tensor *x, int n, int a, const sslh_tensor
                                      (size_t)(b % side * p)) * (size_t)C, run * sizeof *to);
     }
 }
-/* The second picture: y (N,M T,D) are the predictions, t (N,P,D) the target encoder's output for all patches. The norm
-   gives each t the same length, so the t nearest to a prediction has the largest product with it. */
+/* Fills the targets (N,M T) in out (N,H,W,C), a copy of x, with patches of other images of x. y (N,M T,D) are the
+   predictions, t (N,P,D) is (4) for all patches. The norm in (4) gives each t the same length, so the t nearest to a
+   prediction has the largest product with it. */
 SSLH_I_FN void sslh_i_jepa_fill(sslh_method *m, sslh_tensor *x, sslh_tensor *targets, sslh_tensor *y, sslh_tensor *t,
                                 sslh_tensor *out) {
     sslh_ctx *c = m->ctx;
@@ -14387,6 +14421,7 @@ SSLH_DEF void sslh_jepa_show(sslh_method *m, sslh_tensor *x, uint64_t stream, ss
     }
     sslh_no_grad(c, 0);
     sslh_i_modes_back(m->net, &modes);
+    sslh_i_prefix_error(c, "sslh_jepa_show");
 }
 
 SSLH_I_FN void sslh_i_jepa_grads(sslh_method *m, int phase) {
@@ -15885,7 +15920,7 @@ SSLH_I_FN sslh_method sslh_i_bert_make(sslh_ctx *c, sslh_net *encoder, sslh_data
        x = [CLS] a [SEP]                                 a: the tokens of a text                              (1)
        S = 15 % (.mask) of the places of a, at least one, drawn anew in each epoch                            (2)
        x'_t = [MASK] for t in S;  x'_t = x_t elsewhere                                                        (3)
-       u_t = norm( gelu( W g(P emb(x'))_t + c ) ),   p_t = softmax( E u_t + b )                               (4)
+       u_t = norm( gelu( W g(P emb(x'))_t + w ) ),   p_t = softmax( E u_t + b )                               (4)
        L_G = mean over t in S of -log p_t[x_t]                                                                (5)
        z_t drawn from p_t for t in S, without a gradient;  z_t = x_t elsewhere                                (6)
        y_t = 1 if z_t differs from x_t, otherwise 0                                                           (7)
@@ -15893,14 +15928,15 @@ SSLH_I_FN sslh_method sslh_i_bert_make(sslh_ctx *c, sslh_net *encoder, sslh_data
        L_D = mean over all t of -y_t log sigmoid(d_t) - (1 - y_t) log(1 - sigmoid(d_t))                       (9)
        L = L_G + 50 L_D                                  50: .weight                                         (10)
 
-   emb (T,D) is the embedding of f: tokens, positions and segments, added up and, in BERT's kind, normalised. g shares
-   it, reads it through the linear layer P (G,D), which has a bias too, and has blocks of width G. In (4) W (D,G), c and
-   u_t (D), norm a layer norm, E (V,D) f's table of token embeddings, V the size of the vocabulary, b and p_t (V); in
-   (8) Q (D,D), r and v (D), q a number. (9) is over all tokens but padding. Where g happens to draw the author's own
-   word, y_t is 0. The generator is not trained to deceive f, as that of a GAN would be, but by (5) alone, as BERT is,
-   because no gradient passes through the draw in (6).
+   x has T tokens. emb (T,D) is the embedding of f: tokens, positions and segments, added up and, in BERT's kind,
+   normalised. g shares it, reads it through the linear layer P (G,D), which has a bias too, and has blocks of width G.
+   In (4) W is (D,G), w and u_t are (D), norm is a layer norm, E (V,D) is f's table of token embeddings, V the size of
+   the vocabulary, b and p_t are (V), and p_t[x_t] is the probability of token x_t; in (8) Q is (D,D), r and v are (D),
+   q is a number. The mean in (9) is over all tokens but padding. Where g happens to draw the author's own word, y_t is
+   0. The generator is not trained to deceive f, as that of a GAN would be, but by (5) alone, as BERT is, because no
+   gradient passes through the draw in (6).
    With .unigram there is no generator: z_t is drawn by how often words occur in the data, and L = L_D (11). That is
-   cheaper, but few of such words fit their place, so they are easier to find.
+   cheaper, but few of the words drawn fit their places, so they are easier to find.
    Traps: L_D alone says little, since "original" is the right answer for some 90 % of the words: look at the share of
    replaced words that is found and at the false alarms. At first nothing is found, and with norms behind the sums
    (post-norm: SSLH_BERT) for longer than with norms in front (pre-norm: SSLH_GPT2 with .causal = SSLH_OFF). The words
@@ -15920,17 +15956,19 @@ static const sslh_setting sslh_i_electra_settings[] = {
 };
 static const char sslh_i_electra_training[] =
     "batch=32 optimizer=adamw lr=1e-3 weight_decay=0.01 clip=1 schedule=linear_decay warmup=1";
+/* The small model of the paper; its warm-up of 10,000 steps is 0.05 of an epoch of its 3.3 billion tokens. */
 static const char sslh_i_electra_paper[] = "batch=128 optimizer=adamw no_bias_correction=1 eps=1e-6 lr=5e-4 "
     "weight_decay=0.01 clip=1 schedule=linear_decay warmup=0.05";
 
 typedef struct sslh_i_electra {
     sslh_electra_desc d;
     sslh_net *head;      /* its parameters: 0 Q, 1 r, 2 v, 3 q of (8) */
-    sslh_net *generator; /* 0 P, 1 its bias, the blocks of g, then W, c, gain and shift of the norm, and b of (4); NULL
-                            with .unigram */
+    sslh_net *generator; /* its parameters: 0 P, 1 the bias of P, the blocks of g, then W, w, gain and shift of the
+                            norm, and b of (4); NULL with .unigram */
     sslh_transformer_desc g; /* of the generator's blocks; .width is G */
     int vocabulary;      /* V */
-    int shares;          /* .unigram: number of the state (V) whose entry i is the share of tokens 0 .. i in the data */
+    int shares;          /* .unigram: number of the state (V) whose entry i is the share that the tokens 0 to i
+                            together have in the data */
 } sslh_i_electra;
 
 /* For .unigram: counts the tokens of the data and fills the state s->shares with running sums of their shares. */
@@ -16025,12 +16063,12 @@ SSLH_I_FN void sslh_i_electra_views(sslh_method *m, const sslh_batch *batch, ssl
     sslh_view_add(out, "seen", seen);         /* (R): the places of all but padding, among the N T tokens */
 }
 
-/* (4): u (M,D) at places (M) among the N T tokens x' (N,T). */
+/* u of (4), (M,D), at the places (M) among the N T tokens of x' (N,T). */
 SSLH_I_FN sslh_tensor *sslh_i_electra_guess(sslh_method *m, sslh_tensor *tokens, sslh_tensor *padding,
                                             sslh_tensor *places) {
     sslh_ctx *c = m->ctx;
     const sslh_i_electra *s = (const sslh_i_electra *)m->self;
-    const int last = 2 + sslh_i_text_block_size(s->g.kind) * s->g.depth;
+    const int last = 2 + sslh_i_text_block_size(s->g.kind) * s->g.depth; /* the number of W */
     sslh_forward_desc f;
     sslh_tensor *h;
     memset(&f, 0, sizeof f);
@@ -16044,9 +16082,9 @@ SSLH_I_FN sslh_tensor *sslh_i_electra_guess(sslh_method *m, sslh_tensor *tokens,
     return sslh_layer_layer_norm(s->generator, last + 2, h, 1e-12f);
 }
 
-/* (6): token[i] receives the first of the V tokens at which the running sum of the probabilities exceeds chances[i],
-   which is uniform in [0,1). rows 1: p (M,V) has the probabilities of each place; 0: p (V) has running sums already,
-   which are the same for all places. */
+/* (6): token (M) receives the drawn tokens. token[i] is the first of the V tokens at which the running sum of the
+   probabilities exceeds chances[i], which is uniform in [0,1). With rows 1, p (M,V) has the probabilities at each
+   place; with rows 0, p (V) has the running sums already, and they are the same for all places. */
 SSLH_I_FN void sslh_i_electra_pick(const sslh_tensor *p, int rows, const sslh_tensor *chances, int32_t *token) {
     const size_t V = (size_t)p->shape[p->ndim - 1];
     size_t i, j;
@@ -16067,7 +16105,7 @@ SSLH_I_FN void sslh_i_electra_pick(const sslh_tensor *p, int rows, const sslh_te
     }
 }
 
-/* (7) to (9): z has the tokens drawn (M) at the places of S; returns L_D. */
+/* (7) to (9): drawn (M) are the tokens of (6), which z has at the places of S. Returns L_D. */
 SSLH_I_FN sslh_tensor *sslh_i_electra_detect(sslh_method *m, const sslh_view_set *v, const int32_t *drawn) {
     sslh_ctx *c = m->ctx;
     const sslh_i_electra *s = (const sslh_i_electra *)m->self;
@@ -16136,7 +16174,7 @@ SSLH_I_FN sslh_tensor *sslh_i_electra_loss(sslh_method *m, const sslh_view_set *
     return sslh_add(c, loss, sslh_scale(c, found, (sslh_real)s->d.weight)); /* (10) */
 }
 
-/* The generator for an encoder of width D: P, the blocks g, and W, c, norm and b of (4). With BERT's blocks the names
+/* The generator for an encoder of width D: P, the blocks g, and W, w, norm and b of (4). With BERT's blocks the names
    are those of Hugging Face's files, without "generator." and "generator_" in front. */
 SSLH_I_FN sslh_net *sslh_i_electra_generator(sslh_ctx *c, const sslh_transformer_desc *g, int D) {
     sslh_net *net = sslh_i_bare_net(c, "electra_generator");
@@ -16163,7 +16201,7 @@ SSLH_DEF sslh_method sslh_electra(sslh_ctx *c, sslh_net *encoder, sslh_electra_d
             sslh_fail(c, SSLH_E_USAGE, "%s: .generator_heads is %d, but the encoder has %d: the generator must not be "
                       "larger", op, d.generator_heads, t->heads);
         s.g = *t;
-        if (s.g.kind == (int)SSLH_SASREC) s.g.kind = SSLH_BERT;
+        if (s.g.kind == (int)SSLH_SASREC) s.g.kind = SSLH_BERT; /* sslh_i_text_blocks does not know SASRec's blocks */
         s.g.heads = d.generator_heads;
         s.g.width = d.generator_heads * (t->width / t->heads);
         s.g.mlp = 4 * s.g.width;
@@ -16204,9 +16242,9 @@ SSLH_I_FN sslh_method sslh_i_electra_make(sslh_ctx *c, sslh_net *encoder, sslh_d
    Learns from: a text that was damaged. The transformer f reads the damaged text, from both sides as BERT does, and a
    decoder g writes the original one, word by word as GPT does, looking at what f has read.
 
-       a' = noise(a): sentences in another order, spans hidden, tokens left out, replaced or hidden           (1)
+       a' = noise(a)   sentences in another order, spans hidden, tokens left out, replaced or hidden          (1)
        h = f( [CLS] a' [SEP] )                                                                      h (S,D)   (2)
-       y = [CLS] a_1 .. a_n,   x = a_1 .. a_n [SEP]: what the decoder is given and what it has to say         (3)
+       y = [CLS] a_1 .. a_n    what the decoder is given;   x = a_1 .. a_n [SEP]    what it has to say        (3)
        u = g(y, h)     u_t depends on y_1 .. y_t and, by a second attention in each block, on all of h        (4)
        L = mean over t of -log softmax( E u_t )[x_t]     E (V,D): f's table of token embeddings, u_t (D)      (5)
 
@@ -16214,9 +16252,10 @@ SSLH_I_FN sslh_method sslh_i_electra_make(sslh_ctx *c, sslh_net *encoder, sslh_d
    the vocabulary, and softmax(..)[x_t] is the probability of token x_t. The second attention of (4), cross-attention,
    has its queries from y and its keys and values from h. By default (1) only hides spans: 30 % of the tokens (.spans),
    in spans whose lengths have a Poisson distribution of mean 3 (.span). Each span becomes one [MASK], whatever its
-   length, so that the decoder has to find out how much is missing. g embeds y by E and has blocks of the shape of f's
-   (width, heads, MLP) with norms behind the sums (post-norm). Its parameters have the names of BART by Hugging Face.
-   What is kept for other tasks is f; the paper uses the decoder as well.
+   length, so that the decoder has to find out how much is missing. The paper's final models have their sentences in a
+   random order as well, which needs .sentence_end. g embeds y by E and has blocks of the shape of f's (width, heads,
+   MLP) with norms behind the sums (post-norm). Its parameters have Hugging Face's names for BART. What is kept for
+   other tasks is f; the paper uses the decoder as well.
    Traps: the mean in (5) is over all tokens, most of which can be copied from a', so L is far below that of BERT, and
    the two cannot be compared. If sentences do not refer to each other, a text of which only their order was changed is
    hard to tell from an undamaged one. A decoder that is good at (5) without h, as a language model, leaves f nothing to
@@ -16245,22 +16284,23 @@ static const char sslh_i_bart_paper[] =
 
 typedef struct sslh_i_bart {
     sslh_bart_desc d;
-    sslh_net *decoder;       /* g: 0 positions (.length,D), 1 and 2 gain and shift of the norm behind the embedding,
-                                then the blocks */
+    sslh_net *decoder;       /* g; its parameters: 0 the positions (.length of f,D), 1 and 2 gain and shift of the norm
+                                behind the embedding, then the blocks */
     sslh_transformer_desc g; /* of the decoder's blocks */
     sslh_text_recipe noise;  /* of (1) */
 } sslh_i_bart;
 
 SSLH_I_FN void sslh_i_bart_prepare(sslh_method *m, sslh_data data) { sslh_i_check_text_length(m, data, 2, 1); }
 
-/* What is made of a batch. S: tokens of the longest damaged text with [CLS] and [SEP]; T: of the longest y or x. */
+/* What is made of the N texts of a batch. S: the number of tokens of the longest damaged text with [CLS] and [SEP]; T:
+   that of the longest y, which is also that of the longest x. */
 typedef struct sslh_i_bart_rows {
     sslh_text_view damaged;        /* (2): (N,S) */
-    sslh_tensor *inputs, *targets; /* (3): (N,T); behind the end inputs have [PAD] and targets -1 */
+    sslh_tensor *inputs, *targets; /* (3): y and x, (N,T); behind their ends y has [PAD] and x has -1 */
 } sslh_i_bart_rows;
 
 /* (1) to (3); returns 0 after an error. tag is 'b' in training and 'd' in evaluation, where the windows of a stream do
-   not move. W: tokens of the longest text. */
+   not move. W is the number of tokens of the longest text before it is damaged. */
 SSLH_I_FN int sslh_i_bart_draw(sslh_method *m, const sslh_batch *batch, int tag, sslh_i_bart_rows *r) {
     sslh_ctx *c = m->ctx;
     const char *op = "sslh_bart";
@@ -16311,7 +16351,7 @@ SSLH_I_FN sslh_tensor *sslh_i_bart_read(sslh_method *m, sslh_tensor *tokens, ssl
     f.dropout = s->d.dropout;
     return sslh_forward_ex(m->encoder, tokens, f);
 }
-/* (4): inputs y (N,T) and h (N,S,D), whose padding (N,S) is not looked at, -> u (N,T,D) */
+/* (4): inputs y (N,T) and h (N,S,D) -> u (N,T,D); tokens of h where padding (N,S) is 1 are not looked at. */
 SSLH_I_FN sslh_tensor *sslh_i_bart_write(sslh_method *m, sslh_tensor *inputs, sslh_tensor *h, sslh_tensor *padding) {
     sslh_ctx *c = m->ctx;
     const sslh_i_bart *s = (const sslh_i_bart *)m->self;
@@ -16363,8 +16403,8 @@ SSLH_DEF int sslh_bart_rebuild(sslh_method *m, const int32_t *text, int count, i
     if (!s) return 0;
     c = m->ctx;
     if (!text || count < 1 || count > s->g.length - 2 || !out || room < 1) {
-        sslh_fail(c, SSLH_E_USAGE, "%s: a text of 1 to %d tokens and room for the answer are needed; this has %d", op,
-                  s->g.length - 2, text ? count : 0);
+        sslh_fail(c, SSLH_E_USAGE, "%s: a text of 1 to %d tokens and room for the answer are needed; this has %d, and "
+                  "room for %d", op, s->g.length - 2, text ? count : 0, out ? room : 0);
         return 0;
     }
     sslh_i_modes_evaluate(m->net, &modes);
@@ -16390,6 +16430,7 @@ SSLH_DEF int sslh_bart_rebuild(sslh_method *m, const int32_t *text, int count, i
     sslh_no_grad(c, 0);
     sslh_pop(c);
     sslh_i_modes_back(m->net, &modes);
+    sslh_i_prefix_error(c, op); /* a token that the net does not know */
     return SSLH_I_BAD(c) ? 0 : n;
 }
 
@@ -16453,16 +16494,16 @@ SSLH_I_FN sslh_method sslh_i_bart_make(sslh_ctx *c, sslh_net *encoder, sslh_data
    sentence after the other (a pointer network); here, as in a jigsaw puzzle, the net classifies the place of each
    sentence.
 
-       s_1 .. s_m: m neighbouring sentences of a text from a random one on; m is k (.sentences) or, in a
-       text with fewer, all of them                                                                           (1)
+       s_1 .. s_m     m neighbouring sentences of a text, of which the first is chosen at random; m is k
+                      (.sentences) or, where a text has fewer sentences, their number                         (1)
        x = [CLS] s_p(1) [SEP] s_p(2) [SEP] ..  s_p(m) [SEP]    p: a random permutation of 1 .. m              (2)
        h_j = f(x) at the [SEP] behind s_p(j)                   f: the transformer, h_j (D)                    (3)
        L = mean over j and texts of -log softmax( V h_j + b )[p(j)]                       V (k,D), b (k)      (4)
 
    In (4) [p(j)] takes the probability of place p(j) out of the k. A net that guesses has the loss ln k. A text with a
-   single sentence has no order and is left out of (4); one with fewer than k has the places 1 .. m only. Windows of a
-   stream begin and end within a sentence, and a piece of a sentence would betray its place, so their first and last
-   pieces are not used.
+   single sentence has no order and is left out of (4). One with fewer than k sentences has only the answers 1 to m;
+   that the other k - m places are empty is for the net to learn. Windows of a stream begin and end within a sentence,
+   and a piece of a sentence would betray its place, so their first and last pieces are not used.
    Traps: a paragraph's first sentence can often be recognised by itself (a name, a date), and its last one too, so that
    a net can place these two without reading the others. Compare with k = 2, where most pairs of a long text contain
    neither. */
@@ -16478,7 +16519,7 @@ static const sslh_setting sslh_i_sentence_order_settings[] = {
 };
 static const char sslh_i_sentence_order_training[] =
     "batch=32 optimizer=adamw lr=1e-3 weight_decay=0.01 clip=1 schedule=linear_decay warmup=1";
-static const char sslh_i_sentence_order_paper[] = ""; /* its net is another */
+static const char sslh_i_sentence_order_paper[] = ""; /* nothing to take over: the paper trains a recurrent net */
 
 typedef struct sslh_i_sentence_order {
     sslh_sentence_order_desc d;
@@ -16498,13 +16539,42 @@ SSLH_I_FN int sslh_i_sentences_of(const int32_t *x, int n, int32_t end, int wind
     return count - 1;
 }
 
+/* Checks the lengths of the texts and that one of them has an order. Where .sentence_end is not the token that ends the
+   sentences of these texts, none has, and the loss would be 0 in every step. */
 SSLH_I_FN void sslh_i_sentence_order_prepare(sslh_method *m, sslh_data data) {
+    sslh_ctx *c = m->ctx;
     const sslh_i_sentence_order *s = (const sslh_i_sentence_order *)m->self;
+    const sslh_field *f = sslh_i_field_of(&data, SSLH_FIELD_TOKENS);
+    sslh_tensor *x, *lengths;  /* (count,W), W the length of the longest text; (count) */
+    int32_t index[32], *begin; /* begin (W + 2) */
+    sslh_batch b;
+    int n, most = 0;
     sslh_i_check_text_length(m, data, 1 + s->d.sentences, 1);
+    begin = SSLH_I_BAD(c) ? NULL : (int32_t *)sslh_i_scratch(c, ((size_t)f->shape.size[0] + 2) * sizeof *begin);
+    if (!begin) return;
+    memset(&b, 0, sizeof b);
+    b.data = sslh_i_whole_set(data);
+    b.index = index;
+    for (int64_t at = 0; at < data.count && most < 2 && !SSLH_I_BAD(c); at += 32) {
+        b.count = (int)SSLH_I_MIN((int64_t)32, data.count - at);
+        for (n = 0; n < b.count; n++) index[n] = (int32_t)sslh_i_sample_id(&data, at + n);
+        sslh_push(c);
+        x = sslh_i_text_rows(c, "sslh_sentence_order", &b, 0, 0, &lengths);
+        for (n = 0; n < b.count && most < 2 && !SSLH_I_BAD(c); n++)
+            most = sslh_i_sentences_of(x->ints + (size_t)n * (size_t)x->shape[1], lengths->ints[n], s->d.sentence_end,
+                                       f->stream != 0, begin);
+        sslh_pop(c);
+    }
+    sslh_i_scratch_end(c, begin);
+    if (most < 2)
+        sslh_fail(c, SSLH_E_USAGE, "sslh_sentence_order: no text has two sentences that end with token %d: set "
+                  ".sentence_end to the token that ends a sentence in these texts, or give longer texts",
+                  s->d.sentence_end);
 }
 
 /* (1), (2), and the targets p(j) of (4): k for each text, of which those behind the m-th, and that of a text with a
-   single sentence, are -1. W: tokens of the longest text; T = W + 1 + k, for [CLS] and k times [SEP]. */
+   single sentence, are -1. m is `used` here. W is the number of tokens of the longest text; T = W + 1 + k leaves room
+   for [CLS] and k times [SEP]. */
 SSLH_I_FN void sslh_i_sentence_order_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
     sslh_ctx *c = m->ctx;
     const char *op = "sslh_sentence_order";
@@ -16513,7 +16583,7 @@ SSLH_I_FN void sslh_i_sentence_order_views(sslh_method *m, const sslh_batch *bat
     sslh_tensor *lengths, *x = sslh_i_text_rows(c, op, batch, 0, 'o', &lengths); /* (N,W) */
     sslh_tensor *tokens, *padding, *places, *answers;
     const int N = batch->count, k = s->d.sentences;
-    int32_t *begin, *order; /* (W + 2), (k) */
+    int32_t *begin, *order; /* (W + 2); (k): p of the text, from 0 */
     int n, j, t, T, W;
     if (SSLH_I_BAD(c)) return;
     W = x->shape[1];
@@ -16537,7 +16607,7 @@ SSLH_I_FN void sslh_i_sentence_order_views(sslh_method *m, const sslh_batch *bat
         for (j = 0; j < k; j++) {
             const int32_t *from = begin + first + (j < used ? order[j] : 0);
             const int length = j < used ? from[1] - from[0] : 0;
-            places->ints[n * k + j] = n * T;
+            places->ints[n * k + j] = n * T; /* any place will do where the answer is -1 */
             answers->ints[n * k + j] = -1;
             if (j >= used) continue;
             memcpy(line + at, row + from[0], (size_t)length * sizeof *line);
@@ -16633,26 +16703,26 @@ SSLH_I_FN sslh_method sslh_i_sentence_order_make(sslh_ctx *c, sslh_net *encoder,
    Learns from: what each user chose, in order of time. As in GPT, each item is the answer to the question what follows
    those before it, but there are many items, and most of them occur a few times only.
 
-       e_t = drop( sqrt(D) E[x_t] + P[L - n + t] )    the last of n items has the last of L positions         (1)
+       e_t = drop( sqrt(D) E[x_t] + P[L - n + t] )    the last of the n items has the last of L positions     (1)
        c_t = norm(e_t)                                                                                        (2)
        y_t = c_t + sum over i <= t of drop(a_ti) W_v e_i,
              a_ti = softmax over i <= t of (W_q c_t . W_k e_i / sqrt(D))                                      (3)
        m_t = norm(y_t),   the new e_t = m_t + drop( W_2 drop( relu( W_1 m_t ) ) )                             (4)
-       r_ti = E[i] . norm(e_t)    after two blocks of (2) to (4): the score of item i to follow x_t           (5)
+       r_tv = E[v] . norm(e_t)    after two blocks of (2) to (4): the score of item v as the one after x_t    (5)
        loss = mean over t of [ -log sigmoid(r_tj) - sum over k of log(1 - sigmoid(r_tk)) ]                    (6)
 
-   x_1 .. x_n is a history of n items; E (V,D) is the table of V items and P (L,D) that of positions, L the encoder's
-   .length. c_t, e_t, y_t and m_t are (D), all W are (D,D) by default and have biases, norm is a layer norm, drop is
-   dropout; (3) is written for one attention head. In (6) j is the item that follows x_t, and the k are items drawn at
-   random that the user has not chosen (.negatives for each t, by default one). Without negatives the loss is the
-   cross-entropy of j among all items (7), which costs more and ranks better. (1) to (4) and the norm of (5) are
-   sslh_transformer of kind SSLH_SASREC; any causal transformer can take its place. Most users have few items, and
-   positions counted from the end mean the same for all users: "the last", "the one before". The authors put padding in
-   front of a row for this; here the items stand at the front, the padding behind them, which no item sees, and only the
-   positions are shifted.
-   Traps: a random item that the user chose earlier or later is no negative; a user's last two items, which are kept for
-   validation and test, must not be in the training set; with (6) the scores are not calibrated, only their order
-   counts. */
+   x_1 .. x_n is a history of n items; in training its very last item is not among them, because it is only an answer. E
+   (V,D) is the table of V items and P (L,D) that of positions, L the encoder's .length. c_t, e_t, y_t and m_t are (D),
+   all W are (D,D) by default and have biases, norm is a layer norm, drop is dropout; (3) is written for one attention
+   head. In (6) j is the item that follows x_t, and the k are items drawn at random that are not in the history
+   (.negatives for each t, by default one). Without negatives the loss is the cross-entropy of j among all items (7),
+   which costs more and ranks better. (1) to (4) and the norm of (5) are sslh_transformer of kind SSLH_SASREC; any
+   causal transformer can take its place. Most users have few items, and positions counted from the end mean the same
+   for all users: "the last", "the one before". The authors put padding in front of a row for this; here the items stand
+   at the front, the padding behind them, which no item sees, and only the positions are shifted.
+   Traps: a random item that the user chose earlier or later is no negative; where the data hold only the last items of
+   a long history, an earlier one may still be drawn. A user's last two items, which are kept for validation and test,
+   must not be in the training set. With (6) the scores are not calibrated; only their order counts. */
 
 static const sslh_setting sslh_i_sasrec_settings[] = {
     {SSLH_I_FIELD(sslh_sasrec_desc, negatives), SSLH_SETTING_INT, "1", "0 to 4096"},
@@ -16664,7 +16734,8 @@ static const char sslh_i_sasrec_paper[] = ""; /* nothing differs */
 
 typedef struct sslh_i_sasrec {
     sslh_sasrec_desc d;
-    int vocabulary; /* V, the number of items */
+    int vocabulary;  /* V, the number of items */
+    sslh_method own; /* for recommenders: a copy of the method that these settings belong to */
 } sslh_i_sasrec;
 
 SSLH_I_FN void sslh_i_sasrec_prepare(sslh_method *m, sslh_data data) {
@@ -16673,8 +16744,8 @@ SSLH_I_FN void sslh_i_sasrec_prepare(sslh_method *m, sslh_data data) {
     sslh_i_check_text_length(m, data, f && f->stream ? 0 : -1, f && f->stream ? 1 : 2);
 }
 
-/* A negative of (6): an item of 0 .. V-1 that is not among the n items of row, as draw number `at` of a stream. After
-   64 tries it is taken even if it is among them. */
+/* A negative of (6), number `at` of those of this stream: an item of 0 .. V-1 that is not among the n items of row (n).
+   The 64th try is taken even if it is among them. */
 SSLH_I_FN int32_t sslh_i_sasrec_other(uint64_t seed, uint64_t stream, uint64_t at, const int32_t *row, int n, int V) {
     int32_t item = 0;
     int tries, i;
@@ -16686,15 +16757,15 @@ SSLH_I_FN int32_t sslh_i_sasrec_other(uint64_t seed, uint64_t stream, uint64_t a
     return item;
 }
 
-/* The histories without their last items as rows of T, the length of the longest, sorted by length; x_t and the items
-   of (6) for them. M: the places that have a next item, of all rows together, row by row. */
+/* The histories without their last items as rows of T items, sorted by length, T being the length of the longest; and
+   the items j and k of (6) for each of the M places t of all rows together, row by row. */
 SSLH_I_FN void sslh_i_sasrec_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
     sslh_ctx *c = m->ctx;
     const sslh_i_sasrec *s = (const sslh_i_sasrec *)m->self;
-    const int K = SSLH_I_MAX(s->d.negatives, 1), N = batch->count; /* K negatives; with (7) one, for the AUC alone */
+    const int K = SSLH_I_MAX(s->d.negatives, 1), N = batch->count; /* K: negatives; with (7) one, for the AUC alone */
     sslh_tensor *lengths, *x = sslh_i_text_rows(c, "sslh_sasrec", batch, 1, 'S', &lengths); /* (N,longest + 1) */
-    sslh_tensor *tokens, *inputs, *places, *items;
-    int32_t *order; /* (N): the rows by length */
+    sslh_tensor *tokens, *inputs, *places, *items; /* inputs: how many items of each row are read, n in (1) */
+    int32_t *order; /* (N): the rows of x by length */
     int n, t, k, T = 0, M = 0, at = 0;
     if (SSLH_I_BAD(c)) return;
     for (n = 0; n < N; n++) {
@@ -16749,7 +16820,7 @@ SSLH_I_FN sslh_tensor *sslh_i_sasrec_loss(sslh_method *m, const sslh_view_set *v
                                 sslh_view_get(v, "lengths"), sslh_view_get(v, "places"), 0, s->d.dropout); /* (M,D) */
     if (!s->d.negatives) sslh_no_grad(c, 1);
     r = sslh_mul(c, sslh_embedding(c, table, items), sslh_reshape(c, h, sslh_dim3(M, 1, D)));
-    r = sslh_sum(c, r, SSLH_AXIS(2), 0); /* (5): (M,1+K) */
+    r = sslh_sum(c, r, SSLH_AXIS(2), 0); /* (5) for j and the k: (M,1+K) */
     if (!s->d.negatives) sslh_no_grad(c, 0);
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
     /* the AUC: of all pairs of j and an item drawn for the same place, the share in which j scores higher; ties count
@@ -16780,8 +16851,8 @@ SSLH_I_FN void sslh_i_sasrec_score(const sslh_recommender *r, const int32_t *con
     sslh_i_score_rows(m, history, count, n, -1, NULL, r->items, scores);
 }
 SSLH_DEF sslh_recommender sslh_sasrec_recommender(const sslh_method *m) {
-    const sslh_i_sasrec *s = (const sslh_i_sasrec *)sslh_i_self("sslh_sasrec_recommender", m, "sslh_sasrec");
-    return sslh_i_recommender_of(m, sslh_i_sasrec_score, s ? s->vocabulary : 0);
+    sslh_i_sasrec *s = (sslh_i_sasrec *)sslh_i_self("sslh_sasrec_recommender", m, "sslh_sasrec");
+    return sslh_i_recommender_of(m, s ? &s->own : NULL, sslh_i_sasrec_score, s ? s->vocabulary : 0);
 }
 
 SSLH_DEF sslh_method sslh_sasrec(sslh_ctx *c, sslh_net *encoder, sslh_sasrec_desc d) {
@@ -16822,16 +16893,20 @@ SSLH_I_FN sslh_method sslh_i_sasrec_make(sslh_ctx *c, sslh_net *encoder, sslh_da
    Learns from: histories with gaps. Unlike SASRec, the transformer sees what was chosen before and after a gap, and
    each epoch hides other items; to recommend, a gap is put behind the history.
 
-       S = a share of the n places, at least one, drawn anew in each epoch; of some histories the last one    (1)
+       S = 20 % (.mask) of the places of x, at least one, drawn anew in each epoch; in 10 % (.last) of the
+           histories the last place alone                                                                     (1)
        x'_t = [MASK] for t in S;  x'_t = x_t elsewhere                                                        (2)
-       h = f(x'),   u_t = gelu( W h_t + c )                                                                   (3)
-       L = mean over t in S of -log softmax( E u_t + e )[x_t],   E: the table of item embeddings of f         (4)
+       h = f(x'),   u_t = gelu( W h_t + w )                     h_t, u_t, w (D), W (D,D)                      (3)
+       L = mean over t in S of -log softmax( E u_t + e )[x_t]   E (V,D): f's item embeddings; e (V)           (4)
 
-   Positions are counted from the end, as in SASRec, so that the gap behind a history has the position that the last
-   item has in training; (1) hides the last one by itself now and then, because that is what recommending asks. Short
-   histories want a larger share (0.6 for Amazon's in the paper, 0.2 for MovieLens').
-   Traps: it takes many more epochs than SASRec, and its lead over SASRec is that of its loss, (4) against two items a
-   place: compare with .negatives = SSLH_OFF there (Klenitskiy & Vasilev 2023). [MASK] is no item and has no score. */
+   x is a history, V the number of items, and softmax(..)[x_t] the probability of item x_t. [MASK] is token V of f; it
+   is no item, so E does not have its row, and it has no score. Positions are counted from the end, as in SASRec, so
+   that the gap behind a history has the position that the last item has in training; (1) hides the last item alone now
+   and then, because that is the question when something is recommended. The shorter the histories, the larger .mask
+   should be (in the paper 0.6 for Amazon's, 0.2 for MovieLens').
+   Traps: it takes many more epochs than SASRec. Where it ranks better, this is due to its loss: (4) compares the right
+   item with all others, SASRec's with a single one. So compare it with SASRec without negatives (.negatives =
+   SSLH_OFF), which has the same loss (Klenitskiy & Vasilev 2023). */
 
 static const sslh_setting sslh_i_bert4rec_settings[] = {
     {SSLH_I_FIELD(sslh_bert4rec_desc, mask), SSLH_SETTING_REAL, "0.2", "above 0, below 1"},
@@ -16846,20 +16921,21 @@ static const char sslh_i_bert4rec_paper[] =
 
 typedef struct sslh_i_bert4rec {
     sslh_bert4rec_desc d;
-    sslh_net *head; /* its parameters: 0 W, 1 c, 2 e */
-    int items;      /* K, and the number of [MASK] */
+    sslh_net *head;  /* its parameters: 0 W, 1 w, 2 e */
+    int items;       /* V, which is also the token [MASK] */
+    sslh_method own; /* for recommenders, as in sslh_i_sasrec */
 } sslh_i_bert4rec;
 
 SSLH_I_FN void sslh_i_bert4rec_prepare(sslh_method *m, sslh_data data) { sslh_i_check_text_length(m, data, 0, 1); }
 
-/* The rows are in the order of their lengths. M: the hidden places of all rows together. */
+/* (1), (2), with the histories as rows in the order of their lengths. M: the number of hidden places in all of them. */
 SSLH_I_FN void sslh_i_bert4rec_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
     sslh_ctx *c = m->ctx;
     const sslh_i_bert4rec *s = (const sslh_i_bert4rec *)m->self;
     const int N = batch->count;
     sslh_tensor *lengths, *x = sslh_i_text_rows(c, "sslh_bert4rec", batch, 0, 'Z', &lengths); /* (N,longest) */
     sslh_tensor *tokens, *sorted, *places, *answers;
-    int32_t *order, *hidden, *answer, *mixed; /* (N), (N T), (N T), (T) */
+    int32_t *order, *hidden, *answer, *mixed; /* (N): the rows of x by length; (N T), (N T): M are used; (T) */
     int n, t, T = 0, M = 0;
     if (SSLH_I_BAD(c)) return;
     for (n = 0; n < N; n++) T = SSLH_I_MAX(T, lengths->ints[n]);
@@ -16881,6 +16957,11 @@ SSLH_I_FN void sslh_i_bert4rec_views(sslh_method *m, const sslh_batch *batch, ss
         const int length = lengths->ints[order[n]];
         int k = sslh_i_gaps_of(s->d.mask, length); /* (1) */
         sorted->ints[n] = length;
+        for (t = 0; t < length; t++) /* an item with the number of [MASK] would be a gap */
+            if (row[t] < 0 || row[t] >= s->items)
+                sslh_fail(c, SSLH_E_USAGE, "sslh_bert4rec: the data have item %d, but the encoder has room for items 0 "
+                          "to %d and [MASK]: make it with a .vocabulary of one more than there are items", (int)row[t],
+                          s->items - 1);
         for (t = 0; t < T; t++) tokens->ints[n * T + t] = t < length ? row[t] : s->items;
         if (length) sslh_random_permutation(batch->seed, stream, mixed, length);
         if (k && sslh_random_uniform(batch->seed, draw, 0) < s->d.last) k = 1, mixed[0] = length - 1;
@@ -16891,7 +16972,7 @@ SSLH_I_FN void sslh_i_bert4rec_views(sslh_method *m, const sslh_batch *batch, ss
             *token = s->items; /* (2) */
         }
     }
-    places = sslh_i_new(c, "sslh_bert4rec", SSLH_I32, sslh_dim1(M));
+    places = SSLH_I_BAD(c) ? NULL : sslh_i_new(c, "sslh_bert4rec", SSLH_I32, sslh_dim1(M));
     answers = places ? sslh_i_new(c, "sslh_bert4rec", SSLH_I32, sslh_dim1(M)) : NULL;
     for (t = 0; answers && t < M; t++) places->ints[t] = hidden[t], answers->ints[t] = answer[t];
     sslh_i_scratch_end(c, hidden);
@@ -16900,8 +16981,8 @@ SSLH_I_FN void sslh_i_bert4rec_views(sslh_method *m, const sslh_batch *batch, ss
     sslh_view_add(out, "tokens", tokens);                                  /* (N,T): x' */
     sslh_view_add(out, "positions", sslh_i_last_positions(m, sorted, T)); /* (N,T) */
     sslh_view_add(out, "lengths", sorted);                                 /* (N) */
-    sslh_view_add(out, "places", places);                                  /* (M): S among the N T */
-    sslh_view_add(out, "answers", answers);                                /* (M) */
+    sslh_view_add(out, "places", places);                                  /* (M): S among the N T items */
+    sslh_view_add(out, "answers", answers);                                /* (M): x there */
 }
 
 SSLH_I_FN sslh_tensor *sslh_i_bert4rec_loss(sslh_method *m, const sslh_view_set *v, int phase) {
@@ -16920,6 +17001,7 @@ SSLH_I_FN sslh_tensor *sslh_i_bert4rec_loss(sslh_method *m, const sslh_view_set 
     return loss;
 }
 
+/* (4) for a [MASK] put behind each of n histories: the logits E u + e, (n,V). */
 SSLH_I_FN void sslh_i_bert4rec_score(const sslh_recommender *r, const int32_t *const *history, const int *count, int n,
                                      float *scores) {
     sslh_method *m = (sslh_method *)r->self;
@@ -16927,8 +17009,8 @@ SSLH_I_FN void sslh_i_bert4rec_score(const sslh_recommender *r, const int32_t *c
     sslh_i_score_rows(m, history, count, n, s->items, s->head, r->items, scores);
 }
 SSLH_DEF sslh_recommender sslh_bert4rec_recommender(const sslh_method *m) {
-    const sslh_i_bert4rec *s = (const sslh_i_bert4rec *)sslh_i_self("sslh_bert4rec_recommender", m, "sslh_bert4rec");
-    return sslh_i_recommender_of(m, sslh_i_bert4rec_score, s ? s->items : 0);
+    sslh_i_bert4rec *s = (sslh_i_bert4rec *)sslh_i_self("sslh_bert4rec_recommender", m, "sslh_bert4rec");
+    return sslh_i_recommender_of(m, s ? &s->own : NULL, sslh_i_bert4rec_score, s ? s->items : 0);
 }
 
 SSLH_DEF sslh_method sslh_bert4rec(sslh_ctx *c, sslh_net *encoder, sslh_bert4rec_desc d) {
@@ -16972,24 +17054,26 @@ SSLH_I_FN sslh_method sslh_i_bert4rec_make(sslh_ctx *c, sslh_net *encoder, sslh_
    Hints: Romero, Ballas, Kahou, Chassang, Gatta, Bengio: "FitNets: hints for thin deep nets", ICLR 2015.
    Relations: Park, Kim, Lu, Cho: "Relational knowledge distillation", CVPR 2019.
    Similarity: Fang, Wang, Wang, Zhang, Yang, Liu: "SEED: self-supervised distillation for visual representation",
-   ICLR 2021. Regression: Navaneet, Koohpayegani, Tejankar, Pirsiavash: "SimReg", BMVC 2021.
+   ICLR 2021. Regression: Navaneet, Koohpayegani, Tejankar, Pirsiavash: "SimReg: regression as a simple yet effective
+   tool for self-supervised knowledge distillation", BMVC 2021.
 
    Learns from: a teacher, most often a larger net that has learnt more or from more labels. The student does not learn
    what is right but what the teacher makes of an image, which says more than a label: how much a shirt is like a coat.
    No labels are needed, so that images without any can be used, and no negatives either.
    In the equations s (D) and t (E) are what student and teacher compute of the same view of one image, L is averaged
    over the images of the batch (the term with a in (1) over those whose label is used), and g is a head on the student,
-   (D) -> (E): by default (.head_layers) linear in (1) and (2) and an MLP in (4) and (5). u(x) = x / |x|; r is t after
-   each of its channels has been brought to mean 0 and variance 1 over the batch.
+   (D) -> (E): by default (.head_layers) linear in (1) and (2) and an MLP in (4) and (5); (3) has no head. In (1) E is
+   the number of classes. u(x) = x / |x|; r is t after each of its channels has been brought to mean 0 and variance 1
+   over the batch.
 
      logits      L = (1 - a) T^2 sum over classes c of p_c ln(p_c / q_c) + a CE(label, g(s)),
                  p = softmax(t / T),  q = softmax(g(s) / T);  a: .labels, T: .temperature             (1)
-     hints       L = mean over the channels of (g(s) - r)^2;
-                 of maps (H,W,D) and (H,W,E) the mean over all places as well                         (2)
+     hints       L = mean over the channels of (g(s) - r)^2; of maps (H,W,D) and (H,W,E), and of
+                 as many tokens from both nets, the mean over all places as well                      (2)
      relations   L = w_d H(|s_i - s_j| / mu_s, |t_i - t_j| / mu_t)
                    + w_a H(cos(s_j - s_i, s_k - s_i), cos(t_j - t_i, t_k - t_i)),
                  H(x, y): Huber's loss of x - y, mean over all images i, j, k of the batch;
-                 mu_s, mu_t: the mean distances;  w_d: .distance, w_a: .angle                         (3)
+                 mu_s, mu_t: the mean distances of two different images;  w_d: .distance, w_a: .angle (3)
      similarity  L = sum over d of p_d ln(p_d / q_d),  d: the rows of a queue of earlier u(t), and u(t) itself;
                  p = softmax over d of u(t) . d / T_t,  q = softmax over d of u(g(s)) . d / T_s;
                  T_t: .teacher_temperature, T_s: .student_temperature                                 (4)
@@ -17037,7 +17121,7 @@ typedef struct sslh_i_distill {
     sslh_recipe  views;     /* without a normalisation: images stay in [0,1], since each net has its own */
     sslh_net    *teacher;   /* the caller's */
     sslh_net    *head;      /* g; NULL for relations */
-    sslh_i_queue queue;     /* similarity: (K,E), K: .queue */
+    sslh_i_queue queue;     /* similarity: the earlier u(t), (K,E), K: .queue */
     sslh_tensor *rows;      /* similarity: u(t) (N,E) of this step, for the queue */
     uint8_t     *labelled;  /* (samples of the whole data set) 1: the sample's label is used; NULL: all labels are */
 } sslh_i_distill;
@@ -17061,7 +17145,7 @@ SSLH_DEF sslh_tensor *sslh_distill_loss(sslh_ctx *c, sslh_tensor *student, sslh_
     return sslh_scale(c, sslh_kl_div(c, student, p), T * T);
 }
 
-/* s_j - s_i for all pairs: rows z (N,D) -> (N,N,D), element (i,j) leads from i to j. */
+/* z_j - z_i for all pairs of rows: z (N,D) -> (N,N,D), of which row (i,j) leads from z_i to z_j. */
 SSLH_I_FN sslh_tensor *sslh_i_pair_differences(sslh_ctx *c, sslh_tensor *z) {
     const int n = z->shape[0], d = z->shape[1];
     sslh_tensor *from = sslh_reshape(c, z, sslh_dim3(n, 1, d));
@@ -17085,6 +17169,7 @@ SSLH_I_FN sslh_tensor *sslh_i_rkd_cosines(sslh_ctx *c, sslh_tensor *z) {
     e = sslh_div(c, e, sslh_i_lengths(c, e, SSLH_I_R(1e-8))); /* (N,N,D): directions; 0 from a row to itself */
     return sslh_matmul_ex(c, e, e, 0, 1);
 }
+/* 1 when student (N,D) and teacher (N,E) have relations to compare; otherwise 0 and an error. */
 SSLH_I_FN int sslh_i_rkd_ok(sslh_ctx *c, const char *op, sslh_tensor *student, sslh_tensor *teacher) {
     char s[96], t[96];
     sslh_tensor *in[2];
@@ -17163,8 +17248,8 @@ SSLH_I_FN void sslh_i_distill_mark_labels(sslh_method *m, sslh_data data) {
         return;
     }
     if (s->head && data.classes > sslh_net_query(s->head).width)
-        sslh_fail(c, SSLH_E_SHAPE, "sslh_distill: the data have %d classes, and the teacher knows %d", data.classes,
-                  sslh_net_query(s->head).width);
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_distill: the data have %d classes, and the teacher knows %d: leave .labels at "
+                  "0, or take a teacher of all these classes", data.classes, sslh_net_query(s->head).width);
     sslh_i_free(c, s->labelled); /* of a run before */
     s->labelled = NULL;
     if (s->d.fraction == 1.0f || SSLH_I_BAD(c)) return;
@@ -17232,14 +17317,15 @@ SSLH_I_FN sslh_tensor *sslh_i_distill_logits(sslh_method *m, const sslh_view_set
     return sslh_add(c, loss, sslh_scale(c, sslh_cross_entropy_ex(c, s, labels, 0, -1), a));
 }
 
-/* (2): s (N,D) and t (N,E), or maps (N,H,W,D) and (N,H,W,E), which are compared place by place. */
+/* (2): s (N,D) and t (N,E), or maps (N,H,W,D) and (N,H,W,E), or as many tokens from both nets; maps and tokens are
+   compared place by place. */
 SSLH_I_FN sslh_tensor *sslh_i_distill_hint(sslh_method *m, sslh_tensor *s, sslh_tensor *t) {
     sslh_ctx *c = m->ctx;
     const sslh_i_distill *self = (const sslh_i_distill *)m->self;
     sslh_tensor *loss;
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
-    s = sslh_reshape(c, s, sslh_dim2(-1, s->shape[s->ndim - 1])); /* (N H W,D), or as it is */
-    t = sslh_reshape(c, t, sslh_dim2(-1, t->shape[t->ndim - 1])); /* (N H W,E) */
+    s = sslh_reshape(c, s, sslh_dim2(-1, s->shape[s->ndim - 1])); /* (N H W,D), a row for each token, or as it is */
+    t = sslh_reshape(c, t, sslh_dim2(-1, t->shape[t->ndim - 1])); /* likewise, with E */
     t = sslh_standardize(c, t, SSLH_AXIS(0), 0);                  /* r */
     loss = sslh_mse(c, sslh_forward(self->head, s), t);
     m->numbers[0].value = 1 - sslh_item(loss); /* the share of r's variance, which is 1, that is explained */
@@ -17261,7 +17347,7 @@ SSLH_I_FN float sslh_i_same_nearest(const sslh_tensor *a, const sslh_tensor *b) 
     }
     return (float)same / (float)n;
 }
-/* (3): s (N,D), t (N,E), N at least 2, cut into groups of nearly equal size, 2 to 64 rows; L is the mean of their
+/* (3): s (N,D), t (N,E), N at least 2, cut into groups of nearly equal size, n = 2 to 64 rows; L is the mean of their
    losses, weighted by their sizes. */
 SSLH_I_FN sslh_tensor *sslh_i_distill_relations(sslh_method *m, sslh_tensor *s, sslh_tensor *t) {
     sslh_ctx *c = m->ctx;
@@ -17299,7 +17385,8 @@ SSLH_I_FN sslh_tensor *sslh_i_distill_step_loss(sslh_method *m, const sslh_view_
     t = sslh_i_distill_ask(c, self, x);
     s = sslh_forward_ex(m->encoder, sslh_i_apply_preprocess(c, x, m->encoder), f);
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
-    /* hints of maps of equal sides are compared place by place, everything else after an average over the places */
+    /* hints of maps of equal sides or of equally many tokens are compared place by place, everything else after an
+       average over the places */
     if (self->d.kind == SSLH_DISTILL_HINT && s->ndim == t->ndim &&
         !memcmp(s->shape, t->shape, (size_t)(s->ndim - 1) * sizeof s->shape[0])) return sslh_i_distill_hint(m, s, t);
     s = sslh_i_pool_features(c, s); /* (N,D) */
@@ -17331,7 +17418,8 @@ SSLH_I_FN int sslh_i_distill_teacher_ok(sslh_ctx *c, sslh_net *encoder, sslh_net
     const char *const op = "sslh_distill";
     if (SSLH_I_BAD(c)) return 0;
     if (sslh_i_net_dead(teacher))
-        sslh_fail(c, SSLH_E_USAGE, "%s: the teacher could not be made (NULL, or an error that was cleared)", op);
+        sslh_fail(c, SSLH_E_USAGE, "%s: the teacher could not be made (NULL, or an error that was cleared): make it "
+                  "again", op);
     else if (sslh_net_ctx(teacher) != c)
         sslh_fail(c, SSLH_E_USAGE, "%s: the teacher belongs to another context (sslh_clone_into copies it)", op);
     else if (teacher == encoder)
@@ -17345,9 +17433,11 @@ SSLH_I_FN int sslh_i_distill_teacher_ok(sslh_ctx *c, sslh_net *encoder, sslh_net
         sslh_fail(c, SSLH_E_SHAPE, "%s: the teacher \"%s\" gives no logits (N,K): take sslh_classifier_net or "
                   "sslh_chain, or another .kind", op, sslh_net_query(teacher).name);
     else if (d->labels > 0 && d->kind != SSLH_DISTILL_LOGITS)
-        sslh_fail(c, SSLH_E_USAGE, "%s: .labels is %g, which only .kind 1 (logits) has", op, (double)d->labels);
+        sslh_fail(c, SSLH_E_USAGE, "%s: .labels is %g, which only .kind 1 (logits) has: leave it at 0", op,
+                  (double)d->labels);
     else if (d->kind == SSLH_DISTILL_RELATIONS && d->distance == 0 && d->angle == 0)
-        sslh_fail(c, SSLH_E_USAGE, "%s: .distance and .angle are both off: nothing is left to learn", op);
+        sslh_fail(c, SSLH_E_USAGE, "%s: .distance and .angle are both off, so nothing is left to learn: leave one on",
+                  op);
     return !SSLH_I_BAD(c);
 }
 
@@ -17418,19 +17508,21 @@ SSLH_DEF sslh_net *sslh_distill_classifier(const sslh_method *m) {
                [..] is 1 where the condition holds, else 0
        L     = L_l + w L_u                         w: .weight                                           (5)
 
-   p_y is the probability of class y. The mean in (4) is over all unlabelled images of the step, so that the second term
-   grows by itself as more guesses become sure; no schedule of w is needed. All views pass through the encoder as one
-   batch, as in the authors' program, so that batch norm sees them together. Four things differ from the paper. Strong
-   views here are colour jitter, grey images and cutout; the paper has RandAugment or CTAugment with cutout. The
-   learning rate falls to 0; the paper's falls to a fifth. A step has at most as many labelled images as there are; the
-   authors repeat them. The classifier at the end is the trained one; the paper takes a moving average of its
-   parameters.
+   p(..)_y is the probability of class y. A step has M labelled and N unlabelled images. The mean in (4) is over all
+   unlabelled images of the step, so that the second term grows by itself as more guesses become sure; no schedule of w
+   is needed. All views pass through the encoder as one batch, as in the authors' program, so that batch norm sees them
+   together. Four things differ from the paper. Strong views here are colour jitter, grey images and cutout; the paper
+   has RandAugment or CTAugment with cutout. The learning rate falls to 0; the paper's falls to a fifth. A step has at
+   most as many labelled images as there are; the authors repeat them. The classifier at the end is the trained one; the
+   paper takes a moving average of its parameters.
    Defaults: t = 0.95, w = 1 and 7 unlabelled images for each labelled one are the paper's for CIFAR-10, where a step
    has 64 labelled images and a run 2^20 steps.
    Traps: with few labels everything depends on which they are: compare several seeds. With a low t wrong guesses
-   confirm themselves, and whole classes change places. If "kept", the share of the guesses with max q >= t, is near 1
-   in the first steps, the net is sure of what it cannot know. Labels of a test set must not choose t. A baseline of the
-   labels alone (.weight = SSLH_OFF) needs as many steps and the same views. */
+   confirm themselves, and a whole class may be learnt under the name of another. If "kept", the share of the guesses
+   with max q >= t, is near 1 in the first steps, the net is sure of what it cannot know. Neither view may change the
+   class: the default ones are mirrored, which turns some letters and digits into others (b into d), so give a .weak
+   without .flip for such images; the default strong views follow it. Do not choose t by the labels of a test set. A
+   baseline of the labels alone (.weight = SSLH_OFF) needs as many steps and the same views. */
 
 static const sslh_setting sslh_i_fixmatch_settings[] = {
     {SSLH_I_FIELD(sslh_fixmatch_desc, threshold), SSLH_SETTING_REAL, "0.95", "0 to 1"},
@@ -17455,9 +17547,11 @@ typedef struct sslh_i_fixmatch {
     sslh_net *head; /* h: (D) -> (K) */
 } sslh_i_fixmatch;
 
-/* A subset of d with `each` samples of every class, or all where there are fewer, drawn by the context's seed. */
+/* A subset of d with `each` samples of every class, or all those of a class that has fewer, drawn by the context's
+   seed. */
 SSLH_I_FN sslh_data sslh_i_fixmatch_draw(sslh_ctx *c, sslh_data d, int each) {
-    int32_t *taken = (int32_t *)sslh_i_alloc_table(c, (size_t)d.count, 3, sizeof *taken), n = 0; /* (count) of each */
+    /* (count) each: the samples drawn, n of them; those of class k, size of them; a random order of these */
+    int32_t *taken = (int32_t *)sslh_i_alloc_table(c, (size_t)d.count, 3, sizeof *taken), n = 0;
     int32_t *members = taken ? taken + d.count : NULL, *order = taken ? members + d.count : NULL, size, i;
     int k;
     for (k = 0; taken && k < d.classes; k++) {
@@ -17475,17 +17569,24 @@ SSLH_I_FN void sslh_i_fixmatch_prepare(sslh_method *m, sslh_data data) {
     sslh_i_fixmatch *s = (sslh_i_fixmatch *)m->self;
     if (data.height != s->labelled.height || data.width != s->labelled.width ||
         data.channels != s->labelled.channels) {
-        sslh_fail(m->ctx, SSLH_E_SHAPE, "sslh_fixmatch: the labelled images are (%d,%d,%d), the others (%d,%d,%d)",
-                  s->labelled.height, s->labelled.width, s->labelled.channels, data.height, data.width, data.channels);
+        sslh_fail(m->ctx, SSLH_E_SHAPE, "sslh_fixmatch: the labelled images are (%d,%d,%d), the others (%d,%d,%d): "
+                  "bring all to one size (sslh_load_images_ex)", s->labelled.height, s->labelled.width,
+                  s->labelled.channels, data.height, data.width, data.channels);
         return;
     }
     if (!s->weak_given) s->weak.pad_crop = SSLH_I_MIN(4, SSLH_I_MIN(data.height, data.width));
     sslh_i_views_prepare(&s->weak, s->weak_given, m->encoder, data);
     if (!s->strong_given) {
-        s->strong = sslh_recipe_simclr();
-        s->strong.crop_min = s->strong.crop_max = 0;
-        s->strong.pad_crop = s->weak.pad_crop;
-        s->strong.cutout = SSLH_I_MIN(data.height, data.width) / 2;
+        const sslh_recipe colours = sslh_recipe_simclr();
+        s->strong = s->weak; /* a caller's too: views of one size, and no mirror images of digits */
+        s->strong.jitter = colours.jitter;
+        s->strong.brightness = colours.brightness;
+        s->strong.contrast = colours.contrast;
+        s->strong.saturation = colours.saturation;
+        s->strong.hue = colours.hue;
+        s->strong.grey = colours.grey;
+        s->strong.cutout = SSLH_I_MIN(s->weak.height ? s->weak.height : data.height,
+                                      s->weak.width ? s->weak.width : data.width) / 2;
     }
     if (s->strong_std) return;
     /* as the weak views, so that (4) applies a guess to the values for which (3) made it */
@@ -17599,7 +17700,8 @@ SSLH_DEF sslh_method sslh_fixmatch(sslh_ctx *c, sslh_net *encoder, sslh_data lab
         sslh_fail(c, SSLH_E_USAGE, "%s: labelled must be images with labels of at least two classes (%.0f samples, %d "
                   "classes)", fn, (double)labelled.count, labelled.classes);
     if (!SSLH_I_BAD(c) && labelled.ctx != c)
-        sslh_fail(c, SSLH_E_USAGE, "%s: the labelled images belong to another context", fn);
+        sslh_fail(c, SSLH_E_USAGE, "%s: the labelled images belong to another context: load them with that of the "
+                  "encoder", fn);
     head.widths[0] = SSLH_I_BAD(c) ? 2 : labelled.classes;
     if (!SSLH_I_BAD(c) && d.labels) labelled = sslh_i_fixmatch_draw(c, labelled, d.labels);
     s.d = d;
@@ -17647,7 +17749,7 @@ SSLH_DEF float sslh_fixmatch_evaluate(sslh_method *m, sslh_data test) {
     if (!s) return 0;
     c = m->ctx;
     if (!test.labels || test.height < 1 || test.count < 1) {
-        sslh_fail(c, SSLH_E_USAGE, "%s: the test set has no images with labels", fn);
+        sslh_fail(c, SSLH_E_USAGE, "%s: the test set has no images with labels: give one that has", fn);
         return 0;
     }
     mark = sslh_mark(c);

@@ -410,6 +410,11 @@ static void wrong_use(void) {
     m = sslh_clip(c, eye(c), NULL, d);
     sslh_train(c, m, all, td);
     CHECK_ERROR(c, "sslh_clip: captions of 5 tokens, but the text encoder has room for 4");
+    for (int i = 0; i < all.fields; i++)
+        if (all.field[i].kind == SSLH_FIELD_TOKENS) {
+            sslh_clip_texts(&m, all, i);
+            CHECK_ERROR(c, "sslh_clip_texts: captions of 5 tokens, but the text encoder has room for 4");
+        }
     sslh_destroy(c);
 }
 

@@ -484,6 +484,7 @@ static void sasrec_scores(void) {
     const int32_t *two[2], *one[1];
     const int counts[2] = {2, 15}, last[1] = {LONGEST}, first[1] = {2};
     float s[2 * WHEEL], t[WHEEL];
+    size_t bytes;
     two[0] = a, two[1] = b, one[0] = b + 15 - LONGEST;
     CHECK_OK(c);
     CHECK(r.items == WHEEL, "items");
@@ -494,6 +495,9 @@ static void sasrec_scores(void) {
     r.score(&r, one, first, 1, t);
     for (int i = 0; i < WHEEL; i++) CHECK_NEAR(s[i], t[i], 1e-5);
     CHECK(sslh_is_training(m.net), "the mode is as before");
+    bytes = sslh_query(c).bytes;
+    for (int i = 0; i < 100; i++) r = sslh_sasrec_recommender(&m);
+    CHECK(sslh_query(c).bytes == bytes, "each recommender needs more memory");
     CHECK_OK(c);
     sasrec(c, small(c, WHEEL, SSLH_OFF), 0, 0);
     CHECK_ERROR(c, "sslh_sasrec: the encoder is not causal");
@@ -583,6 +587,18 @@ static void bert4rec_hides(void) {
         CHECK(row == sslh_view_get(&v, "places")->shape[0], "%d places", row);
         CHECK(run == 2 ? only_last == N : run == 1 ? only_last == 0 : only_last > 15 && only_last < 60,
               "%d times the last", only_last);
+    }
+    {   /* an encoder without room for [MASK] would take the last item for it */
+        sslh_method m = bert4rec(c, small(c, WHEEL, SSLH_OFF), 0.4f, 0);
+        sslh_view_set v;
+        size_t bytes;
+        memset(&v, 0, sizeof v);
+        m.views(&m, &b, &v);
+        CHECK_ERROR(c, "sslh_bert4rec: the data have item ");
+        bytes = sslh_query(c).bytes;
+        for (int i = 0; i < 100; i++) sslh_bert4rec_recommender(&m);
+        CHECK(sslh_query(c).bytes == bytes, "each recommender needs more memory");
+        CHECK_OK(c);
     }
     sslh_destroy(c);
 }

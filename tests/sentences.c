@@ -585,7 +585,7 @@ static void bart_evaluates(void) {
 
 /* It fills spans of a language that counts. */
 static void bart_learns(void) {
-    static const int32_t damaged[5] = {4, 5, MASK, 9, 0}, nothing_there[1] = {4};
+    static const int32_t damaged[5] = {4, 5, MASK, 9, 0}, nothing_there[1] = {4}, unknown[1] = {WORDS};
     sslh_ctx *c = context(2);
     sslh_bart_desc d = bart_settings();
     sslh_data data;
@@ -610,6 +610,10 @@ static void bart_learns(void) {
     CHECK_ERROR(c, "sslh_bart_rebuild: a text of 1 to 8 tokens and room for the answer are needed; this has 0");
     CHECK(sslh_bart_rebuild(&m, damaged, ROUND + 1, out, 3) == 0, "too long");
     CHECK_ERROR(c, "sslh_bart_rebuild: a text of 1 to 8 tokens");
+    CHECK(sslh_bart_rebuild(&m, damaged, 5, out, 0) == 0, "no room");
+    CHECK_ERROR(c, "this has 5, and room for 0");
+    CHECK(sslh_bart_rebuild(&m, unknown, 1, out, 3) == 0, "a token beyond the vocabulary");
+    CHECK_ERROR(c, "sslh_bart_rebuild: sslh_embedding: index 104");
     sslh_destroy(c);
 }
 #endif
@@ -724,6 +728,28 @@ static void order_learns(void) {
     CHECK_OK(c);
     sslh_destroy(c);
 }
+/* Without two sentences in any text nothing can be learnt: an error, not a loss of 0. In the last of 40 texts they are
+   enough, and a window needs two whole ones. */
+static void no_order(void) {
+    enum { TEXTS = 40, LONG = 6 };
+    static int32_t x[TEXTS * LONG], end[TEXTS];
+    sslh_ctx *c = context(1);
+    sslh_method m;
+    for (int i = 0; i < TEXTS * LONG; i++) x[i] = i % 50;
+    for (int i = 0; i < TEXTS; i++) end[i] = LONG;
+    m = sslh_sentence_order(c, reader(c, LONG + 3), order_settings(2));
+    sslh_train(c, m, texts(c, x, TEXTS, LONG, end), run(1, 0.003f));
+    CHECK_ERROR(c, "sslh_sentence_order: no text has two sentences that end with token 99: set .sentence_end");
+    x[(TEXTS - 1) * LONG + 1] = END;
+    m.prepare(&m, texts(c, x, TEXTS, LONG, end));
+    CHECK_OK(c);
+    m.prepare(&m, sslh_data_stream(c, x, TEXTS * LONG, LONG));
+    CHECK_ERROR(c, "no text has two sentences");
+    x[1] = x[3] = x[5] = END;
+    m.prepare(&m, sslh_data_stream(c, x, TEXTS * LONG, LONG));
+    CHECK_OK(c);
+    sslh_destroy(c);
+}
 #endif
 
 TESTS_BEGIN
@@ -749,6 +775,7 @@ TESTS_BEGIN
 #endif
 #if SSLH_WITH_SENTENCE_ORDER
     TEST(sentences_are_shuffled)
+    TEST(no_order)
     TEST_LEARNS(order_learns)
 #endif
 TESTS_END
