@@ -22068,6 +22068,11 @@ SSLH_DEF float sslh_calibration_error(sslh_ctx *c, const sslh_tensor *probabilit
         const sslh_real *row = p->data + i * K;
         size_t best = 0;
         double most;
+        if (labels[i] < 0 || (size_t)labels[i] >= K) {
+            sslh_fail(c, SSLH_E_USAGE, "sslh_calibration_error: label %d of row %.0f is outside 0 .. %d: labels count "
+                      "from 0", (int)labels[i], (double)i, p->shape[1] - 1);
+            return 0.0f;
+        }
         for (k = 0; k < K; k++) {
             if (!(row[k] >= 0 && (double)row[k] <= 1.0001)) {
                 sslh_fail(c, SSLH_E_USAGE, "sslh_calibration_error: row %.0f holds %g, which is no probability (scores "
@@ -22318,6 +22323,7 @@ SSLH_DEF sslh_data sslh_data_with_maps(sslh_data images, sslh_data maps, const i
     sslh_field f[2];
     sslh_data none;
     uint8_t *pixels, *map;
+    const int64_t mark = sslh_mark(c);
     size_t place, i, n;
     memset(&none, 0, sizeof none);
     none.ctx = c;
@@ -22326,14 +22332,13 @@ SSLH_DEF sslh_data sslh_data_with_maps(sslh_data images, sslh_data maps, const i
     place = (size_t)images.height * (size_t)images.width;
     pixels = (uint8_t *)sslh_i_alloc_table(c, n, place, (size_t)images.channels);
     map = pixels ? (uint8_t *)sslh_i_alloc_table(c, n, place, 1) : NULL;
-    if (!map) return none;
-    for (i = 0; i < n; i++) {
+    for (i = 0; i < n && map; i++) {
         sslh_data_image(images, (int64_t)i, pixels + i * place * (size_t)images.channels);
         sslh_data_image(maps, (int64_t)i, map + i * place);
     }
     if (SSLH_I_BAD(maps.ctx) && !SSLH_I_BAD(c)) /* of another context, which keeps its error to itself */
         sslh_fail(c, SSLH_E_USAGE, "sslh_data_with_maps: the maps could not be read: %s", sslh_error(maps.ctx));
-    if (grey) sslh_i_map_classes(map, n * place, grey, classes);
+    if (grey && map) sslh_i_map_classes(map, n * place, grey, classes);
     for (i = 0; i < n * place && !SSLH_I_BAD(c); i++)
         if (map[i] >= classes && map[i] != SSLH_UNKNOWN)
             sslh_fail(c, SSLH_E_USAGE, "sslh_data_with_maps: map %.0f has the value %d, classes are 0 to %d and %d is "
@@ -22348,7 +22353,9 @@ SSLH_DEF sslh_data sslh_data_with_maps(sslh_data images, sslh_data maps, const i
     f[1].values = map;
     f[0].name = "image";
     f[1].name = "map";
-    return SSLH_I_BAD(c) ? none : sslh_data_from_fields(c, f, 2, images.count);
+    if (!SSLH_I_BAD(c)) return sslh_data_from_fields(c, f, 2, images.count);
+    sslh_i_free_blocks(c, mark);
+    return none;
 }
 
 /* --- tiles of images and maps that move alike --------------------------------------------------------------------- */
@@ -22911,6 +22918,7 @@ SSLH_DEF sslh_tensor *sslh_segment_image(sslh_ctx *c, sslh_net *net, sslh_data d
     sslh_preprocess p;
     sslh_tensor *out;
     double *sum;
+    const int64_t mark = sslh_mark(c);
     size_t i, pixels;
     int K;
     sslh_i_modes modes;
@@ -22930,7 +22938,7 @@ SSLH_DEF sslh_tensor *sslh_segment_image(sslh_ctx *c, sslh_net *net, sslh_data d
     pixels = (size_t)data.height * (size_t)data.width;
     out = sslh_i_persistent(c, fn, SSLH_F32, sslh_dim3(data.height, data.width, K));
     sum = out ? (double *)sslh_i_alloc_table(c, pixels, (size_t)K + 1, sizeof *sum) : NULL; /* zeros; weights behind */
-    if (!sum) return sslh_i_dummy(c);
+    if (!sum) return sslh_i_undo(c, mark);
     sslh_i_modes_evaluate(net, &modes);
     sslh_push(c);
     sslh_no_grad(c, 1);
@@ -22941,7 +22949,7 @@ SSLH_DEF sslh_tensor *sslh_segment_image(sslh_ctx *c, sslh_net *net, sslh_data d
     for (i = 0; i < pixels * (size_t)K && !SSLH_I_BAD(c); i++)
         out->data[i] = (sslh_real)(sum[i] / sum[pixels * (size_t)K + i / (size_t)K]);
     sslh_i_free(c, sum);
-    return SSLH_I_BAD(c) ? sslh_i_dummy(c) : out;
+    return SSLH_I_BAD(c) ? sslh_i_undo(c, mark) : out;
 }
 
 SSLH_DEF void sslh_segment_map(const sslh_tensor *p, uint8_t *map) {
@@ -28802,9 +28810,13 @@ SSLH_I_FN sslh_net *sslh_i_stack_build(const sslh_i_stack *s) {
     sslh_net *net = s->convnet ? sslh_convnet(c, s->conv) : sslh_mlp(c, s->mlp);
     return sslh_i_net_bad(net) || !sslh_i_net_ready(net) ? NULL : net;
 }
-/* The changed net `made` takes from the net that it is made of what is not in the tensors: preprocessing and mode. */
-SSLH_I_FN sslh_net *sslh_i_structure_end(sslh_net *made, sslh_net *from) {
-    if (sslh_i_net_bad(made)) return sslh_i_dummy_net(from->ctx);
+/* The changed net `made` takes from the net that it is made of what is not in the tensors: preprocessing and mode.
+   After an error all memory that was taken since mark is freed, `made` included. */
+SSLH_I_FN sslh_net *sslh_i_structure_end(sslh_net *made, sslh_net *from, int64_t mark) {
+    if (sslh_i_net_bad(made)) {
+        sslh_i_undo(from->ctx, mark);
+        return sslh_i_dummy_net(from->ctx);
+    }
     made->preprocess = from->preprocess;
     made->norm_groups = from->norm_groups;
     sslh_train_mode(made, from->training);
@@ -28893,6 +28905,7 @@ SSLH_DEF sslh_net *sslh_net_widen(sslh_net *net, sslh_widen_desc d) {
     sslh_i_units wider, next;
     sslh_net *made;
     const uint64_t stream = sslh_i_sample_stream('W', 0, 0, d.layer);
+    const int64_t mark = sslh_mark(c);
     int *unit, *copies, i, j, old;
     sslh_real *shares;
     if (!sslh_i_stack_of(op, net, &s)) return sslh_i_dummy_net(c);
@@ -28911,7 +28924,10 @@ SSLH_DEF sslh_net *sslh_net_widen(sslh_net *net, sslh_widen_desc d) {
     made = sslh_i_stack_build(&s);
     unit = made ? (int *)sslh_i_scratch(c, (size_t)(d.width + old) * sizeof *unit) : NULL;
     shares = unit ? (sslh_real *)sslh_i_scratch(c, (size_t)(d.width + old) * sizeof *shares) : NULL;
-    if (!shares) return sslh_i_dummy_net(c);
+    if (!shares) {
+        sslh_i_scratch_end(c, unit);
+        return sslh_i_structure_end(NULL, net, mark);
+    }
     copies = unit + d.width; /* (old) */
     for (j = 0; j < old; j++) copies[j] = 0;
     for (j = 0; j < d.width; j++) { /* g */
@@ -28934,7 +28950,7 @@ SSLH_DEF sslh_net *sslh_net_widen(sslh_net *net, sslh_widen_desc d) {
     }
     sslh_i_scratch_end(c, shares);
     sslh_i_scratch_end(c, unit);
-    return sslh_i_structure_end(made, net);
+    return sslh_i_structure_end(made, net, mark);
 }
 
 /* --- deeper ------------------------------------------------------------------------------------------------------- */
@@ -28992,6 +29008,7 @@ SSLH_I_FN sslh_net *sslh_i_deepen_stack(const char *op, sslh_net *net, sslh_deep
     sslh_net *made;
     sslh_i_layer *fresh;
     sslh_tensor *weight;
+    const int64_t mark = sslh_mark(c);
     int i, *strides, width, places;
     if (!sslh_i_stack_of(op, net, &s)) return sslh_i_dummy_net(c);
     strides = s.conv.strides;
@@ -29016,7 +29033,7 @@ SSLH_I_FN sslh_net *sslh_i_deepen_stack(const char *op, sslh_net *net, sslh_deep
         }
     }
     made = sslh_i_stack_build(&after);
-    if (!made || !sslh_i_stack_of(op, made, &after)) return sslh_i_dummy_net(c);
+    if (!made || !sslh_i_stack_of(op, made, &after)) return sslh_i_structure_end(NULL, net, mark);
     memset(&plain, 0, sizeof plain);
     for (i = 0; i < s.n; i++)
         sslh_i_copy_layer(made, after.layer[i < d.layer ? i : i + 1].first, net, &s.layer[i], &plain, NULL, NULL);
@@ -29027,7 +29044,7 @@ SSLH_I_FN sslh_net *sslh_i_deepen_stack(const char *op, sslh_net *net, sslh_deep
     for (i = 0; i < width; i++) weight->data[(i * places + places / 2) * width + i] = 1; /* the middle of the kernel */
     if (fresh->norm >= 0) sslh_i_undo_norm(made, fresh->norm, net, d.layer, s.convnet, d.sample);
     else if (fresh->count > 1) memset(made->entry[fresh->first + 1]->t.data, 0, (size_t)width * sizeof(sslh_real));
-    return sslh_i_structure_end(made, net);
+    return sslh_i_structure_end(made, net, mark);
 }
 
 /* The number of the block in a name such as "blocks.3.norm1.weight" or, with stages, "features.5.0.block.3.weight",
@@ -29049,11 +29066,13 @@ SSLH_I_FN int sslh_i_block_in_name(const char *name, int stages, int *stage, con
     *rest = at;
     return block;
 }
-/* A fresh block behind block number at (from 1) of a stage: (5). The other tensors are copied by their names. */
-SSLH_I_FN sslh_net *sslh_i_deepen_residual(sslh_net *made, sslh_net *net, int stages, int stage, int at) {
+/* `made`, which was made after mark, gets the values of net, and a fresh block behind block number at (from 1) of a
+   stage: (5). The other tensors are copied by their names. */
+SSLH_I_FN sslh_net *sslh_i_deepen_residual(sslh_net *made, sslh_net *net, int stages, int stage, int at,
+                                           int64_t mark) {
     int i, of_stage, number;
-    if (sslh_i_net_bad(made) || !sslh_i_net_ready(made) || !sslh_i_net_ready(net)) return sslh_i_dummy_net(net->ctx);
-    for (i = 0; i < made->entries; i++) {
+    const int ready = !sslh_i_net_bad(made) && sslh_i_net_ready(made) && sslh_i_net_ready(net);
+    for (i = 0; ready && i < made->entries; i++) {
         sslh_i_entry *y = made->entry[i];
         const char *rest = "";
         char name[sizeof y->name];
@@ -29077,19 +29096,20 @@ SSLH_I_FN sslh_net *sslh_i_deepen_residual(sslh_net *made, sslh_net *net, int st
         y->t.group = x->t.group;
         memcpy(sslh_i_get_data(&y->t), sslh_i_get_data(&x->t), x->t.count * sslh_i_type_size(x->t.type));
     }
-    return sslh_i_structure_end(made, net);
+    return sslh_i_structure_end(made, net, mark);
 }
 
 SSLH_DEF sslh_net *sslh_net_deepen(sslh_net *net, sslh_deepen_desc d) {
     const char *const op = "sslh_net_deepen";
     sslh_ctx *c = sslh_net_ctx(net);
+    const int64_t mark = sslh_mark(c);
     if (!sslh_i_structure_ok(op, net)) return sslh_i_dummy_net(c);
     if (net->forward == sslh_i_vit_forward) {
         sslh_vit_desc v;
         memcpy(&v, net->self, sizeof v);
         if (!sslh_i_structure_layer_ok(op, net, d.layer, v.depth, "no more blocks")) return sslh_i_dummy_net(c);
         v.depth++;
-        return sslh_i_deepen_residual(sslh_vit(c, v), net, 0, 0, d.layer);
+        return sslh_i_deepen_residual(sslh_vit(c, v), net, 0, 0, d.layer, mark);
     }
     if (net->forward == sslh_i_convnext_forward) {
         sslh_convnext_desc v;
@@ -29099,7 +29119,7 @@ SSLH_DEF sslh_net *sslh_net_deepen(sslh_net *net, sslh_deepen_desc d) {
         if (!sslh_i_structure_layer_ok(op, net, d.layer, all, "no more blocks")) return sslh_i_dummy_net(c);
         while (at > v.depths[stage]) at -= v.depths[stage++];
         v.depths[stage]++;
-        return sslh_i_deepen_residual(sslh_convnext(c, v), net, 1, stage, at);
+        return sslh_i_deepen_residual(sslh_convnext(c, v), net, 1, stage, at, mark);
     }
     if (net->forward == sslh_i_mlp_forward || net->forward == sslh_i_convnet_forward)
         return sslh_i_deepen_stack(op, net, d);
@@ -29146,13 +29166,14 @@ SSLH_I_FN int sslh_i_prune_choose(const sslh_i_stack *s, int layer, const sslh_p
     }
     qsort(scored, (size_t)w->shape[0], sizeof *scored, sslh_i_rated_order);
     stays = (char *)sslh_i_scratch(c, (size_t)w->shape[0]);
-    if (!stays) return 0;
-    memset(stays, 0, (size_t)w->shape[0]);
-    for (j = 0; j < keep; j++) stays[scored[j].unit] = 1;
-    for (j = k = 0; j < w->shape[0]; j++) if (stays[j]) unit[k++] = j;
+    if (stays) {
+        memset(stays, 0, (size_t)w->shape[0]);
+        for (j = 0; j < keep; j++) stays[scored[j].unit] = 1;
+        for (j = k = 0; j < w->shape[0]; j++) if (stays[j]) unit[k++] = j;
+    }
     sslh_i_scratch_end(c, stays);
     sslh_i_scratch_end(c, scored);
-    return 1;
+    return stays != NULL;
 }
 
 SSLH_DEF sslh_net *sslh_net_prune_filters(sslh_net *net, sslh_prune_desc d) {
@@ -29160,6 +29181,7 @@ SSLH_DEF sslh_net *sslh_net_prune_filters(sslh_net *net, sslh_prune_desc d) {
     sslh_ctx *c = sslh_net_ctx(net);
     sslh_i_stack s, narrow;
     sslh_net *made;
+    const int64_t mark = sslh_mark(c);
     int *unit[8], *all, i, last, room = 0;
     memset(unit, 0, sizeof unit);
     if (!sslh_i_stack_of(op, net, &s)) return sslh_i_dummy_net(c);
@@ -29189,17 +29211,17 @@ SSLH_DEF sslh_net *sslh_net_prune_filters(sslh_net *net, sslh_prune_desc d) {
         if (d.layer && i != d.layer - 1) continue;
         unit[i] = all + room;
         room += narrow.widths[i];
-        if (!sslh_i_prune_choose(&s, i, &d, narrow.widths[i], unit[i])) return sslh_i_dummy_net(c);
+        if (!sslh_i_prune_choose(&s, i, &d, narrow.widths[i], unit[i])) break;
     }
-    for (i = 0; all && i < s.n; i++) {
+    for (i = 0; all && i < s.n && !SSLH_I_BAD(c); i++) {
         sslh_i_units u;
         memset(&u, 0, sizeof u);
         u.unit = unit[i];
         u.input = i ? unit[i - 1] : NULL;
         sslh_i_copy_layer(made, s.layer[i].first, net, &s.layer[i], &u, NULL, NULL);
     }
-    if (all) sslh_i_scratch_end(c, all);
-    return all ? sslh_i_structure_end(made, net) : sslh_i_dummy_net(c);
+    sslh_i_scratch_end(c, all);
+    return sslh_i_structure_end(all ? made : NULL, net, mark);
 }
 #endif /* SSLH_WITH_TRANSFER */
 
@@ -61006,12 +61028,15 @@ SSLH_I_FN int sslh_i_vectors_line(sslh_vectors *v, const sslh_i_source *s, size_
         return sslh_i_bad(s, at, "word %.0f is not followed by %d numbers", (double)v->words.n + 1, (int)D);
     for (i = word, k = 0; k < D; k++) {
         char number[48];
-        size_t length = 0;
+        size_t length = 0, from;
         double x = 0;
         while (s->p[at + i] == ' ' || s->p[at + i] == '\t') i++;
-        for (; i < n && !sslh_i_is_space(s->p[at + i]); i++)
+        for (from = i; i < n && !sslh_i_is_space(s->p[at + i]); i++)
             if (length + 1 < sizeof number) number[length++] = (char)s->p[at + i];
         number[length] = 0;
+        if (i - from > length) /* its end, which may be an exponent, does not fit */
+            return sslh_i_bad(s, at + from, "the number %.20s.. has %.0f characters (at most %d): write fewer digits",
+                              number, (double)(i - from), (int)sizeof number - 1);
         if (*sslh_i_scan_real(number, &x) || !length || !(x > -3.40282356e38 && x < 3.40282356e38))
             return sslh_i_bad(s, at + i - length, "\"%.40s\" is no number", number);
         row[k] = (sslh_real)x;

@@ -419,6 +419,11 @@ static void measures_by_hand(void) {
     CHECK_ERROR(c, "sslh_confusion_measures: a matrix (K,K)");
     sslh_calibration_error(c, sslh_full(c, sslh_dim2(4, 2), 2), label, 4, NULL, NULL, NULL);
     CHECK_ERROR(c, "sslh_calibration_error: row 0 holds 2, which is no probability");
+    for (int i = 0; i < 2; i++) { /* which would count as wrong, whatever the classifier says */
+        static const int32_t wrong[2][2] = {{0, 2}, {0, -1}};
+        sslh_calibration_error(c, sslh_full(c, sslh_dim2(2, 2), 0.5f), wrong[i], 4, NULL, NULL, NULL);
+        CHECK_ERROR(c, i ? "label -1 of row 1 is outside 0 .. 1" : "label 2 of row 1 is outside 0 .. 1");
+    }
     sslh_picture_confusion(c, "no/such/folder/a.png", m, NULL, NULL);
     CHECK(sslh_error(c) != NULL, "no folder");
     sslh_clear_error(c);
