@@ -4178,7 +4178,8 @@ typedef struct sslh_forest_desc {
    two classes, NaN or Inf. */
 SSLH_API sslh_classifier *sslh_forest(sslh_ctx *c, sslh_tensor *x, const int32_t *labels, int classes,
                                       sslh_forest_desc desc);
-/* Tree number tree as text, a line for each split and leaf; returns its length, out may be NULL. */
+/* Tree number tree (from 0) as text, a line for each split and leaf: after a split come the side "<=", then the other.
+   Returns the length without the zero at its end; out (size) holds as much as fits, and may be NULL. */
 SSLH_API size_t sslh_forest_print(const sslh_classifier *k, int tree, char *out, size_t size);
 
 typedef struct sslh_svm_desc {
@@ -4211,8 +4212,8 @@ typedef struct sslh_classifier_info {
     sslh_net *encoder;         /* that was saved with it (sslh_load_classifier), or NULL */
     int   trees;               /* forest: trees and all their nodes */
     int64_t nodes;
-    float out_of_bag;          /* forest: accuracy of each sample by the trees that did not see it; 0 without bootstrap
-                                  and from a file */
+    float out_of_bag;          /* forest: accuracy when each sample is classified by the trees that did not see it; 0
+                                  without bootstrap and from a file */
     const float *importance;   /* forest: (D) share of the decrease of impurity, sum 1; NULL from a file */
     int   iterations;          /* svm, logistic: of Newton's method; 0 from a file */
     double objective;          /* the minimum that was found */
@@ -4249,7 +4250,7 @@ SSLH_API sslh_tensor *sslh_nearest_centres(sslh_ctx *c, sslh_tensor *x, sslh_ten
 /* How the clusters of n rows agree with their labels (both counted from 0). accuracy: of the best pairing of clusters
    with classes, one to one (Kuhn's Hungarian method). nmi, normalised mutual information: divided by the mean of both
    entropies. ari, the adjusted Rand index: Rand's index less what chance gives (Hubert & Arabie 1985), 0 for chance and
-   1 for the same groups. */
+   1 for the same groups. Numbers above 9999 are an error; the time grows with the cube of the largest number. */
 typedef struct sslh_agreement { float accuracy, nmi, ari; } sslh_agreement;
 SSLH_API sslh_agreement sslh_cluster_agreement(sslh_ctx *c, const int32_t *clusters, const int32_t *labels, int n);
 
@@ -4269,7 +4270,7 @@ SSLH_API sslh_class_measures sslh_confusion_measures(const sslh_tensor *confusio
    are put into bins of equal width by their confidence; the result is the absolute difference between mean confidence
    and accuracy of a bin, averaged over the bins with their numbers of rows as weights: 0 for a classifier that is right
    as often as it says. Into arrays (bins) or NULL: mean confidence, accuracy (both 0 in an empty bin) and rows of each
-   bin. bins 1 to 1000; probabilities outside 0 to 1 are an error. */
+   bin. bins 1 to 1000; probabilities outside 0 to 1 and labels that are no class are errors. */
 SSLH_API float sslh_calibration_error(sslh_ctx *c, const sslh_tensor *probabilities, const int32_t *labels, int bins,
                                       float *confidence, float *accuracy, int32_t *rows);
 /* A confusion matrix as a table, at most 100 classes: rows are labels, columns predictions, each cell as dark as its
@@ -4469,12 +4470,12 @@ typedef struct sslh_quantize_desc {
    equations are in >>quantize). The copy is in evaluation mode, frozen, and for inference only: a gradient that would
    have to pass through it is an error. The batch norms of the library's nets are folded first, as sslh_fold_batch_norm
    does it; a net of your own keeps them, in float, unless you give it to that function before. Inputs of the layers of
-   8 bits are rounded to 8 bits as they come, by the largest absolute value of the row (linear layers) or of the image
-   (convolutions), so that no calibration is needed, and an input has the same features alone and in a batch. Sums are
-   integers, hence the same on every processor. The weight "fc.weight" becomes a state of type SSLH_U8, which holds
-   128 + q, and "fc.weight_scale" (O) a further state. Convolutions in groups, layers with more than 65,536 inputs per
-   output and weights that a net does not use through sslh_layer_linear or sslh_layer_conv (embeddings) stay float.
-   Errors: a weight that is NaN or Inf, a net of 8-bit weights, no weight that could become integers. */
+   8 bits are rounded to 8 bits as they come, on a scale set by the largest absolute value of the row (linear layers)
+   or of the image (convolutions). So no calibration is needed, and an input has the same features alone and in a batch.
+   Sums are integers, hence the same on every processor. The weight "fc.weight" becomes a state of type SSLH_U8, which
+   holds 128 + q, and "fc.weight_scale" (O) is a further state. Convolutions in groups, layers with more than 65,536
+   inputs per output and weights that a net does not use through sslh_layer_linear or sslh_layer_conv (embeddings) stay
+   float. Errors: a weight that is NaN or Inf, a net of 8-bit weights, no weight that could become integers. */
 SSLH_API sslh_net *sslh_quantize(sslh_net *net, sslh_quantize_desc desc);
 /* Sets the weights of linear layers and convolutions to 0 that have the smallest absolute values in the whole net,
    children included, until the share `share` of them (above 0, below 1; the number is rounded) is 0, and returns how
@@ -4636,7 +4637,7 @@ SSLH_API sslh_tensor *sslh_saliency(sslh_ctx *c, sslh_net *net, sslh_tensor *x, 
 SSLH_API sslh_tensor *sslh_smooth_grad(sslh_ctx *c, sslh_net *net, sslh_tensor *x, sslh_tensor *target,
                                        sslh_inside_desc desc);
 /* (x - b) times the mean of ds/dx over the straight path from the baseline b to x (Sundararajan, Taly, Yan 2017,
-   eq. 3), of x's shape: the values of a sample sum up to s(x) - s(b), but for the error of the midpoint rule. */
+   eq. 1), of x's shape: the values of a sample sum up to s(x) - s(b), but for the error of the midpoint rule. */
 SSLH_API sslh_tensor *sslh_integrated_gradients(sslh_ctx *c, sslh_net *net, sslh_tensor *x, sslh_tensor *target,
                                                 sslh_inside_desc desc);
 /* Grad-CAM (Selvaraju et al. 2017, eq. 1 and 2) of the map A (N,h,w,C) that .tap names -> (N,h,w,1): max(0, sum over k
@@ -4724,11 +4725,14 @@ typedef struct sslh_masking {
     float transfer;                /* after PGD by the gradients of another net; -1 without one */
     float unbounded;               /* after PGD with the largest eps (1; with .l2 1000), by which every value may become
                                       any other: has to come near 0 */
-    float loss[4];                 /* cross-entropy at eps 0, eps / 2, eps and 2 eps of PGD */
+    float loss[4];                 /* cross-entropy at eps 0, eps / 2, eps and 2 eps of PGD, at most the largest eps */
     int   suspicious;              /* how many of five signs there are: FGSM weaker than noise, PGD weaker than FGSM,
                                       transfer stronger than PGD (each by more than 1 point), unbounded above 5 %, a
                                       loss that falls while eps grows */
 } sslh_masking;
+/* Attacks net with noise, FGSM and PGD of these settings; .kind and .source are not read. other: a net trained apart on
+   the same classes, whose gradients make the images of .transfer; NULL: none. Goes over the test images eight times
+   (seven without other), five times with PGD, once with 20 steps at least. */
 SSLH_API sslh_masking sslh_masking_check(sslh_ctx *c, sslh_net *net, sslh_net *other, sslh_data test,
                                          sslh_attack_desc desc);
 
@@ -20888,7 +20892,7 @@ typedef struct sslh_i_growing {
     int32_t *left, *right;  /* (K) l_k and r_k of (1) */
     double *importance;     /* (D) */
     int32_t nodes;
-    uint64_t drawn;         /* numbers of the tree's stream that are used */
+    uint64_t used;          /* numbers of the tree's stream that are used */
 } sslh_i_growing;
 
 typedef struct sslh_i_forest_job {
@@ -20944,7 +20948,7 @@ SSLH_I_FN uint64_t *sslh_i_sort_keys(uint64_t *key, uint64_t *spare, size_t n) {
     return key;
 }
 
-/* The best split of a node so far. */
+/* The best split of a node so far: S of (1) rounded (score) and not rounded (gain). feature -1: none yet. */
 typedef struct sslh_i_split { float score, threshold; int32_t feature; double gain; } sslh_i_split;
 
 /* Tries all thresholds of a feature on the samples of a node, of which classes (K) says how many each class has, and
@@ -21004,7 +21008,7 @@ SSLH_I_FN sslh_i_split sslh_i_find_split(const sslh_i_forest_job *j, sslh_i_grow
     memset(&best, 0, sizeof best);
     best.feature = -1;
     for (tried = 0; tried < j->D && (tried < (size_t)j->d.features || !useful); tried++) {
-        size_t at = tried + sslh_random_below(j->d.seed, SSLH_I_STREAM_FOREST + (uint64_t)tree, t->drawn++,
+        size_t at = tried + sslh_random_below(j->d.seed, SSLH_I_STREAM_FOREST + (uint64_t)tree, t->used++,
                                               (uint32_t)(j->D - tried));
         int32_t feature = t->pick[at];
         t->pick[at] = t->pick[tried];
@@ -21020,7 +21024,7 @@ SSLH_I_FN void sslh_i_draw_samples(const sslh_i_forest_job *j, sslh_i_growing *t
     int32_t n = 0;
     for (i = 0; i < j->N; i++) t->times[i] = j->d.no_bootstrap != 0;
     for (i = 0; i < j->N && !j->d.no_bootstrap; i++)
-        t->times[sslh_random_below(j->d.seed, SSLH_I_STREAM_FOREST + (uint64_t)tree, t->drawn++, (uint32_t)j->N)]++;
+        t->times[sslh_random_below(j->d.seed, SSLH_I_STREAM_FOREST + (uint64_t)tree, t->used++, (uint32_t)j->N)]++;
     for (i = 0; i < j->N; i++) {
         if (!t->times[i]) continue;
         t->order[n++] = (int32_t)i;
@@ -21056,7 +21060,7 @@ SSLH_I_FN void sslh_i_grow_tree(void *arg, int task, int worker) {
         t->pick[k] = (int32_t)k;
         t->importance[k] = 0;
     }
-    t->drawn = 0;
+    t->used = 0;
     sslh_i_draw_samples(j, t, tree);
     for (node = 0; node < t->nodes; node++) {
         sslh_i_tree_node *here = &t->node[node];
@@ -21838,8 +21842,8 @@ SSLH_DEF sslh_tensor *sslh_nearest_centres(sslh_ctx *c, sslh_tensor *x, sslh_ten
 
 /* The pairing of n rows with n columns for which the sum of gain (n,n) is largest: Kuhn's Hungarian method with
    potentials u and v, which adds one row at a time along the cheapest chain of exchanges (Jonker & Volgenant 1987).
-   Rows and columns are counted from 1; row[j] is the row of column j, previous[j]
-   the column before j on the cheapest chain. All arrays have n+1 entries. */
+   Rows and columns are counted from 1; row[j] is the row of column j, previous[j] the column before j on the cheapest
+   chain. All arrays have n+1 entries. */
 typedef struct sslh_i_matching { double *u, *v, *least; int *row, *previous; char *seen; } sslh_i_matching;
 SSLH_I_FN void sslh_i_best_matching(const int64_t *gain, int n, sslh_i_matching *p) {
     int row, j;
@@ -22111,7 +22115,7 @@ SSLH_DEF float sslh_calibration_error(sslh_ctx *c, const sslh_tensor *probabilit
 
        m_0, m_1 .. m_n   the encoder's maps (N,h,w,channels), one of each size, m_0 the coarsest; m_n is the image
                          itself when no map has its size
-       d_0 = m_0,   d_i = g_i([m_i, u(d_i-1)])   u resizes bilinearly to the size of m_i, [,] joins channels  (1)
+       d_0 = m_0,   d_i = g_i([m_i, u(d_(i-1))])   u resizes bilinearly to the size of m_i, [,] joins channels (1)
        g_i = relu(bn(conv3( relu(bn(conv3( . )))))),   logits = conv1(d_n)  (N,H,W,K)                         (2)
 
    where conv3 and conv1 are convolutions of 3 x 3 and 1 x 1 pixels that keep the size, and bn is batch norm; each g_i
@@ -22204,7 +22208,7 @@ SSLH_I_FN int sslh_i_unet_maps(sslh_ctx *c, sslh_net *encoder, sslh_i_unet_level
         at += strspn(at, " ");
         shape = sslh_i_tap_shape(c, "sslh_unet", encoder, at, side, side);
         if (SSLH_I_BAD(c) || shape.ndim != 4 || strlen(at) >= sizeof level->tap) continue;
-        if (n && shape.size[1] > size[n - 1]) continue; /* a decoder's */
+        if (n && shape.size[1] > size[n - 1]) continue; /* larger than the one before: a map of a decoder */
         if (!n || shape.size[1] < size[n - 1]) n++;
         if (n == SSLH_I_UNET_LEVELS) break; /* one is left for the image */
         snprintf(level[n - 1].tap, sizeof level->tap, "%s", at);
@@ -22360,13 +22364,14 @@ SSLH_DEF sslh_data sslh_data_with_maps(sslh_data images, sslh_data maps, const i
 
 /* --- tiles of images and maps that move alike --------------------------------------------------------------------- */
 
-/* What all tiles of a call share. Gaussian: 2 radius + 1 weights whose sum is 1. */
+/* What all tiles of a call share. N is the number of tiles, (h,w) their size. */
 typedef struct sslh_i_tile_job {
-    sslh_map_recipe r;
-    int H, W, C, radius;
+    sslh_map_recipe r;       /* resolved */
+    int H, W, C;             /* of the images */
+    int radius;              /* of the Gaussian, in pixels */
     float scale;             /* of the smoothed noise: a / e of (5) */
-    float gaussian[2 * 192 + 1];
-    const uint8_t *pixels, *maps;
+    float gaussian[2 * 192 + 1];  /* (2 radius + 1) weights whose sum is 1 */
+    const uint8_t *pixels, *maps; /* (samples,H,W,C), (samples,H,W) */
     const int64_t *place;    /* (images) sample numbers in the arrays */
     const uint64_t *stream;  /* (images) */
     uint64_t seed;
@@ -22376,8 +22381,8 @@ typedef struct sslh_i_tile_job {
     int32_t *map;            /* (N,h,w) */
 } sslh_i_tile_job;
 
-/* Bytes that a worker needs: noise (h + 2 r, w + 2 r), smoothed along rows (h + 2 r, w), displacements (2,h,w). 0 when
-   they are more than a size_t holds. */
+/* Bytes that a worker needs: noise (h + 2 radius, w + 2 radius), the same smoothed along rows (h + 2 radius, w), and
+   displacements (2,h,w). 0 when they are more than a size_t holds. */
 SSLH_I_FN size_t sslh_i_tile_room(const sslh_i_tile_job *j) {
     const uint64_t h = (uint64_t)j->r.height, w = (uint64_t)j->r.width, both = 2 * (uint64_t)j->radius;
     uint64_t n = j->r.elastic > 0 ? (h + both) * (w + both) + (h + both) * w + 2 * h * w : 1;
@@ -22487,8 +22492,9 @@ SSLH_I_FN void sslh_i_tile_colour(const sslh_i_tile_job *j, float b, float k, ss
     }
 }
 
-/* Tile number task. Words 0 to 6 of its draws are u[0] to u[6], the noise begins at word 8; tiles of an image are 2^40
-   words apart. */
+/* Tile number task. Words 0 to 6 of its draws are u[0] to u[6], which decide over its row and column in the image, both
+   mirrors, the quarter turns, brightness and contrast; the noise begins at word 8; tiles of an image are 2^40 words
+   apart. */
 SSLH_I_FN void sslh_i_tile_task(void *job, int task, int worker) {
     const sslh_i_tile_job *j = (const sslh_i_tile_job *)job;
     const sslh_map_recipe *r = &j->r;
@@ -22536,8 +22542,9 @@ SSLH_I_FN void sslh_i_tile_task(void *job, int task, int worker) {
     for (k = 0; k < j->C; k++) sslh_i_tile_colour(j, brightness, contrast, x, k);
 }
 
-/* The weights of a Gaussian of deviation s at whole numbers up to 3 s, and the factor of (5): the noise has the
-   variance 1/3, and smoothing along both axes multiplies its deviation by the sum of squared weights. */
+/* The weights of a Gaussian of deviation s at whole numbers up to some 3 s, and the factor a / e of (5): the noise has
+   the variance 1/3, and smoothing along both axes multiplies its deviation by the sum of squared weights, so that
+   e = squares / sqrt(3). */
 SSLH_I_FN void sslh_i_tile_gaussian(sslh_i_tile_job *j) {
     const float s = j->r.elastic_width;
     double sum = 0, squares = 0;
@@ -23095,7 +23102,7 @@ SSLH_DEF void sslh_picture_overlay(sslh_ctx *c, const char *path, sslh_data data
    sums, which rollout counts as half. With M_l (T,T) the weights of block l averaged over its heads, 1 the identity
    matrix and L blocks,
 
-       R = (M_L + 1)/2 (M_L-1 + 1)/2 .. (M_1 + 1)/2,   of which the row of the class token is shown             (4)
+       R = (M_L + 1)/2 (M_(L-1) + 1)/2 .. (M_1 + 1)/2,   of which the row of the class token is shown           (4)
 
    Similarity of two representations X (n,D) and Y (n,E) of the same n samples, the mean of each column subtracted:
 
@@ -23334,14 +23341,14 @@ SSLH_I_FN void sslh_i_grad_cam(const sslh_tensor *map, sslh_real *out) {
     const size_t N = (size_t)map->shape[0], C = (size_t)map->shape[3], places = map->count / N / C;
     size_t n, i, k;
     for (n = 0; n < N && map->grad; n++) {
-        const sslh_real *Y = map->data + n * places * C, *dY = map->grad + n * places * C;
+        const sslh_real *A = map->data + n * places * C, *dA = map->grad + n * places * C; /* (h w,C) */
         sslh_real *G = out + n * places;
         for (k = 0; k < C; k++) {
             sslh_real a = 0;
-            for (i = 0; i < places; i++) a += dY[i * C + k];
+            for (i = 0; i < places; i++) a += dA[i * C + k];
             a = a / (sslh_real)places;
             for (i = 0; i < places; i++) {
-                sslh_real t = a * Y[i * C + k];
+                sslh_real t = a * A[i * C + k];
                 G[i] += t;
             }
         }
@@ -23514,7 +23521,7 @@ SSLH_I_FN sslh_tensor *sslh_i_attention_map(sslh_ctx *c, const char *op, sslh_ne
         {
             static const int heads_last[3] = {0, 2, 1};
             const int maps = rollout ? 1 : heads;
-            out = sslh_slice(c, sslh_reshape(c, out, sslh_dim3(N, maps, T)), 2, 1, T); /* (N,maps,P) */
+            out = sslh_slice(c, sslh_reshape(c, out, sslh_dim3(N, maps, T)), 2, 1, T); /* (N,maps,T-1) */
             out = sslh_reshape(c, sslh_permute(c, out, heads_last), sslh_dim4(N, h, w, maps));
         }
     }
@@ -23584,8 +23591,8 @@ SSLH_DEF float sslh_cka(sslh_ctx *c, sslh_tensor *a, sslh_tensor *b) {
 
 /* --- pictures ----------------------------------------------------------------------------------------------------- */
 
-/* The value below which 99 of 100 lie of the n values v from 0 to most, exact to 1/1024 of most: they are counted in
-   1,024 bins. NaN counts as 0. */
+/* The value that all but a hundredth of the n values v, from 0 to most, do not exceed. It is exact to 1/1024 of most,
+   because the values are counted in 1,024 bins. NaN counts as 0. */
 SSLH_I_FN sslh_real sslh_i_high_value(const sslh_real *v, size_t n, sslh_real most) {
     size_t count[1024], i, above = 0;
     int bin;
@@ -23735,7 +23742,7 @@ SSLH_DEF void sslh_inside_picture(sslh_ctx *c, const char *path, sslh_net *net, 
    then cut to [0,1]. The steps have the length a (.step), and there are T of them (.steps):
 
        FGSM       y = P(x + eps sign g(x))                           Goodfellow et al. 2015                     (1)
-       PGD        y_t = P(y_(t-1) + a sign g(y_(t-1))), t = 1 .. T   Madry et al. 2018, eq. 2.2                 (2)
+       PGD        y_t = P(y_(t-1) + a sign g(y_(t-1))), t = 1 .. T   Madry et al. 2018, section 2.1             (2)
                   from y_0, a random point of the ball (or x itself with .no_random_start)
        with .l2   g / |g| of each image takes the place of sign g                                               (3)
        training   min over w of the mean over x of max over y in the ball of L(w, y)     Madry, eq. 2.1         (4)
@@ -23754,8 +23761,8 @@ SSLH_DEF void sslh_inside_picture(sslh_ctx *c, const char *path, sslh_net *net, 
 
 /* --- the attack --------------------------------------------------------------------------------------------------- */
 
-/* What an attack may do to images x (N,H,W,C), which may be normalised: eps is counted in pixels, and the pixels in
-   [0,1] are x std + mean, channel by channel. */
+/* What an attack may do to images x (N,H,W,C), which may be normalised: their pixels in [0,1] are x std + mean, channel
+   by channel, and eps and .step are differences of such pixels. */
 typedef struct sslh_i_attack {
     sslh_attack_desc d;     /* resolved */
     sslh_real mean[4], std[4];
@@ -23793,9 +23800,9 @@ SSLH_I_FN double sslh_i_pixel_length(const sslh_real *g, size_t n, size_t C, con
     return sqrt(sum);
 }
 
-/* y (N,H,W,C) moves by `length` pixels along g = dL/dy as (2) or (3) say, then back into the ball around x and into
-   [0,1]. For normalised images the gradient by pixels is g / std. g may also be a direction in pixels that was drawn
-   (drawn 1) and has to stay as it is. */
+/* y (N,H,W,C) moves by `length`, a difference of pixels, along g = dL/dy as (2) or (3) say, then back into the ball
+   around x and into [0,1]. For normalised images the gradient by pixels is g / std. g may also be a direction in pixels
+   that was drawn (drawn 1) and has to stay as it is. */
 SSLH_I_FN void sslh_i_attack_move(const sslh_i_attack *a, const sslh_tensor *x, sslh_real *y, const sslh_real *g,
                                   double length, int drawn) {
     const size_t N = (size_t)x->shape[0], C = (size_t)x->shape[3], each = x->count / N;
@@ -28712,13 +28719,13 @@ SSLH_DEF sslh_net *sslh_chain(sslh_ctx *c, sslh_net *encoder, sslh_net *head) {
 
    A trained net that is to have another shape need not begin again. Its layer l has the weight W_l (outputs, inputs) or
    (outputs,kernel height,kernel width,inputs); W_l[j] is all that leads into its output j, a unit or filter, and
-   W_l+1[o][j] what leads from that into output o of the next layer. A prime marks the new net.
+   W_(l+1)[o][j] what leads from that into output o of the next layer. A prime marks the new net.
 
    Wider: layer l gets copies of its units. Unit j of the new layer is unit g(j) of the old one, where g(j) = j for the
    old ones, and is drawn at random for the new ones:
 
-       W_l'[j]       = W_l[g(j)], likewise biases, gains, shifts and running statistics                       (1)
-       W_l+1'[o][j]  = a_oj W_l+1[o][g(j)],  the a_oj of all copies of a unit have the sum 1 for every o      (2)
+       W_l'[j]         = W_l[g(j)], likewise biases, gains, shifts and running statistics                     (1)
+       W_(l+1)'[o][j]  = a_oj W_(l+1)[o][g(j)],  the a_oj of all copies of a unit have the sum 1 for each o   (2)
 
    so that each sum over the units is what it was. With a_oj = 1 / (number of copies), copies get equal gradients and
    never part; Net2Net therefore adds noise to the weights, which changes the function. Here the shares a_oj differ from
@@ -28844,8 +28851,8 @@ typedef struct sslh_i_units {
 } sslh_i_units;
 
 /* (2) for row `row` (o) of a weight: the shares a (I') of its new inputs. Each copy but the first of a unit gets
-   between (1 - noise) and (1 + noise) times 1 / (number of copies); the first gets what is left of 1. left (I) is
-   scratch. */
+   between (1 - noise) and (1 + noise) times 1 / (number of copies); the first, which has the unit's own number, gets
+   what is left of 1. left (I) is scratch. */
 SSLH_I_FN void sslh_i_draw_shares(const sslh_i_units *u, int row, int inputs, sslh_real *left, sslh_real *a) {
     int i;
     for (i = 0; i < inputs; i++) {
@@ -29243,10 +29250,10 @@ SSLH_DEF sslh_net *sslh_net_prune_filters(sslh_net *net, sslh_prune_desc d) {
      t      = max over the row or image x of |x| / 127,   p       = round(x / t), value by value      (2)
      y[o]   = t s[o] (sum over k of p[k] q[o][k]) + b[o]                                              (3)
 
-   where p[k] of a convolution are the K values of p that the kernel covers at one place of the output (0 outside of the
-   image). The sum of (3) is one of integers: it has no rounding, whatever the order, and fits into 32 bits while K is
-   at most 133,144, because no product exceeds 127^2. Accuracy is lost only by the roundings of (1) and (2), each of at
-   most half a step: |w - s q| <= s / 2.
+   where round gives the nearest integer, and of a half the one farther from 0; p[k] of a convolution are the K values
+   of p that the kernel covers at one place of the output (0 outside of the image). The sum of (3) is one of integers:
+   it has no rounding, whatever the order, and fits into 32 bits while K is at most 133,144, because no product exceeds
+   127^2. Accuracy is lost only by the roundings of (1) and (2), each of at most half a step: |w - s q| <= s / 2.
 
    A batch norm behind a layer is folded into its weights before they are rounded. In evaluation mode it is a gain and a
    shift for each output channel, of the running mean m and variance v, gain g and shift h:
@@ -29254,13 +29261,15 @@ SSLH_DEF sslh_net *sslh_net_prune_filters(sslh_net *net, sslh_prune_desc d) {
      w'[o][k] = w[o][k] a[o],    b'[o] = h[o] + (b[o] - m[o]) a[o],    a = g / sqrt(v + eps)        (4)
 
    Two factors of rank r come from the singular value decomposition W = L S R' (the ' transposes): the columns of L and
-   R have length 1 and are orthogonal, S is diagonal and holds the singular values s_1 >= s_2 >= .. The first r stay:
+   R have length 1 and are orthogonal, S is diagonal and holds the singular values sigma_1 >= sigma_2 >= .. Of the
+   columns of L and R, and of the singular values, the first r stay:
 
-     U = L_r sqrt(S_r)  (O,r),   V = sqrt(S_r) R_r'  (r,I),   |W - U V|^2 = s_r+1^2 + s_r+2^2 + ..     (5)
+     U = L_r sqrt(S_r)  (O,r),   V = sqrt(S_r) R_r'  (r,I),   |W - U V|^2 = sum over i > r of sigma_i^2     (5)
 
-   which Eckart and Young ("The approximation of one matrix by another of lower rank", Psychometrika 1, 1936) show to be
-   the least possible. The rows of the shorter side are made orthogonal by rotations of pairs (Hestenes, "Inversion of
-   matrices by biorthogonalization", 1958), which finds small singular values to full precision.
+   where |.|^2 is the sum of the squares of all values. Eckart and Young ("The approximation of one matrix by another of
+   lower rank", Psychometrika 1, 1936) show that no other factors of this rank make it smaller. The rows of W (its
+   columns, when there are fewer of them) are made orthogonal by rotations of pairs (Hestenes, "Inversion of matrices by
+   biorthogonalization and related results", 1958), which finds small singular values to full precision.
 
    The forward callback knows its tensors by the numbers of their declaration, and a changed net has other entries:
    .number of the net leads from the one to the other. In the place of a folded norm only the residual and the
@@ -29278,11 +29287,11 @@ SSLH_DEF sslh_net *sslh_net_prune_filters(sslh_net *net, sslh_prune_desc d) {
 /* What becomes of an entry. */
 typedef struct sslh_i_change {
     int into; /* of a batch norm: 1 + the entry of the weight that takes it in; 0: the entry stays */
-    int bias; /* of that weight: 1: its layer gets a bias; 2: the next entry is its bias */
-    int rank; /* of a weight that becomes two factors; 0 */
+    int bias; /* of that weight: 1: its layer gets a bias; 2: the next entry is its bias; 0: it takes in no norm */
+    int rank; /* of the two factors that a weight becomes; 0: it stays one matrix */
 } sslh_i_change;
 
-/* "fc1.low.weight" of "fc1.weight": name up to its last word, then that text. */
+/* "fc1.low.weight" from the name "fc1.weight" and the text "low.weight", which takes the place of "weight". */
 SSLH_I_FN void sslh_i_name_beside(char *out, size_t size, const char *name, const char *text) {
     snprintf(out, size, "%.*s%s", (int)(strlen(name) - strlen("weight")), name, text);
 }
@@ -29364,7 +29373,8 @@ SSLH_I_FN int sslh_i_changed_copy(sslh_net *made, const sslh_net *net, const ssl
 
 /* --- batch norms folded --- */
 
-/* Entries of a batch norm, from .norm of its first one. */
+/* How many entries a batch norm has, from .norm of its first one: 1: gain, shift, mean, variance, number of batches; 2:
+   without gain and shift; 3: without the shift. */
 SSLH_I_FN int sslh_i_norm_entries(int norm) { return norm == 1 ? 5 : norm == 2 ? 3 : 4; }
 /* Whether entry i is the bias (O) of the layer whose weight is the entry before it. */
 SSLH_I_FN int sslh_i_is_bias(const sslh_net *net, int i) {
@@ -29372,8 +29382,9 @@ SSLH_I_FN int sslh_i_is_bias(const sslh_net *net, int i) {
     return weight->layer && bias->is_param && bias->t.ndim == 1 && bias->t.shape[0] == weight->t.shape[0] &&
            sslh_i_has_suffix(bias->name, "bias");
 }
-/* Which layers take in which batch norms; returns how many there are, or -1 - i when the one from entry i on does not
-   follow a layer. That the forward callback uses them so is not known here. */
+/* Which layers take in which batch norms; returns how many norms there are, or -1 - i when the one from entry i on does
+   not follow a layer. This looks at the order of the declarations only: whether the forward callback runs the norm
+   right behind the layer is known from a sample (sslh_i_fold_check). */
 SSLH_I_FN int sslh_i_fold_plan(const sslh_net *net, sslh_i_change *change) {
     int i, k, found = 0;
     for (i = 0; i < net->entries; i++) {
@@ -29533,36 +29544,37 @@ SSLH_I_FN int sslh_i_low_possible(const sslh_i_entry *e) {
     if (sslh_i_has_suffix(e->name, ".low.weight") || strcmp(e->name, "low.weight") == 0) return 0; /* a factor */
     return t->ndim == 2 || (t->ndim == 4 && t->shape[1] == 1 && t->shape[2] == 1);
 }
-/* Rotates pairs of rows of x (n,m) until all are orthogonal: then row i is S_i times the i-th singular vector. */
+/* Rotates pairs of rows of x (n,m) until all are orthogonal: then each row is a singular value times its singular
+   vector of length m. The pairs come in no particular order. */
 SSLH_I_FN void sslh_i_svd_rows(double *x, size_t n, size_t m) {
     size_t p, q, k;
     int sweep, turned = 1;
     for (sweep = 0; sweep < 60 && turned; sweep++)
         for (turned = 0, p = 0; p < n; p++)
             for (q = p + 1; q < n; q++) {
-                double *u = x + p * m, *v = x + q * m, uu = 0, vv = 0, uv = 0, theta, t, co, si;
+                double *u = x + p * m, *v = x + q * m, uu = 0, vv = 0, uv = 0, cotangent, tangent, cosine, sine;
                 for (k = 0; k < m; k++) uu += u[k] * u[k], vv += v[k] * v[k], uv += u[k] * v[k];
                 if (uv * uv <= 1e-28 * uu * vv) continue;
                 turned = 1;
-                theta = (vv - uu) / (2 * uv); /* the angle that makes the product of the two 0 */
-                t = (theta >= 0 ? 1 : -1) / (fabs(theta) + sqrt(theta * theta + 1));
-                co = 1 / sqrt(t * t + 1);
-                si = t * co;
+                cotangent = (vv - uu) / (2 * uv); /* of twice the angle that makes the product of the two 0 */
+                tangent = (cotangent >= 0 ? 1 : -1) / (fabs(cotangent) + sqrt(cotangent * cotangent + 1));
+                cosine = 1 / sqrt(tangent * tangent + 1);
+                sine = tangent * cosine;
                 for (k = 0; k < m; k++) {
                     const double a = u[k], b = v[k];
-                    u[k] = co * a - si * b;
-                    v[k] = si * a + co * b;
+                    u[k] = cosine * a - sine * b;
+                    v[k] = sine * a + cosine * b;
                 }
             }
 }
-typedef struct sslh_i_singular { double value; size_t row; } sslh_i_singular;
+typedef struct sslh_i_singular { double value; size_t row; } sslh_i_singular; /* row: the one that has this length */
 /* Descending values, of equal ones the first row. */
 SSLH_I_FN int sslh_i_singular_order(const void *a, const void *b) {
     const sslh_i_singular *x = (const sslh_i_singular *)a, *y = (const sslh_i_singular *)b;
     return x->value > y->value ? -1 : x->value < y->value ? 1 : x->row < y->row ? -1 : x->row > y->row;
 }
-/* The decomposition of a weight (O,I): rows (n,m), n the shorter side, orthogonal, and their lengths, descending. 0
-   after an error. */
+/* The decomposition of a weight (O,I): rows (n,m), n the shorter side, which are orthogonal, and their lengths, the
+   singular values (n), descending. 0, and no error yet, when the weight holds NaN or Inf. */
 SSLH_I_FN int sslh_i_svd_of(const sslh_tensor *w, double *rows, sslh_i_singular *value) {
     const size_t O = (size_t)w->shape[0], inputs = (size_t)w->shape[w->ndim - 1];
     const size_t n = SSLH_I_MIN(O, inputs), m = w->count / n;
@@ -29604,22 +29616,23 @@ SSLH_I_FN void sslh_i_low_fill(const sslh_tensor *w, const double *rows, const s
     const size_t m = O <= inputs ? inputs : O, other = O <= inputs ? O : inputs;
     size_t k, i, j;
     for (k = 0; k < r; k++) {
-        const double *row = rows + value[k].row * m, S = value[k].value, half = sqrt(S);
-        for (i = 0; i < m; i++) { /* the unit vector of the longer side */
-            const double x = S > 0 ? row[i] / half : 0;
+        const double *row = rows + value[k].row * m, sigma = value[k].value, root = sqrt(sigma);
+        for (i = 0; i < m; i++) { /* the singular vector of the longer side, times the root: row has its sigma-fold */
+            const double x = sigma > 0 ? row[i] / root : 0;
             if (O <= inputs) v->data[k * inputs + i] = (sslh_real)x;
             else u->data[i * r + k] = (sslh_real)x;
         }
-        for (j = 0; j < other; j++) { /* W times it is S times that of the shorter side */
+        for (j = 0; j < other; j++) { /* W, or W', times that vector is sigma times the vector of the shorter side */
             double sum = 0;
             for (i = 0; i < m; i++) sum += row[i] * (double)w->data[O <= inputs ? j * inputs + i : i * inputs + j];
-            sum = S > 0 ? sum / S / half : 0;
+            sum = sigma > 0 ? sum / sigma / root : 0;
             if (O <= inputs) u->data[j * r + k] = (sslh_real)sum;
             else v->data[k * inputs + j] = (sslh_real)sum;
         }
     }
 }
-/* Makes room for the decompositions of the weights of a net in turn; NULL after an error. */
+/* Scratch memory in which the weights of a net are decomposed one after the other: *rows doubles for the largest of
+   them, and behind these the singular values of the one with the longest shorter side. NULL after an error. */
 SSLH_I_FN double *sslh_i_svd_room(const sslh_net *net, size_t *rows) {
     size_t most = 0, side = 0;
     int i;
@@ -29740,7 +29753,7 @@ SSLH_I_FN sslh_net *sslh_i_eight_shell(sslh_ctx *c, const sslh_net *net, const c
     for (i = 0; i < net->entries; i++) {
         char name[sizeof net->entry[i]->name];
         if (!wanted[i]) continue;
-        snprintf(name, sizeof name, "%.105s_scale", net->entry[i]->name);
+        snprintf(name, sizeof name, "%.105s_scale", net->entry[i]->name); /* never cut: see sslh_i_eight_wanted */
         if (sslh_state_new(made, name, SSLH_F32, sslh_dim1(net->entry[i]->t.shape[0])) < 0) return NULL;
     }
     made->training = 0;
@@ -37490,22 +37503,22 @@ typedef struct sslh_i_eight {
     int              linear;
     const sslh_real *x;       /* (images,H,W,I) */
     const uint8_t   *q;       /* (O,K), 128 + q, K = Kh Kw I */
-    const sslh_real *scales, *bias; /* (O); bias may be NULL */
+    const sslh_real *scales, *bias; /* (O): s and b of (3); bias may be NULL */
     sslh_real       *y;       /* (images,H',W',O) */
     int              relu;
-    /* the plan */
+    /* the plan; a panel holds the weights of k->lanes channels, its integers come in groups of k->group */
     const sslh_i_eight_kernels *k;
     size_t           pixel;   /* bytes of a pixel: its channels in whole groups */
     size_t           line, image; /* bytes of a row of pixels and of an image, both with the zeros around it */
-    size_t           each;    /* outputs of a task */
-    ptrdiff_t       *at;      /* see sslh_i_eight_tile; from here on memory of the call */
+    size_t           each;    /* outputs of a task, each the place of one pixel of y with all its channels */
+    ptrdiff_t       *at;      /* (segs), see sslh_i_eight_tile; this and all arrays below are memory of the call */
     int              segs;
     size_t           length, step;
-    uint8_t         *p;       /* (images,image), or threads x (SSLH_I_EIGHT_TASK,image) for a linear layer */
+    uint8_t         *p;       /* (images,image), or (threads,SSLH_I_EIGHT_TASK,image) for a linear layer */
     sslh_real       *t;       /* (images): scales of a convolution's images */
-    uint8_t         *panels;
-    int32_t         *start;   /* (whole panels), and the same for scales and bias */
-    sslh_real       *whole_scales, *whole_bias;
+    uint8_t         *panels;  /* (panels,step) */
+    int32_t         *start;   /* (O rounded up to whole panels): what the sum of a channel begins with */
+    sslh_real       *whole_scales, *whole_bias; /* likewise; 0 in the channels that are not there */
 } sslh_i_eight;
 
 /* Equation (2), scales: t from the largest |x|, and its inverse. NaN and Inf make t NaN, and so all that follows. */
@@ -37513,11 +37526,13 @@ SSLH_I_FN sslh_real sslh_i_eight_scale(sslh_real most, sslh_real *inverse) {
     *inverse = most > SSLH_I_R(1e-30) ? 127 / most : 0;
     return !(most - most == 0) ? most - most : *inverse > 0 ? most / 127 : 0;
 }
+/* Equation (2), or (1): x / t, by the inverse of t, rounded; a half goes away from 0. */
 SSLH_I_FN int sslh_i_eight_round(sslh_real x, sslh_real inverse) {
     sslh_real v = inverse > 0 ? x * inverse : 0;
     v = v < 0 ? v - SSLH_I_R(0.5) : v + SSLH_I_R(0.5);
     return (int)v;
 }
+/* The largest |x| of n values; NaN where there is NaN or Inf. */
 SSLH_I_FN sslh_real sslh_i_plain_eight_most(const sslh_real *x, size_t n) {
     sslh_real most = 0, wrong = 0;
     size_t k;
@@ -37563,8 +37578,9 @@ SSLH_I_FN void sslh_i_plain_eight(void *arg, int task, int worker) {
 }
 
 /* --- the engine --- */
-/* Integers of any group in the panel of equation (4): channels (1 to lanes) of q (channels,taps,I), where a tap has
-   whole groups, and start. For the channels that are missing the panel holds zeros. */
+/* Packs q (channels,taps,I) of 1 to lanes channels into one panel, in which each tap is filled up to whole groups, and
+   computes start (lanes): the last term of (4) in groups of 4, else 0. Missing channels are zeros in the panel. Serves
+   groups of both sizes; k->pack is faster, but can only be used when I consists of whole groups. */
 SSLH_I_FN void sslh_i_eight_pack(const sslh_i_eight_kernels *k, const uint8_t *q, int channels, size_t taps, size_t I,
                                  uint8_t *panel, int32_t *start) {
     const size_t group = (size_t)k->group, lanes = (size_t)k->lanes;
@@ -37627,7 +37643,8 @@ SSLH_I_FN void sslh_i_eight_image_task(void *arg, int task, int worker) {
     j->t[task] = sslh_i_eight_image(j, j->x + (size_t)task * n, j->p + (size_t)task * j->image);
 }
 
-/* Where the values of `count` outputs from `first` on begin, and their scales. */
+/* Where the integers p of `count` outputs from `first` on begin (row), and their scales (t), both (count). For a linear
+   layer the integers are made here, in memory of this worker. */
 SSLH_I_FN void sslh_i_eight_rows(const sslh_i_eight *j, size_t first, int count, int worker, const uint8_t **row,
                                  sslh_real *t) {
     const sslh_i_conv *s = &j->s;
@@ -37699,7 +37716,7 @@ SSLH_I_FN sslh_tensor *sslh_i_eight_end(sslh_ctx *c, const char *op, sslh_tensor
     return sslh_i_end(c, op, in, bias ? 3 : 2, out);
 }
 
-/* n times `each` bytes; NULL and an error when there is no memory, or none could be as large. */
+/* Scratch memory of n times `each` bytes; NULL and an error when there is none, or the product overflows. */
 SSLH_I_FN void *sslh_i_eight_scratch(sslh_ctx *c, size_t n, size_t each) {
     size_t bytes = 0;
     return sslh_i_scratch(c, sslh_i_mul(n, each, &bytes) ? bytes : (size_t)-1);
@@ -55247,16 +55264,16 @@ typedef struct sslh_i_reading {
     sslh_ctx                   *c;
     const char                 *fn;    /* the public function, for messages */
     const struct sslh_i_stream *s;
-    const void                 *owner; /* what the block lives as long as; NULL: scratch memory of one call */
+    const void                 *owner; /* the block is freed with this; NULL: it is scratch memory of one call */
     size_t                      bytes; /* of an image */
-    size_t                      held;  /* bytes that the limit counts besides the block */
+    size_t                      held;  /* bytes that count against .megabytes besides the block */
     int32_t                    *id;    /* (n) numbers of the files */
     uint8_t                    *state; /* (n) SSLH_I_UNREAD .. */
     uint8_t                    *out;   /* (n,H,W,C) */
     int                         n, shares;
     int                         alone; /* 1: only this thread reads */
-    sslh_i_share               *share; /* (threads) */
-    char                       *block; /* (shares,size) */
+    sslh_i_share               *share; /* (threads), of which the first `shares` are used */
+    char                       *block; /* the memory of all shares, one after the other */
 } sslh_i_reading;
 
 /* What a loader reads ahead. Like struct sslh_i_ahead it begins with its loader (sslh_i_ahead_yield). */
@@ -55505,9 +55522,10 @@ SSLH_I_FN int sslh_i_feed_new(sslh_loader *l, const struct sslh_i_stream *s) {
     return 1;
 }
 
-/* Puts an image of the batches that follow in the order of the epoch in the place of number i of the batch, which
-   begins at place first of this order: the one that lies as far behind the batch as i lies in it, so that no image
-   comes twice in a batch, unless the next ones cannot be read either. */
+/* Image number i of the batch cannot be read: puts another one in its place, which the epoch has in another batch too.
+   The batch begins at place `first` of the epoch's order, and the other image is number i of the next batch, so that no
+   image comes twice in a batch. If that one cannot be read either, those behind it are tried, and one may come twice.
+   0 and an error when none of them can be read. */
 SSLH_I_FN int sslh_i_feed_replace(sslh_loader *l, int64_t first, int i) {
     struct sslh_i_feed *f = l->feed;
     sslh_ctx *c = l->c;
@@ -56629,7 +56647,7 @@ typedef struct sslh_i_py_class { const char *module, *name; int role; const char
 static const sslh_i_py_class sslh_i_py_classes[] = {
     {"collections", "OrderedDict", SSLH_I_PY_MAKES_DICT, NULL},
     {"torch._utils", "_rebuild_tensor_v2", SSLH_I_PY_MAKES_TENSOR, NULL},
-    {"torch._utils", "_rebuild_tensor", SSLH_I_PY_MAKES_TENSOR, NULL}, /* until 2018, and so is the class Parameter */
+    {"torch._utils", "_rebuild_tensor", SSLH_I_PY_MAKES_TENSOR, NULL}, /* this and the next: in files until 2018 */
     {"torch.nn.parameter", "Parameter", SSLH_I_PY_MAKES_PARAMETER, NULL},
     {"torch._utils", "_rebuild_parameter", SSLH_I_PY_MAKES_PARAMETER, NULL},
     {"torch._utils", "_rebuild_parameter_with_state", SSLH_I_PY_MAKES_PARAMETER, NULL},
@@ -59790,7 +59808,7 @@ SSLH_I_FN void sslh_i_pb_message(sslh_i_bytes *b, int field, sslh_i_bytes *m) {
 /* Numbers of fields and types in onnx.proto3. */
 enum { SSLH_I_OX_FLOAT = 1, SSLH_I_OX_INT64 = 7 };                                                   /* TensorProto */
 enum { SSLH_I_OX_AS_FLOAT = 1, SSLH_I_OX_AS_INT = 2, SSLH_I_OX_AS_INTS = 7 };               /* AttributeProto.type */
-enum { SSLH_I_OX_VERSION = 8, SSLH_I_OX_OPSET = 17, SSLH_I_OX_NAME = 288 };
+enum { SSLH_I_OX_VERSION = 8, SSLH_I_OX_OPSET = 17, SSLH_I_OX_NAME = 288 }; /* NAME: bytes that a name has at most */
 /* The orders of axes in which a value may be there: as in memory, or with the channels second. */
 enum { SSLH_I_OX_LAST, SSLH_I_OX_FIRST, SSLH_I_OX_ORDERS };
 /* How a constant is written: as in memory, a matrix transposed, or the weight of a convolution as (O,I,Kh,Kw). */
@@ -59805,11 +59823,12 @@ typedef struct sslh_i_ox_value {
 
 typedef struct sslh_i_ox {
     sslh_ctx        *c;
-    sslh_net        *net, *head;
+    sslh_net        *net, *head; /* head: the net behind the output of net, part of the graph; NULL: none */
     sslh_i_node    **a, **b;    /* (nodes) of the runs with 2 and 3 samples */
     size_t           nodes;
-    sslh_i_bytes     graph, constants, node, attribute, attributes, part; /* the first two hold the graph's fields */
-    sslh_i_ox_value **value;    /* each in memory of its own, because names are pointed to */
+    sslh_i_bytes     graph, constants; /* fields of the graph so far; constants are put behind the others at the end */
+    sslh_i_bytes     node, attribute, attributes, part; /* messages that are being written; empty in between */
+    sslh_i_ox_value **value;    /* (values) each in memory of its own, because names are pointed to */
     size_t           values, value_cap;
     int              names;     /* names given so far */
     int              batch;     /* the node that computes the number of samples is there, as "batch_size" */
@@ -60793,7 +60812,8 @@ SSLH_I_FN int sslh_i_ranked_order(const void *a, const void *b) {
     return order ? order : x->n < y->n ? -1 : x->n > y->n;
 }
 
-/* Adds the words of a with a count of at least least to the tally to, at most most of them, in the order above. */
+/* Adds the words of a whose count is at least `least` to the tally `to`, in the order above, the first `most` of them.
+   0 after an error. */
 SSLH_I_FN int sslh_i_tally_sorted(const sslh_i_tally *a, int64_t least, size_t most, sslh_i_tally *to) {
     sslh_i_ranked *r = (sslh_i_ranked *)sslh_i_alloc(a->c, (a->n + 1) * sizeof *r);
     size_t i, n = 0;
@@ -60844,7 +60864,7 @@ SSLH_I_FN size_t sslh_i_text_word(const char *text, size_t size, size_t *at, int
     return n;
 }
 
-/* Vectors, not filled in yet, of the words that occur at least least times in a text. *places, which the caller frees,
+/* Vectors, not filled in yet, of the words that a text has `least` times or more. *places, which the caller frees,
    becomes the text as indices of these words, *n in all, with -1 between lines. NULL and an error when there are fewer
    than two such words. */
 SSLH_I_FN sslh_vectors *sslh_i_vectors_begin(sslh_ctx *c, const char *fn, const char *text, size_t size, int least,
