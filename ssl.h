@@ -59037,8 +59037,9 @@ SSLH_DEF void sslh_save_classifier(sslh_classifier *k, sslh_net *encoder, const 
 }
 
 /* What is wrong with a forest that was read, or NULL. Every node must lead to nodes that follow it in its own tree, so
-   that there are no cycles, and every leaf to a class or to shares that exist. */
-SSLH_I_FN const char *sslh_i_forest_bad(const sslh_classifier *k) {
+   that there are no cycles, and no two of them to the same node, or a tree of 60 nodes could take years to print. Every
+   leaf must lead to a class or to shares that exist. led (nodes), zeros, becomes 1 where a node is led to. */
+SSLH_I_FN const char *sslh_i_forest_bad(const sslh_classifier *k, uint8_t *led) {
     int64_t i, end;
     int tree;
     for (i = 0; i < k->mixed * k->info.classes; i++)
@@ -59055,6 +59056,11 @@ SSLH_I_FN const char *sslh_i_forest_bad(const sslh_classifier *k) {
             if (node->next < 0) return "a node that leads nowhere";
             if (node->feature >= 0 && (node->next <= i - k->root[tree] || node->next >= end - k->root[tree] - 1))
                 return "a node that leads out of its tree";
+            if (node->feature >= 0) {
+                uint8_t *sides = led + k->root[tree] + node->next;
+                if (sides[0] || sides[1]) return "a node to which two others lead";
+                sides[0] = sides[1] = 1;
+            }
             if (node->feature == SSLH_I_LEAF && node->next >= k->info.classes) return "a class that is not there";
             if (node->feature == SSLH_I_LEAF_MIXED && node->next >= k->mixed) return "shares that are not there";
         }
@@ -59111,7 +59117,10 @@ SSLH_I_FN int sslh_i_classifier_fill(const sslh_i_st *s, sslh_classifier *k) {
         }
         if (bad) break;
     }
-    if (!bad && !SSLH_I_BAD(c) && k->kind == SSLH_I_FOREST) bad = sslh_i_forest_bad(k);
+    if (!bad && !SSLH_I_BAD(c) && k->kind == SSLH_I_FOREST) {
+        uint8_t *led = (uint8_t *)sslh_i_alloc(c, (size_t)k->info.nodes);
+        if (led) bad = sslh_i_forest_bad(k, led);
+    }
     if (bad) sslh_fail(c, SSLH_E_FORMAT, "%s: %s holds no classifier that works: %s", s->fn, s->file, bad);
     if (!SSLH_I_BAD(c)) sslh_i_free_blocks(c, mark); /* the list with its tensors */
     return !SSLH_I_BAD(c);
