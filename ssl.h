@@ -21938,7 +21938,8 @@ SSLH_DEF sslh_agreement sslh_cluster_agreement(sslh_ctx *c, const int32_t *clust
     memset(&out, 0, sizeof out);
     if (SSLH_I_BAD(c)) return out;
     if (!clusters || !labels || n < 1) {
-        sslh_fail(c, SSLH_E_USAGE, "sslh_cluster_agreement: %d clusters and labels; at least one of both is needed", n);
+        sslh_fail(c, SSLH_E_USAGE, "sslh_cluster_agreement: clusters and labels of n rows are needed, n at least 1 (it "
+                  "is %d)", n);
         return out;
     }
     for (i = 0; i < (size_t)n; i++) {
@@ -21979,8 +21980,8 @@ SSLH_DEF sslh_tensor *sslh_confusion(sslh_ctx *c, const int32_t *labels, const i
     int i;
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
     if (!labels || !said || n < 1 || classes < 1 || classes > 10000) {
-        sslh_fail(c, SSLH_E_USAGE, "sslh_confusion: %d labels and what was said of them, %d classes (1 to 10000)", n,
-                  classes);
+        sslh_fail(c, SSLH_E_USAGE, "sslh_confusion: labels and predictions of n rows, n at least 1 (it is %d), and 1 "
+                  "to 10000 classes (%d) are needed", n, classes);
         return sslh_i_dummy(c);
     }
     for (i = 0; i < n; i++)
@@ -22937,7 +22938,7 @@ SSLH_DEF sslh_tensor *sslh_segment_image(sslh_ctx *c, sslh_net *net, sslh_data d
         sslh_i_within(c, fn, "overlap", d.overlap, 0, d.size - 1);
     }
     if (!SSLH_I_BAD(c) && (data.height < 1 || index < 0 || index >= data.count))
-        sslh_fail(c, SSLH_E_USAGE, "%s: image %.0f of %.0f", fn, (double)index,
+        sslh_fail(c, SSLH_E_USAGE, "%s: image %.0f of %.0f: they count from 0", fn, (double)index,
                   data.height < 1 ? 0 : (double)data.count);
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
     K = sslh_net_query(net).width;
@@ -23047,7 +23048,7 @@ SSLH_DEF void sslh_picture_overlay(sslh_ctx *c, const char *path, sslh_data data
     int k;
     if (SSLH_I_BAD(c)) return;
     if (data.height < 1 || index < 0 || index >= data.count) {
-        sslh_fail(c, SSLH_E_USAGE, "%s: image %.0f of %.0f", fn, (double)index,
+        sslh_fail(c, SSLH_E_USAGE, "%s: image %.0f of %.0f: they count from 0", fn, (double)index,
                   data.height < 1 ? 0 : (double)data.count);
         return;
     }
@@ -23815,9 +23816,13 @@ SSLH_I_FN void sslh_i_attack_move(const sslh_i_attack *a, const sslh_tensor *x, 
         double size = 0, reach = 0, shrink = 1;
         if (a->d.l2) size = sslh_i_pixel_length(slope, each, C, drawn ? ones : a->std, 1);
         for (i = 0; i < each; i++) { /* out becomes the distance from x, in pixels */
-            double d = ((double)out[i] - (double)x0[i]) * (double)a->std[i % C], s = (double)slope[i], square;
+            double d = (double)out[i] - (double)x0[i], s = (double)slope[i], square;
+            d = d * (double)a->std[i % C];
             if (!a->d.l2) s = s > 0 ? 1 : s < 0 ? -1 : 0;
-            else s = size > 0 ? (drawn ? s : s / (double)a->std[i % C]) / size : 0;
+            else {
+                if (!drawn) s = s / (double)a->std[i % C];
+                s = size > 0 ? s / size : 0;
+            }
             s = s * length;
             d = d + s;
             if (!a->d.l2) d = d > eps ? eps : d < -eps ? -eps : d;
@@ -23833,7 +23838,9 @@ SSLH_I_FN void sslh_i_attack_move(const sslh_i_attack *a, const sslh_tensor *x, 
             p = p + mean;
             p = p + d;
             p = p < 0 ? 0 : p > 1 ? 1 : p;
-            out[i] = (sslh_real)((p - mean) / std);
+            p = p - mean;
+            p = p / std;
+            out[i] = (sslh_real)p;
         }
     }
 }
@@ -23857,7 +23864,9 @@ SSLH_I_FN void sslh_i_attack_draw(sslh_ctx *c, const sslh_i_attack *a, const ssl
             p = p + (double)a->mean[k];
             p = p + d;
             p = p < 0 ? 0 : p > 1 ? 1 : p;
-            y[i] = (sslh_real)((p - (double)a->mean[k]) / (double)a->std[k]);
+            p = p - (double)a->mean[k];
+            p = p / (double)a->std[k];
+            y[i] = (sslh_real)p;
         }
     }
     sslh_i_scratch_end(c, g);
@@ -24452,7 +24461,9 @@ SSLH_I_FN void sslh_i_jpeg_channel(const sslh_i_corrupting *j, sslh_real *plane,
             for (i = 0; i < 64; i++) {
                 const int step = (sslh_i_jpeg_steps[channel > 0][i] * percent + 50) / 100;
                 const double size = (double)SSLH_I_MIN(255, SSLH_I_MAX(1, step));
-                block[i] = (sslh_real)(floor((double)block[i] / size + 0.5) * size);
+                double steps = (double)block[i] / size;
+                steps = steps + 0.5;
+                block[i] = (sslh_real)(floor(steps) * size);
             }
             sslh_i_cosine_transform(j, block, 1);
             for (i = 0; i < 64; i++)
@@ -24476,8 +24487,14 @@ SSLH_I_FN void sslh_i_corrupt_jpeg(const sslh_i_corrupting *j, const sslh_real *
         y = C == 3 ? y + t : r;
         plane[i * C] = (sslh_real)(floor(y + 0.5) - 128);
         if (C < 3) continue;
-        plane[i * C + 1] = (sslh_real)floor((b - y) * 0.564334 + 0.5);
-        plane[i * C + 2] = (sslh_real)floor((r - y) * 0.713267 + 0.5);
+        t = b - y;
+        t = t * 0.564334;
+        t = t + 0.5;
+        plane[i * C + 1] = (sslh_real)floor(t);
+        t = r - y;
+        t = t * 0.713267;
+        t = t + 0.5;
+        plane[i * C + 2] = (sslh_real)floor(t);
     }
     for (k = 0; k < C; k++) sslh_i_jpeg_channel(j, plane, (int)k);
     for (i = 0; i < pixels; i++) {
@@ -24492,7 +24509,11 @@ SSLH_I_FN void sslh_i_corrupt_jpeg(const sslh_i_corrupting *j, const sslh_real *
         v[1] = y - t;
         t = 0.714136 * cr;
         v[1] = v[1] - t;
-        for (k = 0; k < C; k++) out[i * C + k] = sslh_i_unit_interval((sslh_real)(floor(v[k] + 0.5) / 255));
+        for (k = 0; k < C; k++) {
+            v[k] = v[k] + 0.5;
+            v[k] = floor(v[k]) / 255;
+            out[i * C + k] = sslh_i_unit_interval((sslh_real)v[k]);
+        }
     }
 }
 
@@ -29428,13 +29449,17 @@ SSLH_I_FN void sslh_i_fold_values(const char *op, sslh_net *made, const sslh_net
     size_t o, k;
     double bad = 0; /* stays 0 while all is finite */
     for (o = 0; o < O; o++, weight += K) {
-        const double a = (gain ? (double)gain[o] : 1.0) / sqrt((double)(var[o] + SSLH_I_BATCH_NORM_EPS));
-        const double moved = ((old ? (double)old[o] : 0.0) - (double)mean[o]) * a;
+        const sslh_real spread = var[o] + SSLH_I_BATCH_NORM_EPS;
+        const double deviation = sqrt((double)spread), a = (gain ? (double)gain[o] : 1.0) / deviation;
+        double b = (old ? (double)old[o] : 0.0) - (double)mean[o];
         for (k = 0; k < K; k++) {
-            weight[k] = (sslh_real)((double)weight[k] * a);
+            const double folded = (double)weight[k] * a;
+            weight[k] = (sslh_real)folded;
             bad += (double)weight[k] * 0;
         }
-        bias[o] = (sslh_real)((shift ? (double)shift[o] : 0.0) + moved);
+        b = b * a;
+        b = b + (shift ? (double)shift[o] : 0.0);
+        bias[o] = (sslh_real)b;
         bad += (double)bias[o] * 0;
     }
     if (!(bad == 0))
@@ -60796,7 +60821,7 @@ SSLH_I_FN void sslh_i_tally_add(sslh_i_tally *a, const char *p, size_t n) {
         return;
     }
     if (a->n >= UINT32_MAX - 1) {
-        sslh_fail(a->c, SSLH_E_USAGE, "more than 4294967293 different words");
+        sslh_fail(a->c, SSLH_E_USAGE, "more than 4294967293 different words: take a part of the text");
         return;
     }
     if (!sslh_i_make_room(a->c, (void **)(void *)&a->text, &a->text_room, a->used + n + 1, 1) ||
@@ -60942,7 +60967,9 @@ SSLH_I_FN double sslh_i_phrases_score(sslh_i_phrases *s, const char *a, size_t n
         s->words.word[second].count < least)
         return 0;
     score = (double)(s->pairs.word[both].count - least) / (double)s->words.word[first].count;
-    return score / (double)s->words.word[second].count * (double)s->total;
+    score = score / (double)s->words.word[second].count;
+    score = score * (double)s->total;
+    return score;
 }
 
 SSLH_DEF char *sslh_phrases(sslh_ctx *c, const char *text, size_t size, int min_count, float threshold,
