@@ -4208,7 +4208,7 @@ SSLH_API sslh_classifier *sslh_logistic(sslh_ctx *c, sslh_tensor *x, const int32
 typedef struct sslh_classifier_info {
     const char *kind;          /* "forest", "svm", "logistic" */
     int   classes, width;      /* K, D */
-    const char *const *names;  /* of the classes, or NULL */
+    const char *const *names;  /* (K) of the classes, the classifier's own; NULL: it has none */
     sslh_net *encoder;         /* that was saved with it (sslh_load_classifier), or NULL */
     int   trees;               /* forest: trees and all their nodes */
     int64_t nodes;
@@ -6565,6 +6565,7 @@ SSLH_I_FN void sslh_i_preprocess_put(sslh_net *net, sslh_preprocess p);
 #if SSLH_WITH_SEGMENT
 SSLH_I_FN int sslh_i_palette_colour(int i); /* >>pictures */
 #endif
+SSLH_I_FN const char **sslh_i_names_copy(sslh_ctx *c, const char *const *name, const size_t *length, int n);
 SSLH_I_FN void sslh_i_checkpoint_names(sslh_method *m, const char *config);
 SSLH_I_FN void sslh_i_checkpoint_save(sslh_method *m, sslh_optimizer *o, int64_t step, const char *path,
                                       const sslh_i_training *run);
@@ -21416,6 +21417,17 @@ SSLH_DEF float sslh_classifier_accuracy(sslh_classifier *k, sslh_tensor *x, cons
     return (float)right / (float)x->shape[0];
 }
 
+/* Gives k a copy of these K names, which belong to the context of the data; NULL: it has none. */
+SSLH_I_FN void sslh_i_classifier_name(sslh_classifier *k, const char *const *names) {
+    sslh_ctx *c = k->c;
+    size_t *length = names ? (size_t *)sslh_i_alloc(c, (size_t)k->info.classes * sizeof *length) : NULL;
+    int i;
+    if (!length) return;
+    for (i = 0; i < k->info.classes; i++) length[i] = strlen(names[i]);
+    k->info.names = sslh_i_names_copy(c, names, length, k->info.classes);
+    sslh_i_free(c, length);
+}
+
 /* The weights of the head become those of a logistic regression on features that are not standardised. */
 SSLH_DEF sslh_classifier *sslh_finetune_keep(sslh_ctx *c, sslh_net *encoder, sslh_data train, sslh_finetune_desc d) {
     const char *const fn = "sslh_finetune_keep";
@@ -21443,8 +21455,10 @@ SSLH_DEF sslh_classifier *sslh_finetune_keep(sslh_ctx *c, sslh_net *encoder, ssl
         k->weight[i * (D + 1) + D] = bias->data[i];
     }
     k->info.encoder = net;
-    k->info.names = train.class_names;
-    return k;
+    sslh_i_classifier_name(k, train.class_names);
+    if (!SSLH_I_BAD(c)) return k;
+    sslh_i_undo(c, mark);
+    return NULL;
 }
 
 SSLH_DEF sslh_net *sslh_classifier_net(sslh_classifier *k, sslh_net *encoder) {
