@@ -4456,8 +4456,9 @@ typedef struct sslh_low_rank_desc {
    weight, W (O,I) ~ U V with U (O,r) and V (r,I), from its singular value decomposition: no other pair of rank r is
    nearer (Eckart and Young 1936). Weights that would not get smaller, r (O + I) >= O I, stay. "fc1.weight" becomes U,
    and "fc1.low.weight" is V; both are parameters, so that the copy can be trained further. It has the mode of the net
-   and is saved and loaded like it. Takes seconds for a weight of 1,000 x 1,000. Errors: no weight gets smaller, NaN or
-   Inf, weights of 8 bits (sslh_quantize the result instead). */
+   and is saved and loaded like it. It takes seconds for a weight of 1,000 x 1,000; the time grows with the longer
+   side and with the square of the shorter one. Errors: no weight gets smaller, NaN or Inf, weights of 8 bits
+   (sslh_quantize the result instead). */
 SSLH_API sslh_net *sslh_net_low_rank(sslh_net *net, sslh_low_rank_desc desc);
 
 typedef struct sslh_quantize_desc {
@@ -23127,8 +23128,7 @@ SSLH_DEF void sslh_picture_overlay(sslh_ctx *c, const char *path, sslh_data data
    is often large at an edge whose removal would change the score little, because the first layers respond to edges. A
    place in the corner of a late map stands for more than the corner: its value was computed from half of the image. */
 
-/* A net that is looked into: in evaluation mode, without gradients of parameters, in a scope of its own. Functions call
-   it k. */
+/* A net that is looked into: in evaluation mode, without gradients of parameters, in a scope of its own. */
 typedef struct sslh_i_look {
     sslh_ctx *c;
     sslh_net *net;
@@ -23140,21 +23140,21 @@ typedef struct sslh_i_look {
 
 /* The scores (N,K) of x (N,..); without a classifier these are the features, averaged over the places of a map or the
    tokens of a sequence. */
-SSLH_I_FN sslh_tensor *sslh_i_look_scores(const sslh_i_look *k, sslh_tensor *x, sslh_forward_desc f) {
-    sslh_tensor *y = sslh_i_pool_features(k->c, sslh_forward_ex(k->net, x, f));
-    if (!SSLH_I_BAD(k->c) && y->ndim != 2) {
+SSLH_I_FN sslh_tensor *sslh_i_look_scores(const sslh_i_look *look, sslh_tensor *x, sslh_forward_desc f) {
+    sslh_tensor *y = sslh_i_pool_features(look->c, sslh_forward_ex(look->net, x, f));
+    if (!SSLH_I_BAD(look->c) && y->ndim != 2) {
         char text[96];
-        sslh_fail(k->c, SSLH_E_SHAPE, "the output of the net is %s: scores (N,K), a map or tokens are needed",
+        sslh_fail(look->c, SSLH_E_SHAPE, "the output of the net is %s: scores (N,K), a map or tokens are needed",
                   sslh_i_str(text, sizeof text, sslh_shape_of(y)));
     }
     return y;
 }
 
 /* Opens the scope and finds out the targets. Every call needs its sslh_i_look_end. */
-SSLH_I_FN int sslh_i_look_begin(sslh_ctx *c, const char *op, sslh_i_look *k, sslh_net *net, sslh_tensor *x,
+SSLH_I_FN int sslh_i_look_begin(sslh_ctx *c, const char *op, sslh_i_look *look, sslh_net *net, sslh_tensor *x,
                                 sslh_tensor *target) {
-    memset(k, 0, sizeof *k);
-    k->c = c;
+    memset(look, 0, sizeof *look);
+    look->c = c;
     if (!sslh_i_begin(c, op, &x, 1, 1)) return 0;
     if (x->ndim < 2) sslh_fail(c, SSLH_E_SHAPE, "%s: a batch (N,..) is needed", op);
     else if (!net || sslh_net_ctx(net) != c)
@@ -23164,18 +23164,18 @@ SSLH_I_FN int sslh_i_look_begin(sslh_ctx *c, const char *op, sslh_i_look *k, ssl
         sslh_fail(c, SSLH_E_SHAPE, "%s: the targets must be (%d), SSLH_I32: one class for each sample", op,
                   x->shape[0]);
     if (SSLH_I_BAD(c)) return 0;
-    k->net = net;
-    k->x = x;
-    k->target = target;
-    k->groups = c->groups;
-    sslh_i_modes_evaluate(net, &k->modes);
+    look->net = net;
+    look->x = x;
+    look->target = target;
+    look->groups = c->groups;
+    sslh_i_modes_evaluate(net, &look->modes);
     c->groups = 0;
     sslh_push(c);
     if (!target) {
         sslh_forward_desc f;
         memset(&f, 0, sizeof f);
         sslh_no_grad(c, 1);
-        k->target = sslh_argmax(c, sslh_i_look_scores(k, x, f), 1);
+        look->target = sslh_argmax(c, sslh_i_look_scores(look, x, f), 1);
         sslh_no_grad(c, 0);
     }
     return !SSLH_I_BAD(c);
@@ -23183,16 +23183,16 @@ SSLH_I_FN int sslh_i_look_begin(sslh_ctx *c, const char *op, sslh_i_look *k, ssl
 
 /* Closes the scope. out, which was made in it, would be gone: the result is a copy outside. Puts the name op of the
    function before the error of an inner operation. */
-SSLH_I_FN sslh_tensor *sslh_i_look_end(sslh_i_look *k, const char *op, const sslh_tensor *out) {
-    sslh_ctx *c = k->c;
+SSLH_I_FN sslh_tensor *sslh_i_look_end(sslh_i_look *look, const char *op, const sslh_tensor *out) {
+    sslh_ctx *c = look->c;
     const sslh_shape shape = SSLH_I_BAD(c) || !out ? sslh_dim0() : sslh_shape_of(out);
     sslh_real *values = SSLH_I_BAD(c) || !out ? NULL : (sslh_real *)sslh_i_alloc(c, out->count * sizeof *values);
     sslh_tensor *copy = NULL;
     if (values) memcpy(values, out->data, out->count * sizeof *values);
-    if (k->net) {
+    if (look->net) {
         sslh_pop(c);
-        sslh_i_modes_back(k->net, &k->modes);
-        c->groups = k->groups;
+        sslh_i_modes_back(look->net, &look->modes);
+        c->groups = look->groups;
         if (SSLH_I_BAD(c)) sslh_i_prefix_error(c, op);
     }
     if (values && !SSLH_I_BAD(c)) copy = sslh_i_new(c, op, SSLH_F32, shape);
@@ -23203,30 +23203,32 @@ SSLH_I_FN sslh_tensor *sslh_i_look_end(sslh_i_look *k, const char *op, const ssl
 
 /* The sum over the batch of s, the targets' scores among y (N,K). In evaluation mode no sample has an influence on
    another, so the gradient of this sum by a sample is ds/dx of that sample, and one backward pass serves the batch. */
-SSLH_I_FN sslh_tensor *sslh_i_look_sum(const sslh_i_look *k, sslh_tensor *y) {
-    if (SSLH_I_BAD(k->c)) return sslh_i_dummy(k->c);
-    y = sslh_mul(k->c, y, sslh_one_hot(k->c, k->target, y->shape[1]));
-    return sslh_sum(k->c, y, SSLH_ALL, 0);
+SSLH_I_FN sslh_tensor *sslh_i_look_sum(const sslh_i_look *look, sslh_tensor *y) {
+    if (SSLH_I_BAD(look->c)) return sslh_i_dummy(look->c);
+    y = sslh_mul(look->c, y, sslh_one_hot(look->c, look->target, y->shape[1]));
+    return sslh_sum(look->c, y, SSLH_ALL, 0);
 }
 
 /* A new tensor of x's shape with these values that takes a gradient, or NULL. */
-SSLH_I_FN sslh_tensor *sslh_i_look_leaf(const sslh_i_look *k, const sslh_real *values) {
-    sslh_tensor *x = SSLH_I_BAD(k->c) ? NULL : sslh_i_new(k->c, "sslh_saliency", SSLH_F32, sslh_shape_of(k->x));
+SSLH_I_FN sslh_tensor *sslh_i_look_leaf(const sslh_i_look *look, const sslh_real *values) {
+    sslh_tensor *x = SSLH_I_BAD(look->c) ? NULL : sslh_i_new(look->c, "sslh_saliency", SSLH_F32,
+                                                             sslh_shape_of(look->x));
     if (!x) return NULL;
     memcpy(x->data, values, x->count * sizeof *values);
     return sslh_requires_grad(x);
 }
 
 /* out += weight ds/dx at these values of x. */
-SSLH_I_FN void sslh_i_look_gradient(const sslh_i_look *k, const sslh_real *values, sslh_real weight, sslh_tensor *out) {
-    sslh_ctx *c = k->c;
+SSLH_I_FN void sslh_i_look_gradient(const sslh_i_look *look, const sslh_real *values, sslh_real weight,
+                                    sslh_tensor *out) {
+    sslh_ctx *c = look->c;
     sslh_forward_desc f;
     sslh_tensor *x;
     size_t i;
     memset(&f, 0, sizeof f);
     sslh_push(c);
-    x = sslh_i_look_leaf(k, values);
-    if (x) sslh_backward(c, sslh_i_look_sum(k, sslh_i_look_scores(k, x, f)));
+    x = sslh_i_look_leaf(look, values);
+    if (x) sslh_backward(c, sslh_i_look_sum(look, sslh_i_look_scores(look, x, f)));
     for (i = 0; x && x->grad && i < x->count && !SSLH_I_BAD(c); i++) {
         sslh_real t = weight * x->grad[i];
         out->data[i] += t;
@@ -23235,17 +23237,17 @@ SSLH_I_FN void sslh_i_look_gradient(const sslh_i_look *k, const sslh_real *value
 }
 
 /* Zeros of x's shape inside the scope, for a result; NULL after an error. */
-SSLH_I_FN sslh_tensor *sslh_i_look_zeros(const sslh_i_look *k) {
-    sslh_tensor *out = SSLH_I_BAD(k->c) ? NULL : sslh_zeros(k->c, sslh_shape_of(k->x));
-    return SSLH_I_BAD(k->c) ? NULL : out;
+SSLH_I_FN sslh_tensor *sslh_i_look_zeros(const sslh_i_look *look) {
+    sslh_tensor *out = SSLH_I_BAD(look->c) ? NULL : sslh_zeros(look->c, sslh_shape_of(look->x));
+    return SSLH_I_BAD(look->c) ? NULL : out;
 }
 
 SSLH_DEF sslh_tensor *sslh_saliency(sslh_ctx *c, sslh_net *net, sslh_tensor *x, sslh_tensor *target) {
     const char *const op = "sslh_saliency";
-    sslh_i_look k;
-    sslh_tensor *out = sslh_i_look_begin(c, op, &k, net, x, target) ? sslh_i_look_zeros(&k) : NULL;
-    if (out) sslh_i_look_gradient(&k, x->data, 1, out);
-    return sslh_i_look_end(&k, op, out);
+    sslh_i_look look;
+    sslh_tensor *out = sslh_i_look_begin(c, op, &look, net, x, target) ? sslh_i_look_zeros(&look) : NULL;
+    if (out) sslh_i_look_gradient(&look, x->data, 1, out);
+    return sslh_i_look_end(&look, op, out);
 }
 
 /* noise, of x's shape (N,..) and of deviation 1, becomes x + e_j of (1): the deviation of e_j is this share of the
@@ -23275,27 +23277,27 @@ SSLH_DEF sslh_tensor *sslh_smooth_grad(sslh_ctx *c, sslh_net *net, sslh_tensor *
                                        sslh_inside_desc d) {
     const char *const op = "sslh_smooth_grad";
     const uint64_t stream = SSLH_I_BAD(c) ? 0 : sslh_next_stream(c);
-    sslh_i_look k;
+    sslh_i_look look;
     sslh_tensor *out, *noisy;
     int j;
     if (SSLH_I_BAD(c) || !sslh_i_desc_ok(c, op, SSLH_I_D_INSIDE, &d)) return sslh_i_dummy(c);
     if (!d.samples) d.samples = 25;
     d.noise = sslh_i_default(d.noise, 0.15f);
-    out = sslh_i_look_begin(c, op, &k, net, x, target) ? sslh_i_look_zeros(&k) : NULL;
-    noisy = out ? sslh_i_look_zeros(&k) : NULL;
+    out = sslh_i_look_begin(c, op, &look, net, x, target) ? sslh_i_look_zeros(&look) : NULL;
+    noisy = out ? sslh_i_look_zeros(&look) : NULL;
     for (j = 0; j < d.samples && noisy && !SSLH_I_BAD(c); j++) {
         sslh_i_random_fill(c, stream + ((uint64_t)(j + 1) << 40), noisy->data, noisy->count, 1, 0.0f, 1.0f);
         sslh_i_look_noisy(x, d.noise, noisy->data);
-        sslh_i_look_gradient(&k, noisy->data, 1 / (sslh_real)d.samples, out);
+        sslh_i_look_gradient(&look, noisy->data, 1 / (sslh_real)d.samples, out);
     }
-    return sslh_i_look_end(&k, op, out);
+    return sslh_i_look_end(&look, op, out);
 }
 
 /* (2) at the midpoints (j + 1/2) / m. */
 SSLH_DEF sslh_tensor *sslh_integrated_gradients(sslh_ctx *c, sslh_net *net, sslh_tensor *x, sslh_tensor *target,
                                                 sslh_inside_desc d) {
     const char *const op = "sslh_integrated_gradients";
-    sslh_i_look k;
+    sslh_i_look look;
     sslh_tensor *out, *at, *from = NULL;
     size_t i;
     int j;
@@ -23305,9 +23307,10 @@ SSLH_DEF sslh_tensor *sslh_integrated_gradients(sslh_ctx *c, sslh_net *net, sslh
         return sslh_i_dummy(c);
     }
     if (!d.samples) d.samples = 32;
-    out = sslh_i_look_begin(c, op, &k, net, x, target) ? sslh_i_look_zeros(&k) : NULL;
-    at = out ? sslh_i_look_zeros(&k) : NULL;
-    if (at) from = d.baseline ? sslh_broadcast(c, sslh_detach(c, d.baseline), sslh_shape_of(x)) : sslh_i_look_zeros(&k);
+    out = sslh_i_look_begin(c, op, &look, net, x, target) ? sslh_i_look_zeros(&look) : NULL;
+    at = out ? sslh_i_look_zeros(&look) : NULL;
+    if (at) from = d.baseline ? sslh_broadcast(c, sslh_detach(c, d.baseline), sslh_shape_of(x))
+                              : sslh_i_look_zeros(&look);
     for (j = 0; j < d.samples && from && !SSLH_I_BAD(c); j++) {
         const sslh_real a = ((sslh_real)j + SSLH_I_R(0.5)) / (sslh_real)d.samples;
         for (i = 0; i < x->count; i++) {
@@ -23315,38 +23318,38 @@ SSLH_DEF sslh_tensor *sslh_integrated_gradients(sslh_ctx *c, sslh_net *net, sslh
             t = t * a;
             at->data[i] = from->data[i] + t;
         }
-        sslh_i_look_gradient(&k, at->data, 1 / (sslh_real)d.samples, out);
+        sslh_i_look_gradient(&look, at->data, 1 / (sslh_real)d.samples, out);
     }
     for (i = 0; from && !SSLH_I_BAD(c) && i < x->count; i++) {
         sslh_real t = x->data[i] - from->data[i];
         out->data[i] = out->data[i] * t;
     }
-    return sslh_i_look_end(&k, op, out);
+    return sslh_i_look_end(&look, op, out);
 }
 
 /* --- maps of a block ---------------------------------------------------------------------------------------------- */
 
 /* Runs the net on x; *map receives the intermediate result that tap, or without it the last one with places, (N,h,w,C),
    as part of the tape. Returns the scores. */
-SSLH_I_FN sslh_tensor *sslh_i_look_map(const sslh_i_look *k, sslh_tensor *x, const char *tap, sslh_tensor **map) {
+SSLH_I_FN sslh_tensor *sslh_i_look_map(const sslh_i_look *look, sslh_tensor *x, const char *tap, sslh_tensor **map) {
     const char *taps[2] = {NULL, NULL};
     sslh_forward_desc f;
     sslh_tensor *y;
     char name[32];
-    *map = sslh_i_dummy(k->c);
+    *map = sslh_i_dummy(look->c);
     name[0] = 0;
-    if (!tap) sslh_i_last_places(sslh_i_tapped_net(k->net), x, name);
-    if (!SSLH_I_BAD(k->c) && !tap && !name[0])
-        sslh_fail(k->c, SSLH_E_USAGE, "the net has no intermediate result that is a map (N,h,w,C)");
-    if (SSLH_I_BAD(k->c)) return sslh_i_dummy(k->c);
+    if (!tap) sslh_i_last_places(sslh_i_tapped_net(look->net), x, name);
+    if (!SSLH_I_BAD(look->c) && !tap && !name[0])
+        sslh_fail(look->c, SSLH_E_USAGE, "the net has no intermediate result that is a map (N,h,w,C)");
+    if (SSLH_I_BAD(look->c)) return sslh_i_dummy(look->c);
     memset(&f, 0, sizeof f);
     taps[0] = tap ? tap : name;
     f.taps = taps;
     f.tapped = map;
-    y = sslh_i_look_scores(k, x, f);
-    if (!SSLH_I_BAD(k->c) && (*map)->ndim != 4)
-        sslh_fail(k->c, SSLH_E_SHAPE, "the intermediate result '%s' is no map (N,h,w,C); for a transformer there are "
-                  "sslh_class_attention and sslh_attention_rollout", taps[0]);
+    y = sslh_i_look_scores(look, x, f);
+    if (!SSLH_I_BAD(look->c) && (*map)->ndim != 4)
+        sslh_fail(look->c, SSLH_E_SHAPE, "the intermediate result '%s' is no map (N,h,w,C); for a transformer there "
+                  "are sslh_class_attention and sslh_attention_rollout", taps[0]);
     return y;
 }
 
@@ -23374,26 +23377,26 @@ SSLH_I_FN void sslh_i_grad_cam(const sslh_tensor *map, sslh_real *out) {
 SSLH_DEF sslh_tensor *sslh_grad_cam(sslh_ctx *c, sslh_net *net, sslh_tensor *x, sslh_tensor *target,
                                     sslh_inside_desc d) {
     const char *const op = "sslh_grad_cam";
-    sslh_i_look k;
+    sslh_i_look look;
     sslh_tensor *out = NULL, *map = NULL, *leaf = NULL;
     if (SSLH_I_BAD(c) || !sslh_i_desc_ok(c, op, SSLH_I_D_INSIDE, &d)) return sslh_i_dummy(c);
-    if (sslh_i_look_begin(c, op, &k, net, x, target)) leaf = sslh_i_look_leaf(&k, x->data);
-    if (leaf) sslh_backward(c, sslh_i_look_sum(&k, sslh_i_look_map(&k, leaf, d.tap, &map)));
+    if (sslh_i_look_begin(c, op, &look, net, x, target)) leaf = sslh_i_look_leaf(&look, x->data);
+    if (leaf) sslh_backward(c, sslh_i_look_sum(&look, sslh_i_look_map(&look, leaf, d.tap, &map)));
     if (leaf && !SSLH_I_BAD(c)) out = sslh_zeros(c, sslh_dim4(map->shape[0], map->shape[1], map->shape[2], 1));
     if (out && !SSLH_I_BAD(c)) sslh_i_grad_cam(map, out->data);
-    return sslh_i_look_end(&k, op, out);
+    return sslh_i_look_end(&look, op, out);
 }
 
 SSLH_DEF sslh_tensor *sslh_activation_map(sslh_ctx *c, sslh_net *net, sslh_tensor *x, sslh_inside_desc d) {
     const char *const op = "sslh_activation_map";
-    sslh_i_look k;
+    sslh_i_look look;
     sslh_tensor *out = NULL, *map, *one;
     if (SSLH_I_BAD(c) || !sslh_i_desc_ok(c, op, SSLH_I_D_INSIDE, &d)) return sslh_i_dummy(c);
     if (!d.power) d.power = 2;
-    if (sslh_i_look_begin(c, op, &k, net, x, NULL)) {
+    if (sslh_i_look_begin(c, op, &look, net, x, NULL)) {
         int i;
         sslh_no_grad(c, 1);
-        sslh_i_look_map(&k, x, d.tap, &map);
+        sslh_i_look_map(&look, x, d.tap, &map);
         map = sslh_abs(c, map); /* (N,h,w,C) */
         out = map;
         for (i = 1; i < d.power; i++) out = sslh_mul(c, out, map);
@@ -23402,23 +23405,23 @@ SSLH_DEF sslh_tensor *sslh_activation_map(sslh_ctx *c, sslh_net *net, sslh_tenso
         out = sslh_div(c, out, sslh_maximum(c, one, sslh_scalar(c, SSLH_I_R(1e-30)))); /* a dead map stays 0 */
         sslh_no_grad(c, 0);
     }
-    return sslh_i_look_end(&k, op, out);
+    return sslh_i_look_end(&look, op, out);
 }
 
 /* --- occlusion ---------------------------------------------------------------------------------------------------- */
 
 /* The targets' scores of x into score (N). */
-SSLH_I_FN void sslh_i_look_score(const sslh_i_look *k, sslh_tensor *x, sslh_real *score) {
-    sslh_ctx *c = k->c;
+SSLH_I_FN void sslh_i_look_score(const sslh_i_look *look, sslh_tensor *x, sslh_real *score) {
+    sslh_ctx *c = look->c;
     sslh_forward_desc f;
     sslh_tensor *y;
     int n;
     memset(&f, 0, sizeof f);
     sslh_push(c);
     sslh_no_grad(c, 1);
-    y = sslh_i_look_scores(k, x, f);
-    if (!SSLH_I_BAD(c)) y = sslh_sum(c, sslh_mul(c, y, sslh_one_hot(c, k->target, y->shape[1])), SSLH_AXIS(1), 0);
-    for (n = 0; n < k->x->shape[0] && !SSLH_I_BAD(c); n++) score[n] = y->data[n];
+    y = sslh_i_look_scores(look, x, f);
+    if (!SSLH_I_BAD(c)) y = sslh_sum(c, sslh_mul(c, y, sslh_one_hot(c, look->target, y->shape[1])), SSLH_AXIS(1), 0);
+    for (n = 0; n < look->x->shape[0] && !SSLH_I_BAD(c); n++) score[n] = y->data[n];
     sslh_no_grad(c, 0);
     sslh_pop(c);
 }
@@ -23439,7 +23442,7 @@ SSLH_I_FN void sslh_i_cover(sslh_tensor *x, int top, int left, int w, sslh_real 
 SSLH_DEF sslh_tensor *sslh_occlusion(sslh_ctx *c, sslh_net *net, sslh_tensor *x, sslh_tensor *target,
                                      sslh_inside_desc d) {
     const char *const op = "sslh_occlusion";
-    sslh_i_look k;
+    sslh_i_look look;
     sslh_tensor *out = NULL, *covered = NULL, *score[2] = {NULL, NULL};
     int N, R, S, r, s, n;
     if (!sslh_i_begin(c, op, &x, 1, 1) || !sslh_i_desc_ok(c, op, SSLH_I_D_INSIDE, &d)) return sslh_i_dummy(c);
@@ -23453,23 +23456,23 @@ SSLH_DEF sslh_tensor *sslh_occlusion(sslh_ctx *c, sslh_net *net, sslh_tensor *x,
     N = x->shape[0];
     R = (x->shape[1] - d.window) / d.stride + 1;
     S = (x->shape[2] - d.window) / d.stride + 1;
-    if (sslh_i_look_begin(c, op, &k, net, x, target)) {
+    if (sslh_i_look_begin(c, op, &look, net, x, target)) {
         score[0] = sslh_zeros(c, sslh_dim1(N));
         score[1] = sslh_zeros(c, sslh_dim1(N));
-        covered = sslh_i_look_zeros(&k);
+        covered = sslh_i_look_zeros(&look);
         out = sslh_zeros(c, sslh_dim4(N, R, S, 1));
     }
-    if (!SSLH_I_BAD(c)) sslh_i_look_score(&k, x, score[0]->data);
+    if (!SSLH_I_BAD(c)) sslh_i_look_score(&look, x, score[0]->data);
     for (r = 0; r < R; r++)
         for (s = 0; s < S && !SSLH_I_BAD(c); s++) {
             memcpy(covered->data, x->data, x->count * sizeof *x->data);
             sslh_i_cover(covered, r * d.stride, s * d.stride, d.window, (sslh_real)sslh_i_default(d.fill, 0.5f));
-            sslh_i_look_score(&k, covered, score[1]->data);
+            sslh_i_look_score(&look, covered, score[1]->data);
             for (n = 0; n < N && !SSLH_I_BAD(c); n++)
                 out->data[((size_t)n * (size_t)R + (size_t)r) * (size_t)S + (size_t)s] =
                     score[0]->data[n] - score[1]->data[n];
         }
-    return sslh_i_look_end(&k, op, out);
+    return sslh_i_look_end(&look, op, out);
 }
 
 /* --- attention ---------------------------------------------------------------------------------------------------- */
@@ -23478,20 +23481,20 @@ enum { SSLH_I_BLOCKS = 512 }; /* that a transformer can have */
 
 /* The attention (N,heads,T,T) of each block into a (SSLH_I_BLOCKS); returns how many blocks there are, and the grid of
    patches behind the class token: of all h, w with h w = T - 1 those whose h / w is nearest to that of the image. */
-SSLH_I_FN int sslh_i_look_attention(const sslh_i_look *k, sslh_tensor **a, int *h, int *w) {
-    sslh_ctx *c = k->c;
+SSLH_I_FN int sslh_i_look_attention(const sslh_i_look *look, sslh_tensor **a, int *h, int *w) {
+    sslh_ctx *c = look->c;
     sslh_forward_desc f;
     int blocks = 0, patches, side, best = -1, H, W;
     memset(&f, 0, sizeof f);
     f.attention = a;
     f.attention_room = SSLH_I_BLOCKS;
-    sslh_i_look_scores(k, k->x, f);
+    sslh_i_look_scores(look, look->x, f);
     if (SSLH_I_BAD(c)) return 0;
     while (blocks < SSLH_I_BLOCKS && a[blocks]) blocks++;
-    if (!blocks || k->x->ndim != 4 || a[0]->shape[2] < 2) return 0;
+    if (!blocks || look->x->ndim != 4 || a[0]->shape[2] < 2) return 0;
     patches = a[0]->shape[2] - 1;
-    H = k->x->shape[1];
-    W = k->x->shape[2];
+    H = look->x->shape[1];
+    W = look->x->shape[2];
     *h = *w = 1;
     for (side = 1; side <= patches; side++) { /* h / w next to H / W */
         const int64_t off = (int64_t)side * W - (int64_t)(patches / side) * H, size = off < 0 ? -off : off;
@@ -23513,13 +23516,13 @@ SSLH_I_FN sslh_tensor *sslh_i_first_unit(sslh_ctx *c, int T) {
 /* rollout 0: the class token's attention in the last block, (N,h,w,heads); 1: its row of (4), (N,h,w,1). */
 SSLH_I_FN sslh_tensor *sslh_i_attention_map(sslh_ctx *c, const char *op, sslh_net *net, sslh_tensor *x, int rollout) {
     sslh_tensor **a = SSLH_I_BAD(c) ? NULL : (sslh_tensor **)sslh_i_alloc(c, SSLH_I_BLOCKS * sizeof *a), *out = NULL;
-    sslh_i_look k;
+    sslh_i_look look;
     int blocks = 0, h = 1, w = 1, b;
-    memset(&k, 0, sizeof k);
-    k.c = c;
-    if (a && sslh_i_look_begin(c, op, &k, net, x, NULL)) {
+    memset(&look, 0, sizeof look);
+    look.c = c;
+    if (a && sslh_i_look_begin(c, op, &look, net, x, NULL)) {
         sslh_no_grad(c, 1);
-        blocks = sslh_i_look_attention(&k, a, &h, &w);
+        blocks = sslh_i_look_attention(&look, a, &h, &w);
         if (!blocks && !SSLH_I_BAD(c))
             sslh_fail(c, SSLH_E_USAGE, "the net has no attention of a class token to patches of an image (sslh_vit)");
     }
@@ -23540,9 +23543,9 @@ SSLH_I_FN sslh_tensor *sslh_i_attention_map(sslh_ctx *c, const char *op, sslh_ne
             out = sslh_reshape(c, sslh_permute(c, out, heads_last), sslh_dim4(N, h, w, maps));
         }
     }
-    if (k.net) sslh_no_grad(c, 0);
+    if (look.net) sslh_no_grad(c, 0);
     sslh_i_free(c, a);
-    return sslh_i_look_end(&k, op, out);
+    return sslh_i_look_end(&look, op, out);
 }
 
 SSLH_DEF sslh_tensor *sslh_class_attention(sslh_ctx *c, sslh_net *net, sslh_tensor *x) {
@@ -37521,7 +37524,8 @@ SSLH_DEF sslh_tensor *sslh_resize_bilinear(sslh_ctx *c, sslh_tensor *x, int heig
 /* ================================================================================================================== */
 
 #if SSLH_WITH_QUANTIZE
-/* Equations (2) and (3) of >>quantize. Forward only. A linear layer is a convolution whose images have one pixel.
+/* Equations (2) and (3) of >>quantize, whose numbers go on here. Forward only. A linear layer is a convolution whose
+   images have one pixel.
 
    Values become integers once: those of a convolution by image, with zeros around it, so that what lies under a row of
    the filter is one run of Kw I integers that nothing has to copy; those of a linear layer by the task that needs them.
@@ -37530,7 +37534,7 @@ SSLH_DEF sslh_tensor *sslh_resize_bilinear(sslh_ctx *c, sslh_tensor *x, int heig
 
    Kernels of group 4 multiply bytes without sign by bytes with one. With values 128 + p the sum of a channel is
 
-     sum over k of p[k] q[o][k] = sum over k of (128 + p[k]) q[o][k] - 128 (sum over k of q[o][k])         (4)
+     sum over k of p[k] q[o][k] = sum over k of (128 + p[k]) q[o][k] - 128 (sum over k of q[o][k])         (6)
 
    and begins with the last term (start). Whatever the group, the integers are the same. */
 
@@ -37618,7 +37622,7 @@ SSLH_I_FN void sslh_i_plain_eight(void *arg, int task, int worker) {
 
 /* --- the engine --- */
 /* Packs q (channels,taps,I) of 1 to lanes channels into one panel, in which each tap is filled up to whole groups, and
-   computes start (lanes): the last term of (4) in groups of 4, else 0. Missing channels are zeros in the panel. Serves
+   computes start (lanes): the last term of (6) in groups of 4, else 0. Missing channels are zeros in the panel. Serves
    groups of both sizes; k->pack is faster, but can only be used when I consists of whole groups. */
 SSLH_I_FN void sslh_i_eight_pack(const sslh_i_eight_kernels *k, const uint8_t *q, int channels, size_t taps, size_t I,
                                  uint8_t *panel, int32_t *start) {
@@ -38744,15 +38748,17 @@ SSLH_DEF sslh_tensor *sslh_drop_path(sslh_ctx *c, sslh_tensor *x, float p) {
 /* R ranks compute what one process computes with the whole batch, of which each has N rows (sslh_comm). The convention
    from which everything follows: rank r has a loss L_r, and the loss of the whole batch is their mean,
      L = 1/R sum over r of L_r                                                                                       (1)
-   Its gradient with respect to a parameter is the mean of the gradients of the L_r, which sslh_optimizer_step
-   takes (2). The gradient that reaches a tensor of activations in rank r is therefore that of the sum of all L_r, which
-   is R L:
+   Therefore its gradient with respect to a parameter w is the mean of the ranks' gradients, which sslh_optimizer_step
+   takes:
+     dL/dw = 1/R sum over r of dL_r/dw                                                                               (2)
+   As (2) divides by R at the end, the gradient that reaches a tensor of activations in rank r is that of the sum of all
+   L_r, which is R L:
      batch norm   its sums over rows, forward and backward, are over the rows of all ranks; dgamma and dbeta are sums
-                  over the own rows, because (2) adds up the rest
+                  over the rank's own rows, because (2) adds up the rest
      gather       every rank computes the same L_r = L from the rows of all, so that the gradient of R L with respect to
-                  the own rows is R times the own rows of dL                                                         (3)
-   Draws of an operation (noise, dropout) are those of the place in the whole batch, those of a sample (views, hidden
-   tokens) depend on the sample's number anyway. */
+                  its own rows is R times these rows of the gradient of L                                            (3)
+   An operation that draws numbers (noise, dropout) draws those of the place that its rows have in the whole batch;
+   what is drawn for a sample (views, hidden tokens) depends on the number of the sample alone. */
 
 SSLH_I_FN int sslh_i_rank_count(const sslh_ctx *c) { return c && c->desc.comm.ranks > 1 ? c->desc.comm.ranks : 1; }
 
@@ -38844,7 +38850,7 @@ SSLH_I_FN sslh_tensor *sslh_i_rank_weighted(sslh_ctx *c, sslh_tensor *loss, size
     return sslh_scale(c, loss, (sslh_real)count * (sslh_real)sslh_i_rank_count(c) / sums[0]);
 }
 
-/* Of rows of all ranks (ranks n,..) those of this one (n,..). */
+/* The rows (n,..) of this rank among the rows x (ranks n,..) of all. */
 SSLH_I_FN sslh_tensor *sslh_i_own_rows(sslh_ctx *c, sslh_tensor *x) {
     int n;
     if (SSLH_I_BAD(c) || sslh_i_rank_count(c) == 1) return x;
@@ -56997,10 +57003,10 @@ SSLH_I_FN int sslh_i_py_instruction(sslh_i_pickle *p, uint8_t op) {
     case ')': return sslh_i_py_push(p, SSLH_I_PY_TUPLE) >= 0;
     case 't': case 'l': return (from = sslh_i_py_marked(p)) > 0 &&
                                sslh_i_py_gather(p, op == 't' ? SSLH_I_PY_TUPLE : SSLH_I_PY_LIST, from, 1);
-    case 0x85: case 0x86: case 0x87:                 /* tuples of one, two and three */
+    case 0x85: case 0x86: case 0x87:                 /* tuples of one, two and three: here `from` is how many */
         from = (size_t)(op - 0x84);
         return sslh_i_py_has(p, from) && sslh_i_py_gather(p, SSLH_I_PY_TUPLE, p->depth - from, 0);
-    case 's': case 'a':                              /* one entry of a dict, one of a list */
+    case 's': case 'a':                              /* one entry of a dict, two values; one of a list */
         from = op == 's' ? 2 : 1;
         return sslh_i_py_has(p, from) &&
                sslh_i_py_extend(p, p->depth - from, 0, op == 's' ? SSLH_I_PY_DICT : SSLH_I_PY_LIST);
@@ -60821,13 +60827,14 @@ SSLH_I_FN int sslh_i_tally_find(const sslh_i_tally *a, const char *p, size_t n) 
     return a->slots ? (int)a->slot[sslh_i_tally_slot(a, p, n)] - 1 : -1;
 }
 
-/* Counts a word; .longest cuts a longer one into several. A word with a zero byte is ignored. */
+/* Counts the word p of n bytes; one that is longer than .longest is counted in pieces. A word with a zero byte is
+   ignored, because the words in .text end with a zero. */
 SSLH_I_FN void sslh_i_tally_add(sslh_i_tally *a, const char *p, size_t n) {
     size_t k;
     if (a->longest && n > a->longest) {
         for (; n > a->longest; p += a->longest, n -= a->longest) sslh_i_tally_add(a, p, a->longest);
     }
-    if (memchr(p, 0, n)) return; /* names end with a zero */
+    if (memchr(p, 0, n)) return;
     if (2 * (a->n + 1) > a->slots && !sslh_i_tally_widen(a)) return;
     k = sslh_i_tally_slot(a, p, n);
     if (a->slot[k]) {
