@@ -29026,7 +29026,8 @@ SSLH_I_FN void sslh_i_undo_norm(sslh_net *net, int norm, sslh_net *from, int lay
         sslh_push(c);
         sslh_no_grad(c, 1);
         x = sslh_forward_ex(from, sample, f);
-        if (!SSLH_I_BAD(c)) {
+        if (SSLH_I_BAD(c)) sslh_i_prefix_error(c, "sslh_net_deepen: .sample");
+        else {
             x = sslh_reshape(c, x, sslh_dim2(-1, width));     /* (N H W,C) */
             m = sslh_mean(c, x, SSLH_AXIS(0), 0);             /* (C) */
             v = sslh_variance(c, x, SSLH_AXIS(0), 0, 0);      /* (C) */
@@ -29524,6 +29525,7 @@ SSLH_I_FN void sslh_i_fold_check(sslh_net *net, sslh_net *folded, sslh_tensor *s
     sslh_no_grad(c, 1);
     a = sslh_forward(net, sample);
     b = sslh_forward(folded, sample);
+    if (SSLH_I_BAD(c)) sslh_i_prefix_error(c, "sslh_fold_batch_norm: the sample");
     if (!SSLH_I_BAD(c) && (a->type != SSLH_F32 || b->type != SSLH_F32 || a->count != b->count)) apart = HUGE_VAL;
     for (i = 0; !SSLH_I_BAD(c) && apart < HUGE_VAL && i < a->count; i++) {
         const double x = (double)a->data[i], d = fabs(x - (double)b->data[i]);
@@ -60649,6 +60651,7 @@ SSLH_I_FN void sslh_i_ox_run(sslh_i_ox *e, sslh_shape shape, int n, const char *
     (*x)->flags |= SSLH_I_NEEDS_GRAD;
     *y = sslh_forward_ex(e->net, *x, f);
     if (e->head) *y = sslh_forward(e->head, *y);
+    if (SSLH_I_BAD(e->c)) sslh_i_prefix_error(e->c, "sslh_export_onnx");
 }
 /* Is it the same operation in both runs? The numbers of an element-wise one must not depend on the batch either. */
 SSLH_I_FN int sslh_i_ox_same_step(const sslh_i_node *a, const sslh_i_node *b) {
