@@ -4179,7 +4179,8 @@ typedef struct sslh_forest_desc {
 SSLH_API sslh_classifier *sslh_forest(sslh_ctx *c, sslh_tensor *x, const int32_t *labels, int classes,
                                       sslh_forest_desc desc);
 /* Tree number tree (from 0) as text, a line for each split and leaf: after a split come the side "<=", then the other.
-   Returns the length without the zero at its end; out (size) holds as much as fits, and may be NULL. */
+   What lies more than 500 splits deep is left out. Returns the length without the zero at the end of the text; out
+   (size) receives as much of it as fits, and may be NULL. */
 SSLH_API size_t sslh_forest_print(const sslh_classifier *k, int tree, char *out, size_t size);
 
 typedef struct sslh_svm_desc {
@@ -4733,7 +4734,7 @@ typedef struct sslh_masking {
 } sslh_masking;
 /* Attacks net with noise, FGSM and PGD of these settings; .kind and .source are not read. other: a net trained apart on
    the same classes, whose gradients make the images of .transfer; NULL: none. Goes over the test images eight times
-   (seven without other), five times with PGD, once with 20 steps at least. */
+   (without other seven), five of them (four) with PGD, of which one takes 20 steps at least. */
 SSLH_API sslh_masking sslh_masking_check(sslh_ctx *c, sslh_net *net, sslh_net *other, sslh_data test,
                                          sslh_attack_desc desc);
 
@@ -29412,8 +29413,8 @@ SSLH_I_FN int sslh_i_changed_copy(sslh_net *made, const sslh_net *net, const ssl
 
 /* --- batch norms folded --- */
 
-/* How many entries a batch norm has, from .norm of its first one: 1: gain, shift, mean, variance, number of batches; 2:
-   without gain and shift; 3: without the shift. */
+/* How many entries a batch norm has, from .norm of its first one. They are: gain, shift, mean, variance and number of
+   batches (1), the same without gain and shift (2), or without the shift (3). */
 SSLH_I_FN int sslh_i_norm_entries(int norm) { return norm == 1 ? 5 : norm == 2 ? 3 : 4; }
 /* Whether entry i is the bias (O) of the layer whose weight is the entry before it. */
 SSLH_I_FN int sslh_i_is_bias(const sslh_net *net, int i) {
@@ -29545,7 +29546,8 @@ SSLH_I_FN void sslh_i_fold_check(sslh_net *net, sslh_net *folded, sslh_tensor *s
     sslh_i_modes_back(net, &modes);
 }
 
-/* The copy without batch norms of net number `at` of the tree, not yet linked to its children; NULL after an error. */
+/* The copy without batch norms of net number `at` of the tree, not yet linked to its children; *found counts norms.
+   NULL after an error. */
 SSLH_I_FN sslh_net *sslh_i_fold_copy(const sslh_i_tree *t, int at, int sampled, int *found) {
     sslh_net *net = t->net[at], *copy;
     if (!sslh_i_all_float("sslh_fold_batch_norm", net, "give the float net")) return NULL;
@@ -29641,7 +29643,8 @@ SSLH_I_FN int sslh_i_svd_of(const sslh_tensor *w, double *rows, sslh_i_singular 
     qsort(value, n, sizeof *value, sslh_i_singular_order);
     return 1;
 }
-/* The rank that the descriptor asks for; 0 when two factors of it have no fewer values than the weight. */
+/* The rank that the descriptor asks for, 0 when two factors of this rank have no fewer values than the weight w (O,I);
+   value (n): its singular values. */
 SSLH_I_FN int sslh_i_low_rank_for(const sslh_tensor *w, const sslh_i_singular *value, const sslh_low_rank_desc *d) {
     const size_t O = (size_t)w->shape[0], inputs = (size_t)w->shape[w->ndim - 1], n = SSLH_I_MIN(O, inputs);
     size_t k, rank = (size_t)d->rank;
@@ -29689,7 +29692,9 @@ SSLH_I_FN double *sslh_i_svd_room(const sslh_net *net, size_t *rows) {
     *rows = most;
     return (double *)sslh_i_scratch(net->ctx, most * sizeof(double) + (side + 1) * sizeof(sslh_i_singular));
 }
-/* One net of the tree. Each weight is decomposed twice, for its rank and for its factors: memory for one is enough. */
+/* The copy of net number net_at of the tree with two factors for each weight that gets smaller; *found counts these.
+   Each weight is decomposed twice, for its rank and for its factors, so that memory for one decomposition is enough.
+   NULL after an error. */
 SSLH_I_FN sslh_net *sslh_i_low_one(const sslh_i_tree *t, int net_at, const sslh_low_rank_desc *d, int *found) {
     sslh_net *net = t->net[net_at], *made = NULL;
     sslh_ctx *c = net->ctx;
@@ -37788,6 +37793,8 @@ SSLH_I_FN void sslh_i_eight_plan(sslh_ctx *c, sslh_i_eight *j) {
                                       (size_t)(a % s->kw) * (size_t)s->dw * j->pixel);
 }
 
+/* Computes y of a job whose fields up to relu are set: packs the weights, rounds the images, then (3) by tiles; or all
+   of it by the plain version. */
 SSLH_I_FN void sslh_i_eight_run(sslh_ctx *c, sslh_i_eight *j) {
     size_t panels, whole;
     if (sslh_i_run_plain(c, sslh_i_plain_eight, j)) return;
