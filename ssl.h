@@ -4181,7 +4181,9 @@ typedef struct sslh_forest_desc {
    two classes, NaN or Inf. */
 SSLH_API sslh_classifier *sslh_forest(sslh_ctx *c, sslh_tensor *x, const int32_t *labels, int classes,
                                       sslh_forest_desc desc);
-/* Tree number tree as text, a line for each split and leaf; returns its length, out may be NULL. */
+/* Tree number tree (from 0) as text, a line for each split and leaf: after a split come the side "<=", then the other.
+   What lies more than 500 splits deep is left out. Returns the length without the zero at the end of the text; out
+   (size) receives as much of it as fits, and may be NULL. */
 SSLH_API size_t sslh_forest_print(const sslh_classifier *k, int tree, char *out, size_t size);
 
 typedef struct sslh_svm_desc {
@@ -4210,12 +4212,12 @@ SSLH_API sslh_classifier *sslh_logistic(sslh_ctx *c, sslh_tensor *x, const int32
 typedef struct sslh_classifier_info {
     const char *kind;          /* "forest", "svm", "logistic" */
     int   classes, width;      /* K, D */
-    const char *const *names;  /* of the classes, or NULL */
+    const char *const *names;  /* (K) of the classes, the classifier's own; NULL: it has none */
     sslh_net *encoder;         /* that was saved with it (sslh_load_classifier), or NULL */
     int   trees;               /* forest: trees and all their nodes */
     int64_t nodes;
-    float out_of_bag;          /* forest: accuracy of each sample by the trees that did not see it; 0 without bootstrap
-                                  and from a file */
+    float out_of_bag;          /* forest: accuracy when each sample is classified by the trees that did not see it; 0
+                                  without bootstrap and from a file */
     const float *importance;   /* forest: (D) share of the decrease of impurity, sum 1; NULL from a file */
     int   iterations;          /* svm, logistic: of Newton's method; 0 from a file */
     double objective;          /* the minimum that was found */
@@ -4252,7 +4254,7 @@ SSLH_API sslh_tensor *sslh_nearest_centres(sslh_ctx *c, sslh_tensor *x, sslh_ten
 /* How the clusters of n rows agree with their labels (both counted from 0). accuracy: of the best pairing of clusters
    with classes, one to one (Kuhn's Hungarian method). nmi, normalised mutual information: divided by the mean of both
    entropies. ari, the adjusted Rand index: Rand's index less what chance gives (Hubert & Arabie 1985), 0 for chance and
-   1 for the same groups. */
+   1 for the same groups. Numbers above 9999 are an error; the time grows with the cube of the largest number. */
 typedef struct sslh_agreement { float accuracy, nmi, ari; } sslh_agreement;
 SSLH_API sslh_agreement sslh_cluster_agreement(sslh_ctx *c, const int32_t *clusters, const int32_t *labels, int n);
 
@@ -4272,7 +4274,7 @@ SSLH_API sslh_class_measures sslh_confusion_measures(const sslh_tensor *confusio
    are put into bins of equal width by their confidence; the result is the absolute difference between mean confidence
    and accuracy of a bin, averaged over the bins with their numbers of rows as weights: 0 for a classifier that is right
    as often as it says. Into arrays (bins) or NULL: mean confidence, accuracy (both 0 in an empty bin) and rows of each
-   bin. bins 1 to 1000; probabilities outside 0 to 1 are an error. */
+   bin. bins 1 to 1000; probabilities outside 0 to 1 and labels that are no class are errors. */
 SSLH_API float sslh_calibration_error(sslh_ctx *c, const sslh_tensor *probabilities, const int32_t *labels, int bins,
                                       float *confidence, float *accuracy, int32_t *rows);
 /* A confusion matrix as a table, at most 100 classes: rows are labels, columns predictions, each cell as dark as its
@@ -4459,8 +4461,9 @@ typedef struct sslh_low_rank_desc {
    weight, W (O,I) ~ U V with U (O,r) and V (r,I), from its singular value decomposition: no other pair of rank r is
    nearer (Eckart and Young 1936). Weights that would not get smaller, r (O + I) >= O I, stay. "fc1.weight" becomes U,
    and "fc1.low.weight" is V; both are parameters, so that the copy can be trained further. It has the mode of the net
-   and is saved and loaded like it. Takes seconds for a weight of 1,000 x 1,000. Errors: no weight gets smaller, NaN or
-   Inf, weights of 8 bits (sslh_quantize the result instead). */
+   and is saved and loaded like it. It takes seconds for a weight of 1,000 x 1,000; the time grows with the longer
+   side and with the square of the shorter one. Errors: no weight gets smaller, NaN or Inf, weights of 8 bits
+   (sslh_quantize the result instead). */
 SSLH_API sslh_net *sslh_net_low_rank(sslh_net *net, sslh_low_rank_desc desc);
 
 typedef struct sslh_quantize_desc {
@@ -4473,12 +4476,12 @@ typedef struct sslh_quantize_desc {
    equations are in >>quantize). The copy is in evaluation mode, frozen, and for inference only: a gradient that would
    have to pass through it is an error. The batch norms of the library's nets are folded first, as sslh_fold_batch_norm
    does it; a net of your own keeps them, in float, unless you give it to that function before. Inputs of the layers of
-   8 bits are rounded to 8 bits as they come, by the largest absolute value of the row (linear layers) or of the image
-   (convolutions), so that no calibration is needed, and an input has the same features alone and in a batch. Sums are
-   integers, hence the same on every processor. The weight "fc.weight" becomes a state of type SSLH_U8, which holds
-   128 + q, and "fc.weight_scale" (O) a further state. Convolutions in groups, layers with more than 65,536 inputs per
-   output and weights that a net does not use through sslh_layer_linear or sslh_layer_conv (embeddings) stay float.
-   Errors: a weight that is NaN or Inf, a net of 8-bit weights, no weight that could become integers. */
+   8 bits are rounded to 8 bits as they come, on a scale set by the largest absolute value of the row (linear layers)
+   or of the image (convolutions). So no calibration is needed, and an input has the same features alone and in a batch.
+   Sums are integers, hence the same on every processor. The weight "fc.weight" becomes a state of type SSLH_U8, which
+   holds 128 + q, and "fc.weight_scale" (O) is a further state. Convolutions in groups, layers with more than 65,536
+   inputs per output and weights that a net does not use through sslh_layer_linear or sslh_layer_conv (embeddings) stay
+   float. Errors: a weight that is NaN or Inf, a net of 8-bit weights, no weight that could become integers. */
 SSLH_API sslh_net *sslh_quantize(sslh_net *net, sslh_quantize_desc desc);
 /* Sets the weights of linear layers and convolutions to 0 that have the smallest absolute values in the whole net,
    children included, until the share `share` of them (above 0, below 1; the number is rounded) is 0, and returns how
@@ -4640,7 +4643,7 @@ SSLH_API sslh_tensor *sslh_saliency(sslh_ctx *c, sslh_net *net, sslh_tensor *x, 
 SSLH_API sslh_tensor *sslh_smooth_grad(sslh_ctx *c, sslh_net *net, sslh_tensor *x, sslh_tensor *target,
                                        sslh_inside_desc desc);
 /* (x - b) times the mean of ds/dx over the straight path from the baseline b to x (Sundararajan, Taly, Yan 2017,
-   eq. 3), of x's shape: the values of a sample sum up to s(x) - s(b), but for the error of the midpoint rule. */
+   eq. 1), of x's shape: the values of a sample sum up to s(x) - s(b), but for the error of the midpoint rule. */
 SSLH_API sslh_tensor *sslh_integrated_gradients(sslh_ctx *c, sslh_net *net, sslh_tensor *x, sslh_tensor *target,
                                                 sslh_inside_desc desc);
 /* Grad-CAM (Selvaraju et al. 2017, eq. 1 and 2) of the map A (N,h,w,C) that .tap names -> (N,h,w,1): max(0, sum over k
@@ -4728,11 +4731,14 @@ typedef struct sslh_masking {
     float transfer;                /* after PGD by the gradients of another net; -1 without one */
     float unbounded;               /* after PGD with the largest eps (1; with .l2 1000), by which every value may become
                                       any other: has to come near 0 */
-    float loss[4];                 /* cross-entropy at eps 0, eps / 2, eps and 2 eps of PGD */
+    float loss[4];                 /* cross-entropy at eps 0, eps / 2, eps and 2 eps of PGD, at most the largest eps */
     int   suspicious;              /* how many of five signs there are: FGSM weaker than noise, PGD weaker than FGSM,
                                       transfer stronger than PGD (each by more than 1 point), unbounded above 5 %, a
                                       loss that falls while eps grows */
 } sslh_masking;
+/* Attacks net with noise, FGSM and PGD of these settings; .kind and .source are not read. other: a net trained apart on
+   the same classes, whose gradients make the images of .transfer; NULL: none. Goes over the test images eight times
+   (without other seven), five of them (four) with PGD, of which one takes 20 steps at least. */
 SSLH_API sslh_masking sslh_masking_check(sslh_ctx *c, sslh_net *net, sslh_net *other, sslh_data test,
                                          sslh_attack_desc desc);
 
@@ -6565,6 +6571,7 @@ SSLH_I_FN void sslh_i_preprocess_put(sslh_net *net, sslh_preprocess p);
 #if SSLH_WITH_SEGMENT
 SSLH_I_FN int sslh_i_palette_colour(int i); /* >>pictures */
 #endif
+SSLH_I_FN const char **sslh_i_names_copy(sslh_ctx *c, const char *const *name, const size_t *length, int n);
 SSLH_I_FN void sslh_i_checkpoint_names(sslh_method *m, const char *config);
 SSLH_I_FN void sslh_i_checkpoint_save(sslh_method *m, sslh_optimizer *o, int64_t step, const char *path,
                                       const sslh_i_training *run);
@@ -20968,7 +20975,7 @@ typedef struct sslh_i_growing {
     int32_t *left, *right;  /* (K) l_k and r_k of (1) */
     double *importance;     /* (D) */
     int32_t nodes;
-    uint64_t drawn;         /* numbers of the tree's stream that are used */
+    uint64_t used;          /* numbers of the tree's stream that are used */
 } sslh_i_growing;
 
 typedef struct sslh_i_forest_job {
@@ -21024,7 +21031,7 @@ SSLH_I_FN uint64_t *sslh_i_sort_keys(uint64_t *key, uint64_t *spare, size_t n) {
     return key;
 }
 
-/* The best split of a node so far. */
+/* The best split of a node so far: S of (1) rounded (score) and not rounded (gain). feature -1: none yet. */
 typedef struct sslh_i_split { float score, threshold; int32_t feature; double gain; } sslh_i_split;
 
 /* Tries all thresholds of a feature on the samples of a node, of which classes (K) says how many each class has, and
@@ -21084,7 +21091,7 @@ SSLH_I_FN sslh_i_split sslh_i_find_split(const sslh_i_forest_job *j, sslh_i_grow
     memset(&best, 0, sizeof best);
     best.feature = -1;
     for (tried = 0; tried < j->D && (tried < (size_t)j->d.features || !useful); tried++) {
-        size_t at = tried + sslh_random_below(j->d.seed, SSLH_I_STREAM_FOREST + (uint64_t)tree, t->drawn++,
+        size_t at = tried + sslh_random_below(j->d.seed, SSLH_I_STREAM_FOREST + (uint64_t)tree, t->used++,
                                               (uint32_t)(j->D - tried));
         int32_t feature = t->pick[at];
         t->pick[at] = t->pick[tried];
@@ -21100,7 +21107,7 @@ SSLH_I_FN void sslh_i_draw_samples(const sslh_i_forest_job *j, sslh_i_growing *t
     int32_t n = 0;
     for (i = 0; i < j->N; i++) t->times[i] = j->d.no_bootstrap != 0;
     for (i = 0; i < j->N && !j->d.no_bootstrap; i++)
-        t->times[sslh_random_below(j->d.seed, SSLH_I_STREAM_FOREST + (uint64_t)tree, t->drawn++, (uint32_t)j->N)]++;
+        t->times[sslh_random_below(j->d.seed, SSLH_I_STREAM_FOREST + (uint64_t)tree, t->used++, (uint32_t)j->N)]++;
     for (i = 0; i < j->N; i++) {
         if (!t->times[i]) continue;
         t->order[n++] = (int32_t)i;
@@ -21136,7 +21143,7 @@ SSLH_I_FN void sslh_i_grow_tree(void *arg, int task, int worker) {
         t->pick[k] = (int32_t)k;
         t->importance[k] = 0;
     }
-    t->drawn = 0;
+    t->used = 0;
     sslh_i_draw_samples(j, t, tree);
     for (node = 0; node < t->nodes; node++) {
         sslh_i_tree_node *here = &t->node[node];
@@ -21492,6 +21499,17 @@ SSLH_DEF float sslh_classifier_accuracy(sslh_classifier *k, sslh_tensor *x, cons
     return (float)right / (float)x->shape[0];
 }
 
+/* Gives k a copy of these K names, which belong to the context of the data; NULL: it has none. */
+SSLH_I_FN void sslh_i_classifier_name(sslh_classifier *k, const char *const *names) {
+    sslh_ctx *c = k->c;
+    size_t *length = names ? (size_t *)sslh_i_alloc(c, (size_t)k->info.classes * sizeof *length) : NULL;
+    int i;
+    if (!length) return;
+    for (i = 0; i < k->info.classes; i++) length[i] = strlen(names[i]);
+    k->info.names = sslh_i_names_copy(c, names, length, k->info.classes);
+    sslh_i_free(c, length);
+}
+
 /* The weights of the head become those of a logistic regression on features that are not standardised. */
 SSLH_DEF sslh_classifier *sslh_finetune_keep(sslh_ctx *c, sslh_net *encoder, sslh_data train, sslh_finetune_desc d) {
     const char *const fn = "sslh_finetune_keep";
@@ -21519,8 +21537,10 @@ SSLH_DEF sslh_classifier *sslh_finetune_keep(sslh_ctx *c, sslh_net *encoder, ssl
         k->weight[i * (D + 1) + D] = bias->data[i];
     }
     k->info.encoder = net;
-    k->info.names = train.class_names;
-    return k;
+    sslh_i_classifier_name(k, train.class_names);
+    if (!SSLH_I_BAD(c)) return k;
+    sslh_i_undo(c, mark);
+    return NULL;
 }
 
 SSLH_DEF sslh_net *sslh_classifier_net(sslh_classifier *k, sslh_net *encoder) {
@@ -21918,8 +21938,8 @@ SSLH_DEF sslh_tensor *sslh_nearest_centres(sslh_ctx *c, sslh_tensor *x, sslh_ten
 
 /* The pairing of n rows with n columns for which the sum of gain (n,n) is largest: Kuhn's Hungarian method with
    potentials u and v, which adds one row at a time along the cheapest chain of exchanges (Jonker & Volgenant 1987).
-   Rows and columns are counted from 1; row[j] is the row of column j, previous[j]
-   the column before j on the cheapest chain. All arrays have n+1 entries. */
+   Rows and columns are counted from 1; row[j] is the row of column j, previous[j] the column before j on the cheapest
+   chain. All arrays have n+1 entries. */
 typedef struct sslh_i_matching { double *u, *v, *least; int *row, *previous; char *seen; } sslh_i_matching;
 SSLH_I_FN void sslh_i_best_matching(const int64_t *gain, int n, sslh_i_matching *p) {
     int row, j;
@@ -22014,7 +22034,8 @@ SSLH_DEF sslh_agreement sslh_cluster_agreement(sslh_ctx *c, const int32_t *clust
     memset(&out, 0, sizeof out);
     if (SSLH_I_BAD(c)) return out;
     if (!clusters || !labels || n < 1) {
-        sslh_fail(c, SSLH_E_USAGE, "sslh_cluster_agreement: %d clusters and labels; at least one of both is needed", n);
+        sslh_fail(c, SSLH_E_USAGE, "sslh_cluster_agreement: clusters and labels of n rows are needed, n at least 1 (it "
+                  "is %d)", n);
         return out;
     }
     for (i = 0; i < (size_t)n; i++) {
@@ -22055,8 +22076,8 @@ SSLH_DEF sslh_tensor *sslh_confusion(sslh_ctx *c, const int32_t *labels, const i
     int i;
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
     if (!labels || !said || n < 1 || classes < 1 || classes > 10000) {
-        sslh_fail(c, SSLH_E_USAGE, "sslh_confusion: %d labels and what was said of them, %d classes (1 to 10000)", n,
-                  classes);
+        sslh_fail(c, SSLH_E_USAGE, "sslh_confusion: labels and predictions of n rows, n at least 1 (it is %d), and 1 "
+                  "to 10000 classes (%d) are needed", n, classes);
         return sslh_i_dummy(c);
     }
     for (i = 0; i < n; i++)
@@ -22148,6 +22169,11 @@ SSLH_DEF float sslh_calibration_error(sslh_ctx *c, const sslh_tensor *probabilit
         const sslh_real *row = p->data + i * K;
         size_t best = 0;
         double most;
+        if (labels[i] < 0 || (size_t)labels[i] >= K) {
+            sslh_fail(c, SSLH_E_USAGE, "sslh_calibration_error: label %d of row %.0f is outside 0 .. %d: labels count "
+                      "from 0", (int)labels[i], (double)i, p->shape[1] - 1);
+            return 0.0f;
+        }
         for (k = 0; k < K; k++) {
             if (!(row[k] >= 0 && (double)row[k] <= 1.0001)) {
                 sslh_fail(c, SSLH_E_USAGE, "sslh_calibration_error: row %.0f holds %g, which is no probability (scores "
@@ -22186,7 +22212,7 @@ SSLH_DEF float sslh_calibration_error(sslh_ctx *c, const sslh_tensor *probabilit
 
        m_0, m_1 .. m_n   the encoder's maps (N,h,w,channels), one of each size, m_0 the coarsest; m_n is the image
                          itself when no map has its size
-       d_0 = m_0,   d_i = g_i([m_i, u(d_i-1)])   u resizes bilinearly to the size of m_i, [,] joins channels  (1)
+       d_0 = m_0,   d_i = g_i([m_i, u(d_(i-1))])   u resizes bilinearly to the size of m_i, [,] joins channels (1)
        g_i = relu(bn(conv3( relu(bn(conv3( . )))))),   logits = conv1(d_n)  (N,H,W,K)                         (2)
 
    where conv3 and conv1 are convolutions of 3 x 3 and 1 x 1 pixels that keep the size, and bn is batch norm; each g_i
@@ -22279,7 +22305,7 @@ SSLH_I_FN int sslh_i_unet_maps(sslh_ctx *c, sslh_net *encoder, sslh_i_unet_level
         at += strspn(at, " ");
         shape = sslh_i_tap_shape(c, "sslh_unet", encoder, at, side, side);
         if (SSLH_I_BAD(c) || shape.ndim != 4 || strlen(at) >= sizeof level->tap) continue;
-        if (n && shape.size[1] > size[n - 1]) continue; /* a decoder's */
+        if (n && shape.size[1] > size[n - 1]) continue; /* larger than the one before: a map of a decoder */
         if (!n || shape.size[1] < size[n - 1]) n++;
         if (n == SSLH_I_UNET_LEVELS) break; /* one is left for the image */
         snprintf(level[n - 1].tap, sizeof level->tap, "%s", at);
@@ -22398,6 +22424,7 @@ SSLH_DEF sslh_data sslh_data_with_maps(sslh_data images, sslh_data maps, const i
     sslh_field f[2];
     sslh_data none;
     uint8_t *pixels, *map;
+    const int64_t mark = sslh_mark(c);
     size_t place, i, n;
     memset(&none, 0, sizeof none);
     none.ctx = c;
@@ -22406,14 +22433,13 @@ SSLH_DEF sslh_data sslh_data_with_maps(sslh_data images, sslh_data maps, const i
     place = (size_t)images.height * (size_t)images.width;
     pixels = (uint8_t *)sslh_i_alloc_table(c, n, place, (size_t)images.channels);
     map = pixels ? (uint8_t *)sslh_i_alloc_table(c, n, place, 1) : NULL;
-    if (!map) return none;
-    for (i = 0; i < n; i++) {
+    for (i = 0; i < n && map; i++) {
         sslh_data_image(images, (int64_t)i, pixels + i * place * (size_t)images.channels);
         sslh_data_image(maps, (int64_t)i, map + i * place);
     }
     if (SSLH_I_BAD(maps.ctx) && !SSLH_I_BAD(c)) /* of another context, which keeps its error to itself */
         sslh_fail(c, SSLH_E_USAGE, "sslh_data_with_maps: the maps could not be read: %s", sslh_error(maps.ctx));
-    if (grey) sslh_i_map_classes(map, n * place, grey, classes);
+    if (grey && map) sslh_i_map_classes(map, n * place, grey, classes);
     for (i = 0; i < n * place && !SSLH_I_BAD(c); i++)
         if (map[i] >= classes && map[i] != SSLH_UNKNOWN)
             sslh_fail(c, SSLH_E_USAGE, "sslh_data_with_maps: map %.0f has the value %d, classes are 0 to %d and %d is "
@@ -22428,18 +22454,21 @@ SSLH_DEF sslh_data sslh_data_with_maps(sslh_data images, sslh_data maps, const i
     f[1].values = map;
     f[0].name = "image";
     f[1].name = "map";
-    return SSLH_I_BAD(c) ? none : sslh_data_from_fields(c, f, 2, images.count);
+    if (!SSLH_I_BAD(c)) return sslh_data_from_fields(c, f, 2, images.count);
+    sslh_i_free_blocks(c, mark);
+    return none;
 }
 
 /* --- tiles of images and maps that move alike --------------------------------------------------------------------- */
 
-/* What all tiles of a call share. Gaussian: 2 radius + 1 weights whose sum is 1. */
+/* What all tiles of a call share. N is the number of tiles, (h,w) their size. */
 typedef struct sslh_i_tile_job {
-    sslh_map_recipe r;
-    int H, W, C, radius;
+    sslh_map_recipe r;       /* resolved */
+    int H, W, C;             /* of the images */
+    int radius;              /* of the Gaussian, in pixels */
     float scale;             /* of the smoothed noise: a / e of (5) */
-    float gaussian[2 * 192 + 1];
-    const uint8_t *pixels, *maps;
+    float gaussian[2 * 192 + 1];  /* (2 radius + 1) weights whose sum is 1 */
+    const uint8_t *pixels, *maps; /* (samples,H,W,C), (samples,H,W) */
     const int64_t *place;    /* (images) sample numbers in the arrays */
     const uint64_t *stream;  /* (images) */
     uint64_t seed;
@@ -22449,8 +22478,8 @@ typedef struct sslh_i_tile_job {
     int32_t *map;            /* (N,h,w) */
 } sslh_i_tile_job;
 
-/* Bytes that a worker needs: noise (h + 2 r, w + 2 r), smoothed along rows (h + 2 r, w), displacements (2,h,w). 0 when
-   they are more than a size_t holds. */
+/* Bytes that a worker needs: noise (h + 2 radius, w + 2 radius), the same smoothed along rows (h + 2 radius, w), and
+   displacements (2,h,w). 0 when they are more than a size_t holds. */
 SSLH_I_FN size_t sslh_i_tile_room(const sslh_i_tile_job *j) {
     const uint64_t h = (uint64_t)j->r.height, w = (uint64_t)j->r.width, both = 2 * (uint64_t)j->radius;
     uint64_t n = j->r.elastic > 0 ? (h + both) * (w + both) + (h + both) * w + 2 * h * w : 1;
@@ -22560,8 +22589,9 @@ SSLH_I_FN void sslh_i_tile_colour(const sslh_i_tile_job *j, float b, float k, ss
     }
 }
 
-/* Tile number task. Words 0 to 6 of its draws are u[0] to u[6], the noise begins at word 8; tiles of an image are 2^40
-   words apart. */
+/* Tile number task. Words 0 to 6 of its draws are u[0] to u[6], which decide over its row and column in the image, both
+   mirrors, the quarter turns, brightness and contrast; the noise begins at word 8; tiles of an image are 2^40 words
+   apart. */
 SSLH_I_FN void sslh_i_tile_task(void *job, int task, int worker) {
     const sslh_i_tile_job *j = (const sslh_i_tile_job *)job;
     const sslh_map_recipe *r = &j->r;
@@ -22609,8 +22639,9 @@ SSLH_I_FN void sslh_i_tile_task(void *job, int task, int worker) {
     for (k = 0; k < j->C; k++) sslh_i_tile_colour(j, brightness, contrast, x, k);
 }
 
-/* The weights of a Gaussian of deviation s at whole numbers up to 3 s, and the factor of (5): the noise has the
-   variance 1/3, and smoothing along both axes multiplies its deviation by the sum of squared weights. */
+/* The weights of a Gaussian of deviation s at whole numbers up to some 3 s, and the factor a / e of (5): the noise has
+   the variance 1/3, and smoothing along both axes multiplies its deviation by the sum of squared weights, so that
+   e = squares / sqrt(3). */
 SSLH_I_FN void sslh_i_tile_gaussian(sslh_i_tile_job *j) {
     const float s = j->r.elastic_width;
     double sum = 0, squares = 0;
@@ -22991,6 +23022,7 @@ SSLH_DEF sslh_tensor *sslh_segment_image(sslh_ctx *c, sslh_net *net, sslh_data d
     sslh_preprocess p;
     sslh_tensor *out;
     double *sum;
+    const int64_t mark = sslh_mark(c);
     size_t i, pixels;
     int K;
     sslh_i_modes modes;
@@ -23002,7 +23034,7 @@ SSLH_DEF sslh_tensor *sslh_segment_image(sslh_ctx *c, sslh_net *net, sslh_data d
         sslh_i_within(c, fn, "overlap", d.overlap, 0, d.size - 1);
     }
     if (!SSLH_I_BAD(c) && (data.height < 1 || index < 0 || index >= data.count))
-        sslh_fail(c, SSLH_E_USAGE, "%s: image %.0f of %.0f", fn, (double)index,
+        sslh_fail(c, SSLH_E_USAGE, "%s: image %.0f of %.0f: they count from 0", fn, (double)index,
                   data.height < 1 ? 0 : (double)data.count);
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
     K = sslh_net_query(net).width;
@@ -23010,7 +23042,7 @@ SSLH_DEF sslh_tensor *sslh_segment_image(sslh_ctx *c, sslh_net *net, sslh_data d
     pixels = (size_t)data.height * (size_t)data.width;
     out = sslh_i_persistent(c, fn, SSLH_F32, sslh_dim3(data.height, data.width, K));
     sum = out ? (double *)sslh_i_alloc_table(c, pixels, (size_t)K + 1, sizeof *sum) : NULL; /* zeros; weights behind */
-    if (!sum) return sslh_i_dummy(c);
+    if (!sum) return sslh_i_undo(c, mark);
     sslh_i_modes_evaluate(net, &modes);
     sslh_push(c);
     sslh_no_grad(c, 1);
@@ -23021,7 +23053,7 @@ SSLH_DEF sslh_tensor *sslh_segment_image(sslh_ctx *c, sslh_net *net, sslh_data d
     for (i = 0; i < pixels * (size_t)K && !SSLH_I_BAD(c); i++)
         out->data[i] = (sslh_real)(sum[i] / sum[pixels * (size_t)K + i / (size_t)K]);
     sslh_i_free(c, sum);
-    return SSLH_I_BAD(c) ? sslh_i_dummy(c) : out;
+    return SSLH_I_BAD(c) ? sslh_i_undo(c, mark) : out;
 }
 
 SSLH_DEF void sslh_segment_map(const sslh_tensor *p, uint8_t *map) {
@@ -23112,7 +23144,7 @@ SSLH_DEF void sslh_picture_overlay(sslh_ctx *c, const char *path, sslh_data data
     int k;
     if (SSLH_I_BAD(c)) return;
     if (data.height < 1 || index < 0 || index >= data.count) {
-        sslh_fail(c, SSLH_E_USAGE, "%s: image %.0f of %.0f", fn, (double)index,
+        sslh_fail(c, SSLH_E_USAGE, "%s: image %.0f of %.0f: they count from 0", fn, (double)index,
                   data.height < 1 ? 0 : (double)data.count);
         return;
     }
@@ -23167,7 +23199,7 @@ SSLH_DEF void sslh_picture_overlay(sslh_ctx *c, const char *path, sslh_data data
    sums, which rollout counts as half. With M_l (T,T) the weights of block l averaged over its heads, 1 the identity
    matrix and L blocks,
 
-       R = (M_L + 1)/2 (M_L-1 + 1)/2 .. (M_1 + 1)/2,   of which the row of the class token is shown             (4)
+       R = (M_L + 1)/2 (M_(L-1) + 1)/2 .. (M_1 + 1)/2,   of which the row of the class token is shown           (4)
 
    Similarity of two representations X (n,D) and Y (n,E) of the same n samples, the mean of each column subtracted:
 
@@ -23177,8 +23209,7 @@ SSLH_DEF void sslh_picture_overlay(sslh_ctx *c, const char *path, sslh_data data
    is often large at an edge whose removal would change the score little, because the first layers respond to edges. A
    place in the corner of a late map stands for more than the corner: its value was computed from half of the image. */
 
-/* A net that is looked into: in evaluation mode, without gradients of parameters, in a scope of its own. Functions call
-   it k. */
+/* A net that is looked into: in evaluation mode, without gradients of parameters, in a scope of its own. */
 typedef struct sslh_i_look {
     sslh_ctx *c;
     sslh_net *net;
@@ -23190,21 +23221,21 @@ typedef struct sslh_i_look {
 
 /* The scores (N,K) of x (N,..); without a classifier these are the features, averaged over the places of a map or the
    tokens of a sequence. */
-SSLH_I_FN sslh_tensor *sslh_i_look_scores(const sslh_i_look *k, sslh_tensor *x, sslh_forward_desc f) {
-    sslh_tensor *y = sslh_i_pool_features(k->c, sslh_forward_ex(k->net, x, f));
-    if (!SSLH_I_BAD(k->c) && y->ndim != 2) {
+SSLH_I_FN sslh_tensor *sslh_i_look_scores(const sslh_i_look *look, sslh_tensor *x, sslh_forward_desc f) {
+    sslh_tensor *y = sslh_i_pool_features(look->c, sslh_forward_ex(look->net, x, f));
+    if (!SSLH_I_BAD(look->c) && y->ndim != 2) {
         char text[96];
-        sslh_fail(k->c, SSLH_E_SHAPE, "the output of the net is %s: scores (N,K), a map or tokens are needed",
+        sslh_fail(look->c, SSLH_E_SHAPE, "the output of the net is %s: scores (N,K), a map or tokens are needed",
                   sslh_i_str(text, sizeof text, sslh_shape_of(y)));
     }
     return y;
 }
 
 /* Opens the scope and finds out the targets. Every call needs its sslh_i_look_end. */
-SSLH_I_FN int sslh_i_look_begin(sslh_ctx *c, const char *op, sslh_i_look *k, sslh_net *net, sslh_tensor *x,
+SSLH_I_FN int sslh_i_look_begin(sslh_ctx *c, const char *op, sslh_i_look *look, sslh_net *net, sslh_tensor *x,
                                 sslh_tensor *target) {
-    memset(k, 0, sizeof *k);
-    k->c = c;
+    memset(look, 0, sizeof *look);
+    look->c = c;
     if (!sslh_i_begin(c, op, &x, 1, 1)) return 0;
     if (x->ndim < 2) sslh_fail(c, SSLH_E_SHAPE, "%s: a batch (N,..) is needed", op);
     else if (!net || sslh_net_ctx(net) != c)
@@ -23214,18 +23245,18 @@ SSLH_I_FN int sslh_i_look_begin(sslh_ctx *c, const char *op, sslh_i_look *k, ssl
         sslh_fail(c, SSLH_E_SHAPE, "%s: the targets must be (%d), SSLH_I32: one class for each sample", op,
                   x->shape[0]);
     if (SSLH_I_BAD(c)) return 0;
-    k->net = net;
-    k->x = x;
-    k->target = target;
-    k->groups = c->groups;
-    sslh_i_modes_evaluate(net, &k->modes);
+    look->net = net;
+    look->x = x;
+    look->target = target;
+    look->groups = c->groups;
+    sslh_i_modes_evaluate(net, &look->modes);
     c->groups = 0;
     sslh_push(c);
     if (!target) {
         sslh_forward_desc f;
         memset(&f, 0, sizeof f);
         sslh_no_grad(c, 1);
-        k->target = sslh_argmax(c, sslh_i_look_scores(k, x, f), 1);
+        look->target = sslh_argmax(c, sslh_i_look_scores(look, x, f), 1);
         sslh_no_grad(c, 0);
     }
     return !SSLH_I_BAD(c);
@@ -23233,16 +23264,16 @@ SSLH_I_FN int sslh_i_look_begin(sslh_ctx *c, const char *op, sslh_i_look *k, ssl
 
 /* Closes the scope. out, which was made in it, would be gone: the result is a copy outside. Puts the name op of the
    function before the error of an inner operation. */
-SSLH_I_FN sslh_tensor *sslh_i_look_end(sslh_i_look *k, const char *op, const sslh_tensor *out) {
-    sslh_ctx *c = k->c;
+SSLH_I_FN sslh_tensor *sslh_i_look_end(sslh_i_look *look, const char *op, const sslh_tensor *out) {
+    sslh_ctx *c = look->c;
     const sslh_shape shape = SSLH_I_BAD(c) || !out ? sslh_dim0() : sslh_shape_of(out);
     sslh_real *values = SSLH_I_BAD(c) || !out ? NULL : (sslh_real *)sslh_i_alloc(c, out->count * sizeof *values);
     sslh_tensor *copy = NULL;
     if (values) memcpy(values, out->data, out->count * sizeof *values);
-    if (k->net) {
+    if (look->net) {
         sslh_pop(c);
-        sslh_i_modes_back(k->net, &k->modes);
-        c->groups = k->groups;
+        sslh_i_modes_back(look->net, &look->modes);
+        c->groups = look->groups;
         if (SSLH_I_BAD(c)) sslh_i_prefix_error(c, op);
     }
     if (values && !SSLH_I_BAD(c)) copy = sslh_i_new(c, op, SSLH_F32, shape);
@@ -23253,30 +23284,32 @@ SSLH_I_FN sslh_tensor *sslh_i_look_end(sslh_i_look *k, const char *op, const ssl
 
 /* The sum over the batch of s, the targets' scores among y (N,K). In evaluation mode no sample has an influence on
    another, so the gradient of this sum by a sample is ds/dx of that sample, and one backward pass serves the batch. */
-SSLH_I_FN sslh_tensor *sslh_i_look_sum(const sslh_i_look *k, sslh_tensor *y) {
-    if (SSLH_I_BAD(k->c)) return sslh_i_dummy(k->c);
-    y = sslh_mul(k->c, y, sslh_one_hot(k->c, k->target, y->shape[1]));
-    return sslh_sum(k->c, y, SSLH_ALL, 0);
+SSLH_I_FN sslh_tensor *sslh_i_look_sum(const sslh_i_look *look, sslh_tensor *y) {
+    if (SSLH_I_BAD(look->c)) return sslh_i_dummy(look->c);
+    y = sslh_mul(look->c, y, sslh_one_hot(look->c, look->target, y->shape[1]));
+    return sslh_sum(look->c, y, SSLH_ALL, 0);
 }
 
 /* A new tensor of x's shape with these values that takes a gradient, or NULL. */
-SSLH_I_FN sslh_tensor *sslh_i_look_leaf(const sslh_i_look *k, const sslh_real *values) {
-    sslh_tensor *x = SSLH_I_BAD(k->c) ? NULL : sslh_i_new(k->c, "sslh_saliency", SSLH_F32, sslh_shape_of(k->x));
+SSLH_I_FN sslh_tensor *sslh_i_look_leaf(const sslh_i_look *look, const sslh_real *values) {
+    sslh_tensor *x = SSLH_I_BAD(look->c) ? NULL : sslh_i_new(look->c, "sslh_saliency", SSLH_F32,
+                                                             sslh_shape_of(look->x));
     if (!x) return NULL;
     memcpy(x->data, values, x->count * sizeof *values);
     return sslh_requires_grad(x);
 }
 
 /* out += weight ds/dx at these values of x. */
-SSLH_I_FN void sslh_i_look_gradient(const sslh_i_look *k, const sslh_real *values, sslh_real weight, sslh_tensor *out) {
-    sslh_ctx *c = k->c;
+SSLH_I_FN void sslh_i_look_gradient(const sslh_i_look *look, const sslh_real *values, sslh_real weight,
+                                    sslh_tensor *out) {
+    sslh_ctx *c = look->c;
     sslh_forward_desc f;
     sslh_tensor *x;
     size_t i;
     memset(&f, 0, sizeof f);
     sslh_push(c);
-    x = sslh_i_look_leaf(k, values);
-    if (x) sslh_backward(c, sslh_i_look_sum(k, sslh_i_look_scores(k, x, f)));
+    x = sslh_i_look_leaf(look, values);
+    if (x) sslh_backward(c, sslh_i_look_sum(look, sslh_i_look_scores(look, x, f)));
     for (i = 0; x && x->grad && i < x->count && !SSLH_I_BAD(c); i++) {
         sslh_real t = weight * x->grad[i];
         out->data[i] += t;
@@ -23285,17 +23318,17 @@ SSLH_I_FN void sslh_i_look_gradient(const sslh_i_look *k, const sslh_real *value
 }
 
 /* Zeros of x's shape inside the scope, for a result; NULL after an error. */
-SSLH_I_FN sslh_tensor *sslh_i_look_zeros(const sslh_i_look *k) {
-    sslh_tensor *out = SSLH_I_BAD(k->c) ? NULL : sslh_zeros(k->c, sslh_shape_of(k->x));
-    return SSLH_I_BAD(k->c) ? NULL : out;
+SSLH_I_FN sslh_tensor *sslh_i_look_zeros(const sslh_i_look *look) {
+    sslh_tensor *out = SSLH_I_BAD(look->c) ? NULL : sslh_zeros(look->c, sslh_shape_of(look->x));
+    return SSLH_I_BAD(look->c) ? NULL : out;
 }
 
 SSLH_DEF sslh_tensor *sslh_saliency(sslh_ctx *c, sslh_net *net, sslh_tensor *x, sslh_tensor *target) {
     const char *const op = "sslh_saliency";
-    sslh_i_look k;
-    sslh_tensor *out = sslh_i_look_begin(c, op, &k, net, x, target) ? sslh_i_look_zeros(&k) : NULL;
-    if (out) sslh_i_look_gradient(&k, x->data, 1, out);
-    return sslh_i_look_end(&k, op, out);
+    sslh_i_look look;
+    sslh_tensor *out = sslh_i_look_begin(c, op, &look, net, x, target) ? sslh_i_look_zeros(&look) : NULL;
+    if (out) sslh_i_look_gradient(&look, x->data, 1, out);
+    return sslh_i_look_end(&look, op, out);
 }
 
 /* noise, of x's shape (N,..) and of deviation 1, becomes x + e_j of (1): the deviation of e_j is this share of the
@@ -23325,27 +23358,27 @@ SSLH_DEF sslh_tensor *sslh_smooth_grad(sslh_ctx *c, sslh_net *net, sslh_tensor *
                                        sslh_inside_desc d) {
     const char *const op = "sslh_smooth_grad";
     const uint64_t stream = SSLH_I_BAD(c) ? 0 : sslh_next_stream(c);
-    sslh_i_look k;
+    sslh_i_look look;
     sslh_tensor *out, *noisy;
     int j;
     if (SSLH_I_BAD(c) || !sslh_i_desc_ok(c, op, SSLH_I_D_INSIDE, &d)) return sslh_i_dummy(c);
     if (!d.samples) d.samples = 25;
     d.noise = sslh_i_default(d.noise, 0.15f);
-    out = sslh_i_look_begin(c, op, &k, net, x, target) ? sslh_i_look_zeros(&k) : NULL;
-    noisy = out ? sslh_i_look_zeros(&k) : NULL;
+    out = sslh_i_look_begin(c, op, &look, net, x, target) ? sslh_i_look_zeros(&look) : NULL;
+    noisy = out ? sslh_i_look_zeros(&look) : NULL;
     for (j = 0; j < d.samples && noisy && !SSLH_I_BAD(c); j++) {
         sslh_i_random_fill(c, stream + ((uint64_t)(j + 1) << 40), noisy->data, noisy->count, 1, 0.0f, 1.0f);
         sslh_i_look_noisy(x, d.noise, noisy->data);
-        sslh_i_look_gradient(&k, noisy->data, 1 / (sslh_real)d.samples, out);
+        sslh_i_look_gradient(&look, noisy->data, 1 / (sslh_real)d.samples, out);
     }
-    return sslh_i_look_end(&k, op, out);
+    return sslh_i_look_end(&look, op, out);
 }
 
 /* (2) at the midpoints (j + 1/2) / m. */
 SSLH_DEF sslh_tensor *sslh_integrated_gradients(sslh_ctx *c, sslh_net *net, sslh_tensor *x, sslh_tensor *target,
                                                 sslh_inside_desc d) {
     const char *const op = "sslh_integrated_gradients";
-    sslh_i_look k;
+    sslh_i_look look;
     sslh_tensor *out, *at, *from = NULL;
     size_t i;
     int j;
@@ -23355,9 +23388,10 @@ SSLH_DEF sslh_tensor *sslh_integrated_gradients(sslh_ctx *c, sslh_net *net, sslh
         return sslh_i_dummy(c);
     }
     if (!d.samples) d.samples = 32;
-    out = sslh_i_look_begin(c, op, &k, net, x, target) ? sslh_i_look_zeros(&k) : NULL;
-    at = out ? sslh_i_look_zeros(&k) : NULL;
-    if (at) from = d.baseline ? sslh_broadcast(c, sslh_detach(c, d.baseline), sslh_shape_of(x)) : sslh_i_look_zeros(&k);
+    out = sslh_i_look_begin(c, op, &look, net, x, target) ? sslh_i_look_zeros(&look) : NULL;
+    at = out ? sslh_i_look_zeros(&look) : NULL;
+    if (at) from = d.baseline ? sslh_broadcast(c, sslh_detach(c, d.baseline), sslh_shape_of(x))
+                              : sslh_i_look_zeros(&look);
     for (j = 0; j < d.samples && from && !SSLH_I_BAD(c); j++) {
         const sslh_real a = ((sslh_real)j + SSLH_I_R(0.5)) / (sslh_real)d.samples;
         for (i = 0; i < x->count; i++) {
@@ -23365,38 +23399,38 @@ SSLH_DEF sslh_tensor *sslh_integrated_gradients(sslh_ctx *c, sslh_net *net, sslh
             t = t * a;
             at->data[i] = from->data[i] + t;
         }
-        sslh_i_look_gradient(&k, at->data, 1 / (sslh_real)d.samples, out);
+        sslh_i_look_gradient(&look, at->data, 1 / (sslh_real)d.samples, out);
     }
     for (i = 0; from && !SSLH_I_BAD(c) && i < x->count; i++) {
         sslh_real t = x->data[i] - from->data[i];
         out->data[i] = out->data[i] * t;
     }
-    return sslh_i_look_end(&k, op, out);
+    return sslh_i_look_end(&look, op, out);
 }
 
 /* --- maps of a block ---------------------------------------------------------------------------------------------- */
 
 /* Runs the net on x; *map receives the intermediate result that tap, or without it the last one with places, (N,h,w,C),
    as part of the tape. Returns the scores. */
-SSLH_I_FN sslh_tensor *sslh_i_look_map(const sslh_i_look *k, sslh_tensor *x, const char *tap, sslh_tensor **map) {
+SSLH_I_FN sslh_tensor *sslh_i_look_map(const sslh_i_look *look, sslh_tensor *x, const char *tap, sslh_tensor **map) {
     const char *taps[2] = {NULL, NULL};
     sslh_forward_desc f;
     sslh_tensor *y;
     char name[32];
-    *map = sslh_i_dummy(k->c);
+    *map = sslh_i_dummy(look->c);
     name[0] = 0;
-    if (!tap) sslh_i_last_places(sslh_i_tapped_net(k->net), x, name);
-    if (!SSLH_I_BAD(k->c) && !tap && !name[0])
-        sslh_fail(k->c, SSLH_E_USAGE, "the net has no intermediate result that is a map (N,h,w,C)");
-    if (SSLH_I_BAD(k->c)) return sslh_i_dummy(k->c);
+    if (!tap) sslh_i_last_places(sslh_i_tapped_net(look->net), x, name);
+    if (!SSLH_I_BAD(look->c) && !tap && !name[0])
+        sslh_fail(look->c, SSLH_E_USAGE, "the net has no intermediate result that is a map (N,h,w,C)");
+    if (SSLH_I_BAD(look->c)) return sslh_i_dummy(look->c);
     memset(&f, 0, sizeof f);
     taps[0] = tap ? tap : name;
     f.taps = taps;
     f.tapped = map;
-    y = sslh_i_look_scores(k, x, f);
-    if (!SSLH_I_BAD(k->c) && (*map)->ndim != 4)
-        sslh_fail(k->c, SSLH_E_SHAPE, "the intermediate result '%s' is no map (N,h,w,C); for a transformer there are "
-                  "sslh_class_attention and sslh_attention_rollout", taps[0]);
+    y = sslh_i_look_scores(look, x, f);
+    if (!SSLH_I_BAD(look->c) && (*map)->ndim != 4)
+        sslh_fail(look->c, SSLH_E_SHAPE, "the intermediate result '%s' is no map (N,h,w,C); for a transformer there "
+                  "are sslh_class_attention and sslh_attention_rollout", taps[0]);
     return y;
 }
 
@@ -23406,14 +23440,14 @@ SSLH_I_FN void sslh_i_grad_cam(const sslh_tensor *map, sslh_real *out) {
     const size_t N = (size_t)map->shape[0], C = (size_t)map->shape[3], places = map->count / N / C;
     size_t n, i, k;
     for (n = 0; n < N && map->grad; n++) {
-        const sslh_real *Y = map->data + n * places * C, *dY = map->grad + n * places * C;
+        const sslh_real *A = map->data + n * places * C, *dA = map->grad + n * places * C; /* (h w,C) */
         sslh_real *G = out + n * places;
         for (k = 0; k < C; k++) {
             sslh_real a = 0;
-            for (i = 0; i < places; i++) a += dY[i * C + k];
+            for (i = 0; i < places; i++) a += dA[i * C + k];
             a = a / (sslh_real)places;
             for (i = 0; i < places; i++) {
-                sslh_real t = a * Y[i * C + k];
+                sslh_real t = a * A[i * C + k];
                 G[i] += t;
             }
         }
@@ -23424,26 +23458,26 @@ SSLH_I_FN void sslh_i_grad_cam(const sslh_tensor *map, sslh_real *out) {
 SSLH_DEF sslh_tensor *sslh_grad_cam(sslh_ctx *c, sslh_net *net, sslh_tensor *x, sslh_tensor *target,
                                     sslh_inside_desc d) {
     const char *const op = "sslh_grad_cam";
-    sslh_i_look k;
+    sslh_i_look look;
     sslh_tensor *out = NULL, *map = NULL, *leaf = NULL;
     if (SSLH_I_BAD(c) || !sslh_i_desc_ok(c, op, SSLH_I_D_INSIDE, &d)) return sslh_i_dummy(c);
-    if (sslh_i_look_begin(c, op, &k, net, x, target)) leaf = sslh_i_look_leaf(&k, x->data);
-    if (leaf) sslh_backward(c, sslh_i_look_sum(&k, sslh_i_look_map(&k, leaf, d.tap, &map)));
+    if (sslh_i_look_begin(c, op, &look, net, x, target)) leaf = sslh_i_look_leaf(&look, x->data);
+    if (leaf) sslh_backward(c, sslh_i_look_sum(&look, sslh_i_look_map(&look, leaf, d.tap, &map)));
     if (leaf && !SSLH_I_BAD(c)) out = sslh_zeros(c, sslh_dim4(map->shape[0], map->shape[1], map->shape[2], 1));
     if (out && !SSLH_I_BAD(c)) sslh_i_grad_cam(map, out->data);
-    return sslh_i_look_end(&k, op, out);
+    return sslh_i_look_end(&look, op, out);
 }
 
 SSLH_DEF sslh_tensor *sslh_activation_map(sslh_ctx *c, sslh_net *net, sslh_tensor *x, sslh_inside_desc d) {
     const char *const op = "sslh_activation_map";
-    sslh_i_look k;
+    sslh_i_look look;
     sslh_tensor *out = NULL, *map, *one;
     if (SSLH_I_BAD(c) || !sslh_i_desc_ok(c, op, SSLH_I_D_INSIDE, &d)) return sslh_i_dummy(c);
     if (!d.power) d.power = 2;
-    if (sslh_i_look_begin(c, op, &k, net, x, NULL)) {
+    if (sslh_i_look_begin(c, op, &look, net, x, NULL)) {
         int i;
         sslh_no_grad(c, 1);
-        sslh_i_look_map(&k, x, d.tap, &map);
+        sslh_i_look_map(&look, x, d.tap, &map);
         map = sslh_abs(c, map); /* (N,h,w,C) */
         out = map;
         for (i = 1; i < d.power; i++) out = sslh_mul(c, out, map);
@@ -23452,23 +23486,23 @@ SSLH_DEF sslh_tensor *sslh_activation_map(sslh_ctx *c, sslh_net *net, sslh_tenso
         out = sslh_div(c, out, sslh_maximum(c, one, sslh_scalar(c, SSLH_I_R(1e-30)))); /* a dead map stays 0 */
         sslh_no_grad(c, 0);
     }
-    return sslh_i_look_end(&k, op, out);
+    return sslh_i_look_end(&look, op, out);
 }
 
 /* --- occlusion ---------------------------------------------------------------------------------------------------- */
 
 /* The targets' scores of x into score (N). */
-SSLH_I_FN void sslh_i_look_score(const sslh_i_look *k, sslh_tensor *x, sslh_real *score) {
-    sslh_ctx *c = k->c;
+SSLH_I_FN void sslh_i_look_score(const sslh_i_look *look, sslh_tensor *x, sslh_real *score) {
+    sslh_ctx *c = look->c;
     sslh_forward_desc f;
     sslh_tensor *y;
     int n;
     memset(&f, 0, sizeof f);
     sslh_push(c);
     sslh_no_grad(c, 1);
-    y = sslh_i_look_scores(k, x, f);
-    if (!SSLH_I_BAD(c)) y = sslh_sum(c, sslh_mul(c, y, sslh_one_hot(c, k->target, y->shape[1])), SSLH_AXIS(1), 0);
-    for (n = 0; n < k->x->shape[0] && !SSLH_I_BAD(c); n++) score[n] = y->data[n];
+    y = sslh_i_look_scores(look, x, f);
+    if (!SSLH_I_BAD(c)) y = sslh_sum(c, sslh_mul(c, y, sslh_one_hot(c, look->target, y->shape[1])), SSLH_AXIS(1), 0);
+    for (n = 0; n < look->x->shape[0] && !SSLH_I_BAD(c); n++) score[n] = y->data[n];
     sslh_no_grad(c, 0);
     sslh_pop(c);
 }
@@ -23489,7 +23523,7 @@ SSLH_I_FN void sslh_i_cover(sslh_tensor *x, int top, int left, int w, sslh_real 
 SSLH_DEF sslh_tensor *sslh_occlusion(sslh_ctx *c, sslh_net *net, sslh_tensor *x, sslh_tensor *target,
                                      sslh_inside_desc d) {
     const char *const op = "sslh_occlusion";
-    sslh_i_look k;
+    sslh_i_look look;
     sslh_tensor *out = NULL, *covered = NULL, *score[2] = {NULL, NULL};
     int N, R, S, r, s, n;
     if (!sslh_i_begin(c, op, &x, 1, 1) || !sslh_i_desc_ok(c, op, SSLH_I_D_INSIDE, &d)) return sslh_i_dummy(c);
@@ -23503,23 +23537,23 @@ SSLH_DEF sslh_tensor *sslh_occlusion(sslh_ctx *c, sslh_net *net, sslh_tensor *x,
     N = x->shape[0];
     R = (x->shape[1] - d.window) / d.stride + 1;
     S = (x->shape[2] - d.window) / d.stride + 1;
-    if (sslh_i_look_begin(c, op, &k, net, x, target)) {
+    if (sslh_i_look_begin(c, op, &look, net, x, target)) {
         score[0] = sslh_zeros(c, sslh_dim1(N));
         score[1] = sslh_zeros(c, sslh_dim1(N));
-        covered = sslh_i_look_zeros(&k);
+        covered = sslh_i_look_zeros(&look);
         out = sslh_zeros(c, sslh_dim4(N, R, S, 1));
     }
-    if (!SSLH_I_BAD(c)) sslh_i_look_score(&k, x, score[0]->data);
+    if (!SSLH_I_BAD(c)) sslh_i_look_score(&look, x, score[0]->data);
     for (r = 0; r < R; r++)
         for (s = 0; s < S && !SSLH_I_BAD(c); s++) {
             memcpy(covered->data, x->data, x->count * sizeof *x->data);
             sslh_i_cover(covered, r * d.stride, s * d.stride, d.window, (sslh_real)sslh_i_default(d.fill, 0.5f));
-            sslh_i_look_score(&k, covered, score[1]->data);
+            sslh_i_look_score(&look, covered, score[1]->data);
             for (n = 0; n < N && !SSLH_I_BAD(c); n++)
                 out->data[((size_t)n * (size_t)R + (size_t)r) * (size_t)S + (size_t)s] =
                     score[0]->data[n] - score[1]->data[n];
         }
-    return sslh_i_look_end(&k, op, out);
+    return sslh_i_look_end(&look, op, out);
 }
 
 /* --- attention ---------------------------------------------------------------------------------------------------- */
@@ -23528,20 +23562,20 @@ enum { SSLH_I_BLOCKS = 512 }; /* that a transformer can have */
 
 /* The attention (N,heads,T,T) of each block into a (SSLH_I_BLOCKS); returns how many blocks there are, and the grid of
    patches behind the class token: of all h, w with h w = T - 1 those whose h / w is nearest to that of the image. */
-SSLH_I_FN int sslh_i_look_attention(const sslh_i_look *k, sslh_tensor **a, int *h, int *w) {
-    sslh_ctx *c = k->c;
+SSLH_I_FN int sslh_i_look_attention(const sslh_i_look *look, sslh_tensor **a, int *h, int *w) {
+    sslh_ctx *c = look->c;
     sslh_forward_desc f;
     int blocks = 0, patches, side, best = -1, H, W;
     memset(&f, 0, sizeof f);
     f.attention = a;
     f.attention_room = SSLH_I_BLOCKS;
-    sslh_i_look_scores(k, k->x, f);
+    sslh_i_look_scores(look, look->x, f);
     if (SSLH_I_BAD(c)) return 0;
     while (blocks < SSLH_I_BLOCKS && a[blocks]) blocks++;
-    if (!blocks || k->x->ndim != 4 || a[0]->shape[2] < 2) return 0;
+    if (!blocks || look->x->ndim != 4 || a[0]->shape[2] < 2) return 0;
     patches = a[0]->shape[2] - 1;
-    H = k->x->shape[1];
-    W = k->x->shape[2];
+    H = look->x->shape[1];
+    W = look->x->shape[2];
     *h = *w = 1;
     for (side = 1; side <= patches; side++) { /* h / w next to H / W */
         const int64_t off = (int64_t)side * W - (int64_t)(patches / side) * H, size = off < 0 ? -off : off;
@@ -23563,13 +23597,13 @@ SSLH_I_FN sslh_tensor *sslh_i_first_unit(sslh_ctx *c, int T) {
 /* rollout 0: the class token's attention in the last block, (N,h,w,heads); 1: its row of (4), (N,h,w,1). */
 SSLH_I_FN sslh_tensor *sslh_i_attention_map(sslh_ctx *c, const char *op, sslh_net *net, sslh_tensor *x, int rollout) {
     sslh_tensor **a = SSLH_I_BAD(c) ? NULL : (sslh_tensor **)sslh_i_alloc(c, SSLH_I_BLOCKS * sizeof *a), *out = NULL;
-    sslh_i_look k;
+    sslh_i_look look;
     int blocks = 0, h = 1, w = 1, b;
-    memset(&k, 0, sizeof k);
-    k.c = c;
-    if (a && sslh_i_look_begin(c, op, &k, net, x, NULL)) {
+    memset(&look, 0, sizeof look);
+    look.c = c;
+    if (a && sslh_i_look_begin(c, op, &look, net, x, NULL)) {
         sslh_no_grad(c, 1);
-        blocks = sslh_i_look_attention(&k, a, &h, &w);
+        blocks = sslh_i_look_attention(&look, a, &h, &w);
         if (!blocks && !SSLH_I_BAD(c))
             sslh_fail(c, SSLH_E_USAGE, "the net has no attention of a class token to patches of an image (sslh_vit)");
     }
@@ -23586,13 +23620,13 @@ SSLH_I_FN sslh_tensor *sslh_i_attention_map(sslh_ctx *c, const char *op, sslh_ne
         {
             static const int heads_last[3] = {0, 2, 1};
             const int maps = rollout ? 1 : heads;
-            out = sslh_slice(c, sslh_reshape(c, out, sslh_dim3(N, maps, T)), 2, 1, T); /* (N,maps,P) */
+            out = sslh_slice(c, sslh_reshape(c, out, sslh_dim3(N, maps, T)), 2, 1, T); /* (N,maps,T-1) */
             out = sslh_reshape(c, sslh_permute(c, out, heads_last), sslh_dim4(N, h, w, maps));
         }
     }
-    if (k.net) sslh_no_grad(c, 0);
+    if (look.net) sslh_no_grad(c, 0);
     sslh_i_free(c, a);
-    return sslh_i_look_end(&k, op, out);
+    return sslh_i_look_end(&look, op, out);
 }
 
 SSLH_DEF sslh_tensor *sslh_class_attention(sslh_ctx *c, sslh_net *net, sslh_tensor *x) {
@@ -23656,8 +23690,8 @@ SSLH_DEF float sslh_cka(sslh_ctx *c, sslh_tensor *a, sslh_tensor *b) {
 
 /* --- pictures ----------------------------------------------------------------------------------------------------- */
 
-/* The value below which 99 of 100 lie of the n values v from 0 to most, exact to 1/1024 of most: they are counted in
-   1,024 bins. NaN counts as 0. */
+/* The value that all but a hundredth of the n values v, from 0 to most, do not exceed. It is exact to 1/1024 of most,
+   because the values are counted in 1,024 bins. NaN counts as 0. */
 SSLH_I_FN sslh_real sslh_i_high_value(const sslh_real *v, size_t n, sslh_real most) {
     size_t count[1024], i, above = 0;
     int bin;
@@ -23807,7 +23841,7 @@ SSLH_DEF void sslh_inside_picture(sslh_ctx *c, const char *path, sslh_net *net, 
    then cut to [0,1]. The steps have the length a (.step), and there are T of them (.steps):
 
        FGSM       y = P(x + eps sign g(x))                           Goodfellow et al. 2015                     (1)
-       PGD        y_t = P(y_(t-1) + a sign g(y_(t-1))), t = 1 .. T   Madry et al. 2018, eq. 2.2                 (2)
+       PGD        y_t = P(y_(t-1) + a sign g(y_(t-1))), t = 1 .. T   Madry et al. 2018, section 2.1             (2)
                   from y_0, a random point of the ball (or x itself with .no_random_start)
        with .l2   g / |g| of each image takes the place of sign g                                               (3)
        training   min over w of the mean over x of max over y in the ball of L(w, y)     Madry, eq. 2.1         (4)
@@ -23826,8 +23860,8 @@ SSLH_DEF void sslh_inside_picture(sslh_ctx *c, const char *path, sslh_net *net, 
 
 /* --- the attack --------------------------------------------------------------------------------------------------- */
 
-/* What an attack may do to images x (N,H,W,C), which may be normalised: eps is counted in pixels, and the pixels in
-   [0,1] are x std + mean, channel by channel. */
+/* What an attack may do to images x (N,H,W,C), which may be normalised: their pixels in [0,1] are x std + mean, channel
+   by channel, and eps and .step are differences of such pixels. */
 typedef struct sslh_i_attack {
     sslh_attack_desc d;     /* resolved */
     sslh_real mean[4], std[4];
@@ -23865,9 +23899,9 @@ SSLH_I_FN double sslh_i_pixel_length(const sslh_real *g, size_t n, size_t C, con
     return sqrt(sum);
 }
 
-/* y (N,H,W,C) moves by `length` pixels along g = dL/dy as (2) or (3) say, then back into the ball around x and into
-   [0,1]. For normalised images the gradient by pixels is g / std. g may also be a direction in pixels that was drawn
-   (drawn 1) and has to stay as it is. */
+/* y (N,H,W,C) moves by `length`, a difference of pixels, along g = dL/dy as (2) or (3) say, then back into the ball
+   around x and into [0,1]. For normalised images the gradient by pixels is g / std. g may also be a direction in pixels
+   that was drawn (drawn 1) and has to stay as it is. */
 SSLH_I_FN void sslh_i_attack_move(const sslh_i_attack *a, const sslh_tensor *x, sslh_real *y, const sslh_real *g,
                                   double length, int drawn) {
     const size_t N = (size_t)x->shape[0], C = (size_t)x->shape[3], each = x->count / N;
@@ -23880,9 +23914,13 @@ SSLH_I_FN void sslh_i_attack_move(const sslh_i_attack *a, const sslh_tensor *x, 
         double size = 0, reach = 0, shrink = 1;
         if (a->d.l2) size = sslh_i_pixel_length(slope, each, C, drawn ? ones : a->std, 1);
         for (i = 0; i < each; i++) { /* out becomes the distance from x, in pixels */
-            double d = ((double)out[i] - (double)x0[i]) * (double)a->std[i % C], s = (double)slope[i], square;
+            double d = (double)out[i] - (double)x0[i], s = (double)slope[i], square;
+            d = d * (double)a->std[i % C];
             if (!a->d.l2) s = s > 0 ? 1 : s < 0 ? -1 : 0;
-            else s = size > 0 ? (drawn ? s : s / (double)a->std[i % C]) / size : 0;
+            else {
+                if (!drawn) s = s / (double)a->std[i % C];
+                s = size > 0 ? s / size : 0;
+            }
             s = s * length;
             d = d + s;
             if (!a->d.l2) d = d > eps ? eps : d < -eps ? -eps : d;
@@ -23898,7 +23936,9 @@ SSLH_I_FN void sslh_i_attack_move(const sslh_i_attack *a, const sslh_tensor *x, 
             p = p + mean;
             p = p + d;
             p = p < 0 ? 0 : p > 1 ? 1 : p;
-            out[i] = (sslh_real)((p - mean) / std);
+            p = p - mean;
+            p = p / std;
+            out[i] = (sslh_real)p;
         }
     }
 }
@@ -23922,7 +23962,9 @@ SSLH_I_FN void sslh_i_attack_draw(sslh_ctx *c, const sslh_i_attack *a, const ssl
             p = p + (double)a->mean[k];
             p = p + d;
             p = p < 0 ? 0 : p > 1 ? 1 : p;
-            y[i] = (sslh_real)((p - (double)a->mean[k]) / (double)a->std[k]);
+            p = p - (double)a->mean[k];
+            p = p / (double)a->std[k];
+            y[i] = (sslh_real)p;
         }
     }
     sslh_i_scratch_end(c, g);
@@ -24517,7 +24559,9 @@ SSLH_I_FN void sslh_i_jpeg_channel(const sslh_i_corrupting *j, sslh_real *plane,
             for (i = 0; i < 64; i++) {
                 const int step = (sslh_i_jpeg_steps[channel > 0][i] * percent + 50) / 100;
                 const double size = (double)SSLH_I_MIN(255, SSLH_I_MAX(1, step));
-                block[i] = (sslh_real)(floor((double)block[i] / size + 0.5) * size);
+                double steps = (double)block[i] / size;
+                steps = steps + 0.5;
+                block[i] = (sslh_real)(floor(steps) * size);
             }
             sslh_i_cosine_transform(j, block, 1);
             for (i = 0; i < 64; i++)
@@ -24541,8 +24585,14 @@ SSLH_I_FN void sslh_i_corrupt_jpeg(const sslh_i_corrupting *j, const sslh_real *
         y = C == 3 ? y + t : r;
         plane[i * C] = (sslh_real)(floor(y + 0.5) - 128);
         if (C < 3) continue;
-        plane[i * C + 1] = (sslh_real)floor((b - y) * 0.564334 + 0.5);
-        plane[i * C + 2] = (sslh_real)floor((r - y) * 0.713267 + 0.5);
+        t = b - y;
+        t = t * 0.564334;
+        t = t + 0.5;
+        plane[i * C + 1] = (sslh_real)floor(t);
+        t = r - y;
+        t = t * 0.713267;
+        t = t + 0.5;
+        plane[i * C + 2] = (sslh_real)floor(t);
     }
     for (k = 0; k < C; k++) sslh_i_jpeg_channel(j, plane, (int)k);
     for (i = 0; i < pixels; i++) {
@@ -24557,7 +24607,11 @@ SSLH_I_FN void sslh_i_corrupt_jpeg(const sslh_i_corrupting *j, const sslh_real *
         v[1] = y - t;
         t = 0.714136 * cr;
         v[1] = v[1] - t;
-        for (k = 0; k < C; k++) out[i * C + k] = sslh_i_unit_interval((sslh_real)(floor(v[k] + 0.5) / 255));
+        for (k = 0; k < C; k++) {
+            v[k] = v[k] + 0.5;
+            v[k] = floor(v[k]) / 255;
+            out[i * C + k] = sslh_i_unit_interval((sslh_real)v[k]);
+        }
     }
 }
 
@@ -28784,13 +28838,13 @@ SSLH_DEF sslh_net *sslh_chain(sslh_ctx *c, sslh_net *encoder, sslh_net *head) {
 
    A trained net that is to have another shape need not begin again. Its layer l has the weight W_l (outputs, inputs) or
    (outputs,kernel height,kernel width,inputs); W_l[j] is all that leads into its output j, a unit or filter, and
-   W_l+1[o][j] what leads from that into output o of the next layer. A prime marks the new net.
+   W_(l+1)[o][j] what leads from that into output o of the next layer. A prime marks the new net.
 
    Wider: layer l gets copies of its units. Unit j of the new layer is unit g(j) of the old one, where g(j) = j for the
    old ones, and is drawn at random for the new ones:
 
-       W_l'[j]       = W_l[g(j)], likewise biases, gains, shifts and running statistics                       (1)
-       W_l+1'[o][j]  = a_oj W_l+1[o][g(j)],  the a_oj of all copies of a unit have the sum 1 for every o      (2)
+       W_l'[j]         = W_l[g(j)], likewise biases, gains, shifts and running statistics                     (1)
+       W_(l+1)'[o][j]  = a_oj W_(l+1)[o][g(j)],  the a_oj of all copies of a unit have the sum 1 for each o   (2)
 
    so that each sum over the units is what it was. With a_oj = 1 / (number of copies), copies get equal gradients and
    never part; Net2Net therefore adds noise to the weights, which changes the function. Here the shares a_oj differ from
@@ -28882,9 +28936,13 @@ SSLH_I_FN sslh_net *sslh_i_stack_build(const sslh_i_stack *s) {
     sslh_net *net = s->convnet ? sslh_convnet(c, s->conv) : sslh_mlp(c, s->mlp);
     return sslh_i_net_bad(net) || !sslh_i_net_ready(net) ? NULL : net;
 }
-/* The changed net `made` takes from the net that it is made of what is not in the tensors: preprocessing and mode. */
-SSLH_I_FN sslh_net *sslh_i_structure_end(sslh_net *made, sslh_net *from) {
-    if (sslh_i_net_bad(made)) return sslh_i_dummy_net(from->ctx);
+/* The changed net `made` takes from the net that it is made of what is not in the tensors: preprocessing and mode.
+   After an error all memory that was taken since mark is freed, `made` included. */
+SSLH_I_FN sslh_net *sslh_i_structure_end(sslh_net *made, sslh_net *from, int64_t mark) {
+    if (sslh_i_net_bad(made)) {
+        sslh_i_undo(from->ctx, mark);
+        return sslh_i_dummy_net(from->ctx);
+    }
     made->preprocess = from->preprocess;
     made->norm_groups = from->norm_groups;
     sslh_train_mode(made, from->training);
@@ -28912,8 +28970,8 @@ typedef struct sslh_i_units {
 } sslh_i_units;
 
 /* (2) for row `row` (o) of a weight: the shares a (I') of its new inputs. Each copy but the first of a unit gets
-   between (1 - noise) and (1 + noise) times 1 / (number of copies); the first gets what is left of 1. left (I) is
-   scratch. */
+   between (1 - noise) and (1 + noise) times 1 / (number of copies); the first, which has the unit's own number, gets
+   what is left of 1. left (I) is scratch. */
 SSLH_I_FN void sslh_i_draw_shares(const sslh_i_units *u, int row, int inputs, sslh_real *left, sslh_real *a) {
     int i;
     for (i = 0; i < inputs; i++) {
@@ -28973,6 +29031,7 @@ SSLH_DEF sslh_net *sslh_net_widen(sslh_net *net, sslh_widen_desc d) {
     sslh_i_units wider, next;
     sslh_net *made;
     const uint64_t stream = sslh_i_sample_stream('W', 0, 0, d.layer);
+    const int64_t mark = sslh_mark(c);
     int *unit, *copies, i, j, old;
     sslh_real *shares;
     if (!sslh_i_stack_of(op, net, &s)) return sslh_i_dummy_net(c);
@@ -28991,7 +29050,10 @@ SSLH_DEF sslh_net *sslh_net_widen(sslh_net *net, sslh_widen_desc d) {
     made = sslh_i_stack_build(&s);
     unit = made ? (int *)sslh_i_scratch(c, (size_t)(d.width + old) * sizeof *unit) : NULL;
     shares = unit ? (sslh_real *)sslh_i_scratch(c, (size_t)(d.width + old) * sizeof *shares) : NULL;
-    if (!shares) return sslh_i_dummy_net(c);
+    if (!shares) {
+        sslh_i_scratch_end(c, unit);
+        return sslh_i_structure_end(NULL, net, mark);
+    }
     copies = unit + d.width; /* (old) */
     for (j = 0; j < old; j++) copies[j] = 0;
     for (j = 0; j < d.width; j++) { /* g */
@@ -29014,7 +29076,7 @@ SSLH_DEF sslh_net *sslh_net_widen(sslh_net *net, sslh_widen_desc d) {
     }
     sslh_i_scratch_end(c, shares);
     sslh_i_scratch_end(c, unit);
-    return sslh_i_structure_end(made, net);
+    return sslh_i_structure_end(made, net, mark);
 }
 
 /* --- deeper ------------------------------------------------------------------------------------------------------- */
@@ -29045,7 +29107,8 @@ SSLH_I_FN void sslh_i_undo_norm(sslh_net *net, int norm, sslh_net *from, int lay
         sslh_push(c);
         sslh_no_grad(c, 1);
         x = sslh_forward_ex(from, sample, f);
-        if (!SSLH_I_BAD(c)) {
+        if (SSLH_I_BAD(c)) sslh_i_prefix_error(c, "sslh_net_deepen: .sample");
+        else {
             x = sslh_reshape(c, x, sslh_dim2(-1, width));     /* (N H W,C) */
             m = sslh_mean(c, x, SSLH_AXIS(0), 0);             /* (C) */
             v = sslh_variance(c, x, SSLH_AXIS(0), 0, 0);      /* (C) */
@@ -29072,6 +29135,7 @@ SSLH_I_FN sslh_net *sslh_i_deepen_stack(const char *op, sslh_net *net, sslh_deep
     sslh_net *made;
     sslh_i_layer *fresh;
     sslh_tensor *weight;
+    const int64_t mark = sslh_mark(c);
     int i, *strides, width, places;
     if (!sslh_i_stack_of(op, net, &s)) return sslh_i_dummy_net(c);
     strides = s.conv.strides;
@@ -29096,7 +29160,7 @@ SSLH_I_FN sslh_net *sslh_i_deepen_stack(const char *op, sslh_net *net, sslh_deep
         }
     }
     made = sslh_i_stack_build(&after);
-    if (!made || !sslh_i_stack_of(op, made, &after)) return sslh_i_dummy_net(c);
+    if (!made || !sslh_i_stack_of(op, made, &after)) return sslh_i_structure_end(NULL, net, mark);
     memset(&plain, 0, sizeof plain);
     for (i = 0; i < s.n; i++)
         sslh_i_copy_layer(made, after.layer[i < d.layer ? i : i + 1].first, net, &s.layer[i], &plain, NULL, NULL);
@@ -29107,7 +29171,7 @@ SSLH_I_FN sslh_net *sslh_i_deepen_stack(const char *op, sslh_net *net, sslh_deep
     for (i = 0; i < width; i++) weight->data[(i * places + places / 2) * width + i] = 1; /* the middle of the kernel */
     if (fresh->norm >= 0) sslh_i_undo_norm(made, fresh->norm, net, d.layer, s.convnet, d.sample);
     else if (fresh->count > 1) memset(made->entry[fresh->first + 1]->t.data, 0, (size_t)width * sizeof(sslh_real));
-    return sslh_i_structure_end(made, net);
+    return sslh_i_structure_end(made, net, mark);
 }
 
 /* The number of the block in a name such as "blocks.3.norm1.weight" or, with stages, "features.5.0.block.3.weight",
@@ -29129,11 +29193,13 @@ SSLH_I_FN int sslh_i_block_in_name(const char *name, int stages, int *stage, con
     *rest = at;
     return block;
 }
-/* A fresh block behind block number at (from 1) of a stage: (5). The other tensors are copied by their names. */
-SSLH_I_FN sslh_net *sslh_i_deepen_residual(sslh_net *made, sslh_net *net, int stages, int stage, int at) {
+/* `made`, which was made after mark, gets the values of net, and a fresh block behind block number at (from 1) of a
+   stage: (5). The other tensors are copied by their names. */
+SSLH_I_FN sslh_net *sslh_i_deepen_residual(sslh_net *made, sslh_net *net, int stages, int stage, int at,
+                                           int64_t mark) {
     int i, of_stage, number;
-    if (sslh_i_net_bad(made) || !sslh_i_net_ready(made) || !sslh_i_net_ready(net)) return sslh_i_dummy_net(net->ctx);
-    for (i = 0; i < made->entries; i++) {
+    const int ready = !sslh_i_net_bad(made) && sslh_i_net_ready(made) && sslh_i_net_ready(net);
+    for (i = 0; ready && i < made->entries; i++) {
         sslh_i_entry *y = made->entry[i];
         const char *rest = "";
         char name[sizeof y->name];
@@ -29157,19 +29223,20 @@ SSLH_I_FN sslh_net *sslh_i_deepen_residual(sslh_net *made, sslh_net *net, int st
         y->t.group = x->t.group;
         memcpy(sslh_i_get_data(&y->t), sslh_i_get_data(&x->t), x->t.count * sslh_i_type_size(x->t.type));
     }
-    return sslh_i_structure_end(made, net);
+    return sslh_i_structure_end(made, net, mark);
 }
 
 SSLH_DEF sslh_net *sslh_net_deepen(sslh_net *net, sslh_deepen_desc d) {
     const char *const op = "sslh_net_deepen";
     sslh_ctx *c = sslh_net_ctx(net);
+    const int64_t mark = sslh_mark(c);
     if (!sslh_i_structure_ok(op, net)) return sslh_i_dummy_net(c);
     if (net->forward == sslh_i_vit_forward) {
         sslh_vit_desc v;
         memcpy(&v, net->self, sizeof v);
         if (!sslh_i_structure_layer_ok(op, net, d.layer, v.depth, "no more blocks")) return sslh_i_dummy_net(c);
         v.depth++;
-        return sslh_i_deepen_residual(sslh_vit(c, v), net, 0, 0, d.layer);
+        return sslh_i_deepen_residual(sslh_vit(c, v), net, 0, 0, d.layer, mark);
     }
     if (net->forward == sslh_i_convnext_forward) {
         sslh_convnext_desc v;
@@ -29179,7 +29246,7 @@ SSLH_DEF sslh_net *sslh_net_deepen(sslh_net *net, sslh_deepen_desc d) {
         if (!sslh_i_structure_layer_ok(op, net, d.layer, all, "no more blocks")) return sslh_i_dummy_net(c);
         while (at > v.depths[stage]) at -= v.depths[stage++];
         v.depths[stage]++;
-        return sslh_i_deepen_residual(sslh_convnext(c, v), net, 1, stage, at);
+        return sslh_i_deepen_residual(sslh_convnext(c, v), net, 1, stage, at, mark);
     }
     if (net->forward == sslh_i_mlp_forward || net->forward == sslh_i_convnet_forward)
         return sslh_i_deepen_stack(op, net, d);
@@ -29226,13 +29293,14 @@ SSLH_I_FN int sslh_i_prune_choose(const sslh_i_stack *s, int layer, const sslh_p
     }
     qsort(scored, (size_t)w->shape[0], sizeof *scored, sslh_i_rated_order);
     stays = (char *)sslh_i_scratch(c, (size_t)w->shape[0]);
-    if (!stays) return 0;
-    memset(stays, 0, (size_t)w->shape[0]);
-    for (j = 0; j < keep; j++) stays[scored[j].unit] = 1;
-    for (j = k = 0; j < w->shape[0]; j++) if (stays[j]) unit[k++] = j;
+    if (stays) {
+        memset(stays, 0, (size_t)w->shape[0]);
+        for (j = 0; j < keep; j++) stays[scored[j].unit] = 1;
+        for (j = k = 0; j < w->shape[0]; j++) if (stays[j]) unit[k++] = j;
+    }
     sslh_i_scratch_end(c, stays);
     sslh_i_scratch_end(c, scored);
-    return 1;
+    return stays != NULL;
 }
 
 SSLH_DEF sslh_net *sslh_net_prune_filters(sslh_net *net, sslh_prune_desc d) {
@@ -29240,6 +29308,7 @@ SSLH_DEF sslh_net *sslh_net_prune_filters(sslh_net *net, sslh_prune_desc d) {
     sslh_ctx *c = sslh_net_ctx(net);
     sslh_i_stack s, narrow;
     sslh_net *made;
+    const int64_t mark = sslh_mark(c);
     int *unit[8], *all, i, last, room = 0;
     memset(unit, 0, sizeof unit);
     if (!sslh_i_stack_of(op, net, &s)) return sslh_i_dummy_net(c);
@@ -29269,17 +29338,17 @@ SSLH_DEF sslh_net *sslh_net_prune_filters(sslh_net *net, sslh_prune_desc d) {
         if (d.layer && i != d.layer - 1) continue;
         unit[i] = all + room;
         room += narrow.widths[i];
-        if (!sslh_i_prune_choose(&s, i, &d, narrow.widths[i], unit[i])) return sslh_i_dummy_net(c);
+        if (!sslh_i_prune_choose(&s, i, &d, narrow.widths[i], unit[i])) break;
     }
-    for (i = 0; all && i < s.n; i++) {
+    for (i = 0; all && i < s.n && !SSLH_I_BAD(c); i++) {
         sslh_i_units u;
         memset(&u, 0, sizeof u);
         u.unit = unit[i];
         u.input = i ? unit[i - 1] : NULL;
         sslh_i_copy_layer(made, s.layer[i].first, net, &s.layer[i], &u, NULL, NULL);
     }
-    if (all) sslh_i_scratch_end(c, all);
-    return all ? sslh_i_structure_end(made, net) : sslh_i_dummy_net(c);
+    sslh_i_scratch_end(c, all);
+    return sslh_i_structure_end(all ? made : NULL, net, mark);
 }
 #endif /* SSLH_WITH_TRANSFER */
 
@@ -29301,10 +29370,10 @@ SSLH_DEF sslh_net *sslh_net_prune_filters(sslh_net *net, sslh_prune_desc d) {
      t      = max over the row or image x of |x| / 127,   p       = round(x / t), value by value      (2)
      y[o]   = t s[o] (sum over k of p[k] q[o][k]) + b[o]                                              (3)
 
-   where p[k] of a convolution are the K values of p that the kernel covers at one place of the output (0 outside of the
-   image). The sum of (3) is one of integers: it has no rounding, whatever the order, and fits into 32 bits while K is
-   at most 133,144, because no product exceeds 127^2. Accuracy is lost only by the roundings of (1) and (2), each of at
-   most half a step: |w - s q| <= s / 2.
+   where round gives the nearest integer, and of a half the one farther from 0; p[k] of a convolution are the K values
+   of p that the kernel covers at one place of the output (0 outside of the image). The sum of (3) is one of integers:
+   it has no rounding, whatever the order, and fits into 32 bits while K is at most 133,144, because no product exceeds
+   127^2. Accuracy is lost only by the roundings of (1) and (2), each of at most half a step: |w - s q| <= s / 2.
 
    A batch norm behind a layer is folded into its weights before they are rounded. In evaluation mode it is a gain and a
    shift for each output channel, of the running mean m and variance v, gain g and shift h:
@@ -29312,13 +29381,15 @@ SSLH_DEF sslh_net *sslh_net_prune_filters(sslh_net *net, sslh_prune_desc d) {
      w'[o][k] = w[o][k] a[o],    b'[o] = h[o] + (b[o] - m[o]) a[o],    a = g / sqrt(v + eps)        (4)
 
    Two factors of rank r come from the singular value decomposition W = L S R' (the ' transposes): the columns of L and
-   R have length 1 and are orthogonal, S is diagonal and holds the singular values s_1 >= s_2 >= .. The first r stay:
+   R have length 1 and are orthogonal, S is diagonal and holds the singular values sigma_1 >= sigma_2 >= .. Of the
+   columns of L and R, and of the singular values, the first r stay:
 
-     U = L_r sqrt(S_r)  (O,r),   V = sqrt(S_r) R_r'  (r,I),   |W - U V|^2 = s_r+1^2 + s_r+2^2 + ..     (5)
+     U = L_r sqrt(S_r)  (O,r),   V = sqrt(S_r) R_r'  (r,I),   |W - U V|^2 = sum over i > r of sigma_i^2     (5)
 
-   which Eckart and Young ("The approximation of one matrix by another of lower rank", Psychometrika 1, 1936) show to be
-   the least possible. The rows of the shorter side are made orthogonal by rotations of pairs (Hestenes, "Inversion of
-   matrices by biorthogonalization", 1958), which finds small singular values to full precision.
+   where |.|^2 is the sum of the squares of all values. Eckart and Young ("The approximation of one matrix by another of
+   lower rank", Psychometrika 1, 1936) show that no other factors of this rank make it smaller. The rows of W (its
+   columns, when there are fewer of them) are made orthogonal by rotations of pairs (Hestenes, "Inversion of matrices by
+   biorthogonalization and related results", 1958), which finds small singular values to full precision.
 
    The forward callback knows its tensors by the numbers of their declaration, and a changed net has other entries:
    .number of the net leads from the one to the other. In the place of a folded norm only the residual and the
@@ -29336,11 +29407,11 @@ SSLH_DEF sslh_net *sslh_net_prune_filters(sslh_net *net, sslh_prune_desc d) {
 /* What becomes of an entry. */
 typedef struct sslh_i_change {
     int into; /* of a batch norm: 1 + the entry of the weight that takes it in; 0: the entry stays */
-    int bias; /* of that weight: 1: its layer gets a bias; 2: the next entry is its bias */
-    int rank; /* of a weight that becomes two factors; 0 */
+    int bias; /* of that weight: 1: its layer gets a bias; 2: the next entry is its bias; 0: it takes in no norm */
+    int rank; /* of the two factors that a weight becomes; 0: it stays one matrix */
 } sslh_i_change;
 
-/* "fc1.low.weight" of "fc1.weight": name up to its last word, then that text. */
+/* "fc1.low.weight" from the name "fc1.weight" and the text "low.weight", which takes the place of "weight". */
 SSLH_I_FN void sslh_i_name_beside(char *out, size_t size, const char *name, const char *text) {
     snprintf(out, size, "%.*s%s", (int)(strlen(name) - strlen("weight")), name, text);
 }
@@ -29422,7 +29493,8 @@ SSLH_I_FN int sslh_i_changed_copy(sslh_net *made, const sslh_net *net, const ssl
 
 /* --- batch norms folded --- */
 
-/* Entries of a batch norm, from .norm of its first one. */
+/* How many entries a batch norm has, from .norm of its first one. They are: gain, shift, mean, variance and number of
+   batches (1), the same without gain and shift (2), or without the shift (3). */
 SSLH_I_FN int sslh_i_norm_entries(int norm) { return norm == 1 ? 5 : norm == 2 ? 3 : 4; }
 /* Whether entry i is the bias (O) of the layer whose weight is the entry before it. */
 SSLH_I_FN int sslh_i_is_bias(const sslh_net *net, int i) {
@@ -29430,8 +29502,9 @@ SSLH_I_FN int sslh_i_is_bias(const sslh_net *net, int i) {
     return weight->layer && bias->is_param && bias->t.ndim == 1 && bias->t.shape[0] == weight->t.shape[0] &&
            sslh_i_has_suffix(bias->name, "bias");
 }
-/* Which layers take in which batch norms; returns how many there are, or -1 - i when the one from entry i on does not
-   follow a layer. That the forward callback uses them so is not known here. */
+/* Which layers take in which batch norms; returns how many norms there are, or -1 - i when the one from entry i on does
+   not follow a layer. This looks at the order of the declarations only: whether the forward callback runs the norm
+   right behind the layer is known from a sample (sslh_i_fold_check). */
 SSLH_I_FN int sslh_i_fold_plan(const sslh_net *net, sslh_i_change *change) {
     int i, k, found = 0;
     for (i = 0; i < net->entries; i++) {
@@ -29475,13 +29548,17 @@ SSLH_I_FN void sslh_i_fold_values(const char *op, sslh_net *made, const sslh_net
     size_t o, k;
     double bad = 0; /* stays 0 while all is finite */
     for (o = 0; o < O; o++, weight += K) {
-        const double a = (gain ? (double)gain[o] : 1.0) / sqrt((double)(var[o] + SSLH_I_BATCH_NORM_EPS));
-        const double moved = ((old ? (double)old[o] : 0.0) - (double)mean[o]) * a;
+        const sslh_real spread = var[o] + SSLH_I_BATCH_NORM_EPS;
+        const double deviation = sqrt((double)spread), a = (gain ? (double)gain[o] : 1.0) / deviation;
+        double b = (old ? (double)old[o] : 0.0) - (double)mean[o];
         for (k = 0; k < K; k++) {
-            weight[k] = (sslh_real)((double)weight[k] * a);
+            const double folded = (double)weight[k] * a;
+            weight[k] = (sslh_real)folded;
             bad += (double)weight[k] * 0;
         }
-        bias[o] = (sslh_real)((shift ? (double)shift[o] : 0.0) + moved);
+        b = b * a;
+        b = b + (shift ? (double)shift[o] : 0.0);
+        bias[o] = (sslh_real)b;
         bad += (double)bias[o] * 0;
     }
     if (!(bad == 0))
@@ -29529,6 +29606,7 @@ SSLH_I_FN void sslh_i_fold_check(sslh_net *net, sslh_net *folded, sslh_tensor *s
     sslh_no_grad(c, 1);
     a = sslh_forward(net, sample);
     b = sslh_forward(folded, sample);
+    if (SSLH_I_BAD(c)) sslh_i_prefix_error(c, "sslh_fold_batch_norm: the sample");
     if (!SSLH_I_BAD(c) && (a->type != SSLH_F32 || b->type != SSLH_F32 || a->count != b->count)) apart = HUGE_VAL;
     for (i = 0; !SSLH_I_BAD(c) && apart < HUGE_VAL && i < a->count; i++) {
         const double x = (double)a->data[i], d = fabs(x - (double)b->data[i]);
@@ -29548,7 +29626,8 @@ SSLH_I_FN void sslh_i_fold_check(sslh_net *net, sslh_net *folded, sslh_tensor *s
     sslh_i_modes_back(net, &modes);
 }
 
-/* The copy without batch norms of net number `at` of the tree, not yet linked to its children; NULL after an error. */
+/* The copy without batch norms of net number `at` of the tree, not yet linked to its children; *found counts norms.
+   NULL after an error. */
 SSLH_I_FN sslh_net *sslh_i_fold_copy(const sslh_i_tree *t, int at, int sampled, int *found) {
     sslh_net *net = t->net[at], *copy;
     if (!sslh_i_all_float("sslh_fold_batch_norm", net, "give the float net")) return NULL;
@@ -29591,36 +29670,37 @@ SSLH_I_FN int sslh_i_low_possible(const sslh_i_entry *e) {
     if (sslh_i_has_suffix(e->name, ".low.weight") || strcmp(e->name, "low.weight") == 0) return 0; /* a factor */
     return t->ndim == 2 || (t->ndim == 4 && t->shape[1] == 1 && t->shape[2] == 1);
 }
-/* Rotates pairs of rows of x (n,m) until all are orthogonal: then row i is S_i times the i-th singular vector. */
+/* Rotates pairs of rows of x (n,m) until all are orthogonal: then each row is a singular value times its singular
+   vector of length m. The pairs come in no particular order. */
 SSLH_I_FN void sslh_i_svd_rows(double *x, size_t n, size_t m) {
     size_t p, q, k;
     int sweep, turned = 1;
     for (sweep = 0; sweep < 60 && turned; sweep++)
         for (turned = 0, p = 0; p < n; p++)
             for (q = p + 1; q < n; q++) {
-                double *u = x + p * m, *v = x + q * m, uu = 0, vv = 0, uv = 0, theta, t, co, si;
+                double *u = x + p * m, *v = x + q * m, uu = 0, vv = 0, uv = 0, cotangent, tangent, cosine, sine;
                 for (k = 0; k < m; k++) uu += u[k] * u[k], vv += v[k] * v[k], uv += u[k] * v[k];
                 if (uv * uv <= 1e-28 * uu * vv) continue;
                 turned = 1;
-                theta = (vv - uu) / (2 * uv); /* the angle that makes the product of the two 0 */
-                t = (theta >= 0 ? 1 : -1) / (fabs(theta) + sqrt(theta * theta + 1));
-                co = 1 / sqrt(t * t + 1);
-                si = t * co;
+                cotangent = (vv - uu) / (2 * uv); /* of twice the angle that makes the product of the two 0 */
+                tangent = (cotangent >= 0 ? 1 : -1) / (fabs(cotangent) + sqrt(cotangent * cotangent + 1));
+                cosine = 1 / sqrt(tangent * tangent + 1);
+                sine = tangent * cosine;
                 for (k = 0; k < m; k++) {
                     const double a = u[k], b = v[k];
-                    u[k] = co * a - si * b;
-                    v[k] = si * a + co * b;
+                    u[k] = cosine * a - sine * b;
+                    v[k] = sine * a + cosine * b;
                 }
             }
 }
-typedef struct sslh_i_singular { double value; size_t row; } sslh_i_singular;
+typedef struct sslh_i_singular { double value; size_t row; } sslh_i_singular; /* row: the one that has this length */
 /* Descending values, of equal ones the first row. */
 SSLH_I_FN int sslh_i_singular_order(const void *a, const void *b) {
     const sslh_i_singular *x = (const sslh_i_singular *)a, *y = (const sslh_i_singular *)b;
     return x->value > y->value ? -1 : x->value < y->value ? 1 : x->row < y->row ? -1 : x->row > y->row;
 }
-/* The decomposition of a weight (O,I): rows (n,m), n the shorter side, orthogonal, and their lengths, descending. 0
-   after an error. */
+/* The decomposition of a weight (O,I): rows (n,m), n the shorter side, which are orthogonal, and their lengths, the
+   singular values (n), descending. 0, and no error yet, when the weight holds NaN or Inf. */
 SSLH_I_FN int sslh_i_svd_of(const sslh_tensor *w, double *rows, sslh_i_singular *value) {
     const size_t O = (size_t)w->shape[0], inputs = (size_t)w->shape[w->ndim - 1];
     const size_t n = SSLH_I_MIN(O, inputs), m = w->count / n;
@@ -29643,7 +29723,8 @@ SSLH_I_FN int sslh_i_svd_of(const sslh_tensor *w, double *rows, sslh_i_singular 
     qsort(value, n, sizeof *value, sslh_i_singular_order);
     return 1;
 }
-/* The rank that the descriptor asks for; 0 when two factors of it have no fewer values than the weight. */
+/* The rank that the descriptor asks for, 0 when two factors of this rank have no fewer values than the weight w (O,I);
+   value (n): its singular values. */
 SSLH_I_FN int sslh_i_low_rank_for(const sslh_tensor *w, const sslh_i_singular *value, const sslh_low_rank_desc *d) {
     const size_t O = (size_t)w->shape[0], inputs = (size_t)w->shape[w->ndim - 1], n = SSLH_I_MIN(O, inputs);
     size_t k, rank = (size_t)d->rank;
@@ -29662,22 +29743,23 @@ SSLH_I_FN void sslh_i_low_fill(const sslh_tensor *w, const double *rows, const s
     const size_t m = O <= inputs ? inputs : O, other = O <= inputs ? O : inputs;
     size_t k, i, j;
     for (k = 0; k < r; k++) {
-        const double *row = rows + value[k].row * m, S = value[k].value, half = sqrt(S);
-        for (i = 0; i < m; i++) { /* the unit vector of the longer side */
-            const double x = S > 0 ? row[i] / half : 0;
+        const double *row = rows + value[k].row * m, sigma = value[k].value, root = sqrt(sigma);
+        for (i = 0; i < m; i++) { /* the singular vector of the longer side, times the root: row has its sigma-fold */
+            const double x = sigma > 0 ? row[i] / root : 0;
             if (O <= inputs) v->data[k * inputs + i] = (sslh_real)x;
             else u->data[i * r + k] = (sslh_real)x;
         }
-        for (j = 0; j < other; j++) { /* W times it is S times that of the shorter side */
+        for (j = 0; j < other; j++) { /* W, or W', times that vector is sigma times the vector of the shorter side */
             double sum = 0;
             for (i = 0; i < m; i++) sum += row[i] * (double)w->data[O <= inputs ? j * inputs + i : i * inputs + j];
-            sum = S > 0 ? sum / S / half : 0;
+            sum = sigma > 0 ? sum / sigma / root : 0;
             if (O <= inputs) u->data[j * r + k] = (sslh_real)sum;
             else v->data[k * inputs + j] = (sslh_real)sum;
         }
     }
 }
-/* Makes room for the decompositions of the weights of a net in turn; NULL after an error. */
+/* Scratch memory in which the weights of a net are decomposed one after the other: *rows doubles for the largest of
+   them, and behind these the singular values of the one with the longest shorter side. NULL after an error. */
 SSLH_I_FN double *sslh_i_svd_room(const sslh_net *net, size_t *rows) {
     size_t most = 0, side = 0;
     int i;
@@ -29690,7 +29772,9 @@ SSLH_I_FN double *sslh_i_svd_room(const sslh_net *net, size_t *rows) {
     *rows = most;
     return (double *)sslh_i_scratch(net->ctx, most * sizeof(double) + (side + 1) * sizeof(sslh_i_singular));
 }
-/* One net of the tree. Each weight is decomposed twice, for its rank and for its factors: memory for one is enough. */
+/* The copy of net number net_at of the tree with two factors for each weight that gets smaller; *found counts these.
+   Each weight is decomposed twice, for its rank and for its factors, so that memory for one decomposition is enough.
+   NULL after an error. */
 SSLH_I_FN sslh_net *sslh_i_low_one(const sslh_i_tree *t, int net_at, const sslh_low_rank_desc *d, int *found) {
     sslh_net *net = t->net[net_at], *made = NULL;
     sslh_ctx *c = net->ctx;
@@ -29798,7 +29882,7 @@ SSLH_I_FN sslh_net *sslh_i_eight_shell(sslh_ctx *c, const sslh_net *net, const c
     for (i = 0; i < net->entries; i++) {
         char name[sizeof net->entry[i]->name];
         if (!wanted[i]) continue;
-        snprintf(name, sizeof name, "%.105s_scale", net->entry[i]->name);
+        snprintf(name, sizeof name, "%.105s_scale", net->entry[i]->name); /* never cut: see sslh_i_eight_wanted */
         if (sslh_state_new(made, name, SSLH_F32, sslh_dim1(net->entry[i]->t.shape[0])) < 0) return NULL;
     }
     made->training = 0;
@@ -37531,7 +37615,8 @@ SSLH_DEF sslh_tensor *sslh_resize_bilinear(sslh_ctx *c, sslh_tensor *x, int heig
 /* ================================================================================================================== */
 
 #if SSLH_WITH_QUANTIZE
-/* Equations (2) and (3) of >>quantize. Forward only. A linear layer is a convolution whose images have one pixel.
+/* Equations (2) and (3) of >>quantize, whose numbers go on here. Forward only. A linear layer is a convolution whose
+   images have one pixel.
 
    Values become integers once: those of a convolution by image, with zeros around it, so that what lies under a row of
    the filter is one run of Kw I integers that nothing has to copy; those of a linear layer by the task that needs them.
@@ -37540,7 +37625,7 @@ SSLH_DEF sslh_tensor *sslh_resize_bilinear(sslh_ctx *c, sslh_tensor *x, int heig
 
    Kernels of group 4 multiply bytes without sign by bytes with one. With values 128 + p the sum of a channel is
 
-     sum over k of p[k] q[o][k] = sum over k of (128 + p[k]) q[o][k] - 128 (sum over k of q[o][k])         (4)
+     sum over k of p[k] q[o][k] = sum over k of (128 + p[k]) q[o][k] - 128 (sum over k of q[o][k])         (6)
 
    and begins with the last term (start). Whatever the group, the integers are the same. */
 
@@ -37552,22 +37637,22 @@ typedef struct sslh_i_eight {
     int              linear;
     const sslh_real *x;       /* (images,H,W,I) */
     const uint8_t   *q;       /* (O,K), 128 + q, K = Kh Kw I */
-    const sslh_real *scales, *bias; /* (O); bias may be NULL */
+    const sslh_real *scales, *bias; /* (O): s and b of (3); bias may be NULL */
     sslh_real       *y;       /* (images,H',W',O) */
     int              relu;
-    /* the plan */
+    /* the plan; a panel holds the weights of k->lanes channels, its integers come in groups of k->group */
     const sslh_i_eight_kernels *k;
     size_t           pixel;   /* bytes of a pixel: its channels in whole groups */
     size_t           line, image; /* bytes of a row of pixels and of an image, both with the zeros around it */
-    size_t           each;    /* outputs of a task */
-    ptrdiff_t       *at;      /* see sslh_i_eight_tile; from here on memory of the call */
+    size_t           each;    /* outputs of a task, each the place of one pixel of y with all its channels */
+    ptrdiff_t       *at;      /* (segs), see sslh_i_eight_tile; this and all arrays below are memory of the call */
     int              segs;
     size_t           length, step;
-    uint8_t         *p;       /* (images,image), or threads x (SSLH_I_EIGHT_TASK,image) for a linear layer */
+    uint8_t         *p;       /* (images,image), or (threads,SSLH_I_EIGHT_TASK,image) for a linear layer */
     sslh_real       *t;       /* (images): scales of a convolution's images */
-    uint8_t         *panels;
-    int32_t         *start;   /* (whole panels), and the same for scales and bias */
-    sslh_real       *whole_scales, *whole_bias;
+    uint8_t         *panels;  /* (panels,step) */
+    int32_t         *start;   /* (O rounded up to whole panels): what the sum of a channel begins with */
+    sslh_real       *whole_scales, *whole_bias; /* likewise; 0 in the channels that are not there */
 } sslh_i_eight;
 
 /* Equation (2), scales: t from the largest |x|, and its inverse. NaN and Inf make t NaN, and so all that follows. */
@@ -37575,11 +37660,13 @@ SSLH_I_FN sslh_real sslh_i_eight_scale(sslh_real most, sslh_real *inverse) {
     *inverse = most > SSLH_I_R(1e-30) ? 127 / most : 0;
     return !(most - most == 0) ? most - most : *inverse > 0 ? most / 127 : 0;
 }
+/* Equation (2), or (1): x / t, by the inverse of t, rounded; a half goes away from 0. */
 SSLH_I_FN int sslh_i_eight_round(sslh_real x, sslh_real inverse) {
     sslh_real v = inverse > 0 ? x * inverse : 0;
     v = v < 0 ? v - SSLH_I_R(0.5) : v + SSLH_I_R(0.5);
     return (int)v;
 }
+/* The largest |x| of n values; NaN where there is NaN or Inf. */
 SSLH_I_FN sslh_real sslh_i_plain_eight_most(const sslh_real *x, size_t n) {
     sslh_real most = 0, wrong = 0;
     size_t k;
@@ -37625,8 +37712,9 @@ SSLH_I_FN void sslh_i_plain_eight(void *arg, int task, int worker) {
 }
 
 /* --- the engine --- */
-/* Integers of any group in the panel of equation (4): channels (1 to lanes) of q (channels,taps,I), where a tap has
-   whole groups, and start. For the channels that are missing the panel holds zeros. */
+/* Packs q (channels,taps,I) of 1 to lanes channels into one panel, in which each tap is filled up to whole groups, and
+   computes start (lanes): the last term of (6) in groups of 4, else 0. Missing channels are zeros in the panel. Serves
+   groups of both sizes; k->pack is faster, but can only be used when I consists of whole groups. */
 SSLH_I_FN void sslh_i_eight_pack(const sslh_i_eight_kernels *k, const uint8_t *q, int channels, size_t taps, size_t I,
                                  uint8_t *panel, int32_t *start) {
     const size_t group = (size_t)k->group, lanes = (size_t)k->lanes;
@@ -37689,7 +37777,8 @@ SSLH_I_FN void sslh_i_eight_image_task(void *arg, int task, int worker) {
     j->t[task] = sslh_i_eight_image(j, j->x + (size_t)task * n, j->p + (size_t)task * j->image);
 }
 
-/* Where the values of `count` outputs from `first` on begin, and their scales. */
+/* Where the integers p of `count` outputs from `first` on begin (row), and their scales (t), both (count). For a linear
+   layer the integers are made here, in memory of this worker. */
 SSLH_I_FN void sslh_i_eight_rows(const sslh_i_eight *j, size_t first, int count, int worker, const uint8_t **row,
                                  sslh_real *t) {
     const sslh_i_conv *s = &j->s;
@@ -37761,7 +37850,7 @@ SSLH_I_FN sslh_tensor *sslh_i_eight_end(sslh_ctx *c, const char *op, sslh_tensor
     return sslh_i_end(c, op, in, bias ? 3 : 2, out);
 }
 
-/* n times `each` bytes; NULL and an error when there is no memory, or none could be as large. */
+/* Scratch memory of n times `each` bytes; NULL and an error when there is none, or the product overflows. */
 SSLH_I_FN void *sslh_i_eight_scratch(sslh_ctx *c, size_t n, size_t each) {
     size_t bytes = 0;
     return sslh_i_scratch(c, sslh_i_mul(n, each, &bytes) ? bytes : (size_t)-1);
@@ -37788,6 +37877,8 @@ SSLH_I_FN void sslh_i_eight_plan(sslh_ctx *c, sslh_i_eight *j) {
                                       (size_t)(a % s->kw) * (size_t)s->dw * j->pixel);
 }
 
+/* Computes y of a job whose fields up to relu are set: packs the weights, rounds the images, then (3) by tiles; or all
+   of it by the plain version. */
 SSLH_I_FN void sslh_i_eight_run(sslh_ctx *c, sslh_i_eight *j) {
     size_t panels, whole;
     if (sslh_i_run_plain(c, sslh_i_plain_eight, j)) return;
@@ -38755,15 +38846,17 @@ SSLH_DEF sslh_tensor *sslh_drop_path(sslh_ctx *c, sslh_tensor *x, float p) {
 /* R ranks compute what one process computes with the whole batch, of which each has N rows (sslh_comm). The convention
    from which everything follows: rank r has a loss L_r, and the loss of the whole batch is their mean,
      L = 1/R sum over r of L_r                                                                                       (1)
-   Its gradient with respect to a parameter is the mean of the gradients of the L_r, which sslh_optimizer_step
-   takes (2). The gradient that reaches a tensor of activations in rank r is therefore that of the sum of all L_r, which
-   is R L:
+   Therefore its gradient with respect to a parameter w is the mean of the ranks' gradients, which sslh_optimizer_step
+   takes:
+     dL/dw = 1/R sum over r of dL_r/dw                                                                               (2)
+   As (2) divides by R at the end, the gradient that reaches a tensor of activations in rank r is that of the sum of all
+   L_r, which is R L:
      batch norm   its sums over rows, forward and backward, are over the rows of all ranks; dgamma and dbeta are sums
-                  over the own rows, because (2) adds up the rest
+                  over the rank's own rows, because (2) adds up the rest
      gather       every rank computes the same L_r = L from the rows of all, so that the gradient of R L with respect to
-                  the own rows is R times the own rows of dL                                                         (3)
-   Draws of an operation (noise, dropout) are those of the place in the whole batch, those of a sample (views, hidden
-   tokens) depend on the sample's number anyway. */
+                  its own rows is R times these rows of the gradient of L                                            (3)
+   An operation that draws numbers (noise, dropout) draws those of the place that its rows have in the whole batch;
+   what is drawn for a sample (views, hidden tokens) depends on the number of the sample alone. */
 
 SSLH_I_FN int sslh_i_rank_count(const sslh_ctx *c) { return c && c->desc.comm.ranks > 1 ? c->desc.comm.ranks : 1; }
 
@@ -38855,7 +38948,7 @@ SSLH_I_FN sslh_tensor *sslh_i_rank_weighted(sslh_ctx *c, sslh_tensor *loss, size
     return sslh_scale(c, loss, (sslh_real)count * (sslh_real)sslh_i_rank_count(c) / sums[0]);
 }
 
-/* Of rows of all ranks (ranks n,..) those of this one (n,..). */
+/* The rows (n,..) of this rank among the rows x (ranks n,..) of all. */
 SSLH_I_FN sslh_tensor *sslh_i_own_rows(sslh_ctx *c, sslh_tensor *x) {
     int n;
     if (SSLH_I_BAD(c) || sslh_i_rank_count(c) == 1) return x;
@@ -55301,16 +55394,16 @@ typedef struct sslh_i_reading {
     sslh_ctx                   *c;
     const char                 *fn;    /* the public function, for messages */
     const struct sslh_i_stream *s;
-    const void                 *owner; /* what the block lives as long as; NULL: scratch memory of one call */
+    const void                 *owner; /* the block is freed with this; NULL: it is scratch memory of one call */
     size_t                      bytes; /* of an image */
-    size_t                      held;  /* bytes that the limit counts besides the block */
+    size_t                      held;  /* bytes that count against .megabytes besides the block */
     int32_t                    *id;    /* (n) numbers of the files */
     uint8_t                    *state; /* (n) SSLH_I_UNREAD .. */
     uint8_t                    *out;   /* (n,H,W,C) */
     int                         n, shares;
     int                         alone; /* 1: only this thread reads */
-    sslh_i_share               *share; /* (threads) */
-    char                       *block; /* (shares,size) */
+    sslh_i_share               *share; /* (threads), of which the first `shares` are used */
+    char                       *block; /* the memory of all shares, one after the other */
 } sslh_i_reading;
 
 /* What a loader reads ahead. Like struct sslh_i_ahead it begins with its loader (sslh_i_ahead_yield). */
@@ -55559,9 +55652,10 @@ SSLH_I_FN int sslh_i_feed_new(sslh_loader *l, const struct sslh_i_stream *s) {
     return 1;
 }
 
-/* Puts an image of the batches that follow in the order of the epoch in the place of number i of the batch, which
-   begins at place first of this order: the one that lies as far behind the batch as i lies in it, so that no image
-   comes twice in a batch, unless the next ones cannot be read either. */
+/* Image number i of the batch cannot be read: puts another one in its place, which the epoch has in another batch too.
+   The batch begins at place `first` of the epoch's order, and the other image is number i of the next batch, so that no
+   image comes twice in a batch. If that one cannot be read either, those behind it are tried, and one may come twice.
+   0 and an error when none of them can be read. */
 SSLH_I_FN int sslh_i_feed_replace(sslh_loader *l, int64_t first, int i) {
     struct sslh_i_feed *f = l->feed;
     sslh_ctx *c = l->c;
@@ -56663,7 +56757,7 @@ typedef struct sslh_i_py_class { const char *module, *name; int role; const char
 static const sslh_i_py_class sslh_i_py_classes[] = {
     {"collections", "OrderedDict", SSLH_I_PY_MAKES_DICT, NULL},
     {"torch._utils", "_rebuild_tensor_v2", SSLH_I_PY_MAKES_TENSOR, NULL},
-    {"torch._utils", "_rebuild_tensor", SSLH_I_PY_MAKES_TENSOR, NULL}, /* until 2018, and so is the class Parameter */
+    {"torch._utils", "_rebuild_tensor", SSLH_I_PY_MAKES_TENSOR, NULL}, /* this and the next: in files until 2018 */
     {"torch.nn.parameter", "Parameter", SSLH_I_PY_MAKES_PARAMETER, NULL},
     {"torch._utils", "_rebuild_parameter", SSLH_I_PY_MAKES_PARAMETER, NULL},
     {"torch._utils", "_rebuild_parameter_with_state", SSLH_I_PY_MAKES_PARAMETER, NULL},
@@ -56974,10 +57068,10 @@ SSLH_I_FN int sslh_i_py_instruction(sslh_i_pickle *p, uint8_t op) {
     case ')': return sslh_i_py_push(p, SSLH_I_PY_TUPLE) >= 0;
     case 't': case 'l': return (from = sslh_i_py_marked(p)) > 0 &&
                                sslh_i_py_gather(p, op == 't' ? SSLH_I_PY_TUPLE : SSLH_I_PY_LIST, from, 1);
-    case 0x85: case 0x86: case 0x87:                 /* tuples of one, two and three */
+    case 0x85: case 0x86: case 0x87:                 /* tuples of one, two and three: here `from` is how many */
         from = (size_t)(op - 0x84);
         return sslh_i_py_has(p, from) && sslh_i_py_gather(p, SSLH_I_PY_TUPLE, p->depth - from, 0);
-    case 's': case 'a':                              /* one entry of a dict, one of a list */
+    case 's': case 'a':                              /* one entry of a dict, two values; one of a list */
         from = op == 's' ? 2 : 1;
         return sslh_i_py_has(p, from) &&
                sslh_i_py_extend(p, p->depth - from, 0, op == 's' ? SSLH_I_PY_DICT : SSLH_I_PY_LIST);
@@ -59053,8 +59147,9 @@ SSLH_DEF void sslh_save_classifier(sslh_classifier *k, sslh_net *encoder, const 
 }
 
 /* What is wrong with a forest that was read, or NULL. Every node must lead to nodes that follow it in its own tree, so
-   that there are no cycles, and every leaf to a class or to shares that exist. */
-SSLH_I_FN const char *sslh_i_forest_bad(const sslh_classifier *k) {
+   that there are no cycles, and no two of them to the same node, or a tree of 60 nodes could take years to print. Every
+   leaf must lead to a class or to shares that exist. led (nodes), zeros, becomes 1 where a node is led to. */
+SSLH_I_FN const char *sslh_i_forest_bad(const sslh_classifier *k, uint8_t *led) {
     int64_t i, end;
     int tree;
     for (i = 0; i < k->mixed * k->info.classes; i++)
@@ -59071,6 +59166,11 @@ SSLH_I_FN const char *sslh_i_forest_bad(const sslh_classifier *k) {
             if (node->next < 0) return "a node that leads nowhere";
             if (node->feature >= 0 && (node->next <= i - k->root[tree] || node->next >= end - k->root[tree] - 1))
                 return "a node that leads out of its tree";
+            if (node->feature >= 0) {
+                uint8_t *sides = led + k->root[tree] + node->next;
+                if (sides[0] || sides[1]) return "a node to which two others lead";
+                sides[0] = sides[1] = 1;
+            }
             if (node->feature == SSLH_I_LEAF && node->next >= k->info.classes) return "a class that is not there";
             if (node->feature == SSLH_I_LEAF_MIXED && node->next >= k->mixed) return "shares that are not there";
         }
@@ -59127,7 +59227,10 @@ SSLH_I_FN int sslh_i_classifier_fill(const sslh_i_st *s, sslh_classifier *k) {
         }
         if (bad) break;
     }
-    if (!bad && !SSLH_I_BAD(c) && k->kind == SSLH_I_FOREST) bad = sslh_i_forest_bad(k);
+    if (!bad && !SSLH_I_BAD(c) && k->kind == SSLH_I_FOREST) {
+        uint8_t *led = (uint8_t *)sslh_i_alloc(c, (size_t)k->info.nodes);
+        if (led) bad = sslh_i_forest_bad(k, led);
+    }
     if (bad) sslh_fail(c, SSLH_E_FORMAT, "%s: %s holds no classifier that works: %s", s->fn, s->file, bad);
     if (!SSLH_I_BAD(c)) sslh_i_free_blocks(c, mark); /* the list with its tensors */
     return !SSLH_I_BAD(c);
@@ -59824,7 +59927,7 @@ SSLH_I_FN void sslh_i_pb_message(sslh_i_bytes *b, int field, sslh_i_bytes *m) {
 /* Numbers of fields and types in onnx.proto3. */
 enum { SSLH_I_OX_FLOAT = 1, SSLH_I_OX_INT64 = 7 };                                                   /* TensorProto */
 enum { SSLH_I_OX_AS_FLOAT = 1, SSLH_I_OX_AS_INT = 2, SSLH_I_OX_AS_INTS = 7 };               /* AttributeProto.type */
-enum { SSLH_I_OX_VERSION = 8, SSLH_I_OX_OPSET = 17, SSLH_I_OX_NAME = 288 };
+enum { SSLH_I_OX_VERSION = 8, SSLH_I_OX_OPSET = 17, SSLH_I_OX_NAME = 288 }; /* NAME: bytes that a name has at most */
 /* The orders of axes in which a value may be there: as in memory, or with the channels second. */
 enum { SSLH_I_OX_LAST, SSLH_I_OX_FIRST, SSLH_I_OX_ORDERS };
 /* How a constant is written: as in memory, a matrix transposed, or the weight of a convolution as (O,I,Kh,Kw). */
@@ -59839,11 +59942,12 @@ typedef struct sslh_i_ox_value {
 
 typedef struct sslh_i_ox {
     sslh_ctx        *c;
-    sslh_net        *net, *head;
+    sslh_net        *net, *head; /* head: the net behind the output of net, part of the graph; NULL: none */
     sslh_i_node    **a, **b;    /* (nodes) of the runs with 2 and 3 samples */
     size_t           nodes;
-    sslh_i_bytes     graph, constants, node, attribute, attributes, part; /* the first two hold the graph's fields */
-    sslh_i_ox_value **value;    /* each in memory of its own, because names are pointed to */
+    sslh_i_bytes     graph, constants; /* fields of the graph so far; constants are put behind the others at the end */
+    sslh_i_bytes     node, attribute, attributes, part; /* messages that are being written; empty in between */
+    sslh_i_ox_value **value;    /* (values) each in memory of its own, because names are pointed to */
     size_t           values, value_cap;
     int              names;     /* names given so far */
     int              batch;     /* the node that computes the number of samples is there, as "batch_size" */
@@ -60610,6 +60714,7 @@ SSLH_I_FN void sslh_i_ox_run(sslh_i_ox *e, sslh_shape shape, int n, const char *
     (*x)->flags |= SSLH_I_NEEDS_GRAD;
     *y = sslh_forward_ex(e->net, *x, f);
     if (e->head) *y = sslh_forward(e->head, *y);
+    if (SSLH_I_BAD(e->c)) sslh_i_prefix_error(e->c, "sslh_export_onnx");
 }
 /* Is it the same operation in both runs? The numbers of an element-wise one must not depend on the batch either. */
 SSLH_I_FN int sslh_i_ox_same_step(const sslh_i_node *a, const sslh_i_node *b) {
@@ -60788,13 +60893,14 @@ SSLH_I_FN int sslh_i_tally_find(const sslh_i_tally *a, const char *p, size_t n) 
     return a->slots ? (int)a->slot[sslh_i_tally_slot(a, p, n)] - 1 : -1;
 }
 
-/* Counts a word; .longest cuts a longer one into several. A word with a zero byte is ignored. */
+/* Counts the word p of n bytes; one that is longer than .longest is counted in pieces. A word with a zero byte is
+   ignored, because the words in .text end with a zero. */
 SSLH_I_FN void sslh_i_tally_add(sslh_i_tally *a, const char *p, size_t n) {
     size_t k;
     if (a->longest && n > a->longest) {
         for (; n > a->longest; p += a->longest, n -= a->longest) sslh_i_tally_add(a, p, a->longest);
     }
-    if (memchr(p, 0, n)) return; /* names end with a zero */
+    if (memchr(p, 0, n)) return;
     if (2 * (a->n + 1) > a->slots && !sslh_i_tally_widen(a)) return;
     k = sslh_i_tally_slot(a, p, n);
     if (a->slot[k]) {
@@ -60802,7 +60908,7 @@ SSLH_I_FN void sslh_i_tally_add(sslh_i_tally *a, const char *p, size_t n) {
         return;
     }
     if (a->n >= UINT32_MAX - 1) {
-        sslh_fail(a->c, SSLH_E_USAGE, "more than 4294967293 different words");
+        sslh_fail(a->c, SSLH_E_USAGE, "more than 4294967293 different words: take a part of the text");
         return;
     }
     if (!sslh_i_make_room(a->c, (void **)(void *)&a->text, &a->text_room, a->used + n + 1, 1) ||
@@ -60827,7 +60933,8 @@ SSLH_I_FN int sslh_i_ranked_order(const void *a, const void *b) {
     return order ? order : x->n < y->n ? -1 : x->n > y->n;
 }
 
-/* Adds the words of a with a count of at least least to the tally to, at most most of them, in the order above. */
+/* Adds the words of a whose count is at least `least` to the tally `to`, in the order above, the first `most` of them.
+   0 after an error. */
 SSLH_I_FN int sslh_i_tally_sorted(const sslh_i_tally *a, int64_t least, size_t most, sslh_i_tally *to) {
     sslh_i_ranked *r = (sslh_i_ranked *)sslh_i_alloc(a->c, (a->n + 1) * sizeof *r);
     size_t i, n = 0;
@@ -60878,7 +60985,7 @@ SSLH_I_FN size_t sslh_i_text_word(const char *text, size_t size, size_t *at, int
     return n;
 }
 
-/* Vectors, not filled in yet, of the words that occur at least least times in a text. *places, which the caller frees,
+/* Vectors, not filled in yet, of the words that a text has `least` times or more. *places, which the caller frees,
    becomes the text as indices of these words, *n in all, with -1 between lines. NULL and an error when there are fewer
    than two such words. */
 SSLH_I_FN sslh_vectors *sslh_i_vectors_begin(sslh_ctx *c, const char *fn, const char *text, size_t size, int least,
@@ -60947,7 +61054,9 @@ SSLH_I_FN double sslh_i_phrases_score(sslh_i_phrases *s, const char *a, size_t n
         s->words.word[second].count < least)
         return 0;
     score = (double)(s->pairs.word[both].count - least) / (double)s->words.word[first].count;
-    return score / (double)s->words.word[second].count * (double)s->total;
+    score = score / (double)s->words.word[second].count;
+    score = score * (double)s->total;
+    return score;
 }
 
 SSLH_DEF char *sslh_phrases(sslh_ctx *c, const char *text, size_t size, int min_count, float threshold,
@@ -61062,12 +61171,15 @@ SSLH_I_FN int sslh_i_vectors_line(sslh_vectors *v, const sslh_i_source *s, size_
         return sslh_i_bad(s, at, "word %.0f is not followed by %d numbers", (double)v->words.n + 1, (int)D);
     for (i = word, k = 0; k < D; k++) {
         char number[48];
-        size_t length = 0;
+        size_t length = 0, from;
         double x = 0;
         while (s->p[at + i] == ' ' || s->p[at + i] == '\t') i++;
-        for (; i < n && !sslh_i_is_space(s->p[at + i]); i++)
+        for (from = i; i < n && !sslh_i_is_space(s->p[at + i]); i++)
             if (length + 1 < sizeof number) number[length++] = (char)s->p[at + i];
         number[length] = 0;
+        if (i - from > length) /* its end, which may be an exponent, does not fit */
+            return sslh_i_bad(s, at + from, "the number %.20s.. has %.0f characters (at most %d): write fewer digits",
+                              number, (double)(i - from), (int)sizeof number - 1);
         if (*sslh_i_scan_real(number, &x) || !length || !(x > -3.40282356e38 && x < 3.40282356e38))
             return sslh_i_bad(s, at + i - length, "\"%.40s\" is no number", number);
         row[k] = (sslh_real)x;
