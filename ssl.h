@@ -16668,7 +16668,7 @@ SSLH_I_FN sslh_method sslh_i_sentence_order_make(sslh_ctx *c, sslh_net *encoder,
    x_1 .. x_n is a history of n items; E (V,D) is the table of V items and P (L,D) that of positions, L the encoder's
    .length. c_t, e_t, y_t and m_t are (D), all W are (D,D) by default and have biases, norm is a layer norm, drop is
    dropout; (3) is written for one attention head. In (6) j is the item that follows x_t, and the k are items drawn at
-   random that the user has not chosen (.negatives for each t, by default one). Without negatives the loss is the
+   random that this history does not hold (.negatives for each t, by default one). Without negatives the loss is the
    cross-entropy of j among all items (7), which costs more and ranks better. (1) to (4) and the norm of (5) are
    sslh_transformer of kind SSLH_SASREC; any causal transformer can take its place. Most users have few items, and
    positions counted from the end mean the same for all users: "the last", "the one before". The authors put padding in
