@@ -87,7 +87,7 @@ $(B)/tests/methods: tests/golden/methods.h
 $(B)/tests/optim: tests/golden/optim.h
 $(B)/tests/transfer: tests/golden/transfer.h
 $(B)/tests/classifiers: tests/golden/classifiers.h
-$(B)/tests/inside $(B)/tests/robust: tests/golden/inside.h
+$(B)/tests/inside $(B)/tests/robust: tests/golden/inside.h tests/golden_net.h
 $(B)/tests/tokenizers: tests/golden/tokenizers.h
 $(B)/tests/files $(B)/tests/fuzz_files: tests/samples.h
 $(B)/tests/paths $(B)/tests/faults: tests/faults.h

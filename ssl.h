@@ -3277,9 +3277,9 @@ typedef struct sslh_clip_desc {
     float temperature;        /* cosines are divided by it; it is learnt, and this is where it starts; 0.001 to 1;
                                  default auto (0): 0.07, with .loss 2 0.1 */
     float most;               /* the factor 1 / temperature stays between 1 and this, 1 to 1000; default 100 */
-    int   head_out;           /* width of the embeddings, 1 to 1048576; default 128 */
-    float drop_words;         /* share of the tokens that captions lose, others in each epoch, at least 0, below 1;
-                                 default 0 */
+    int   head_out;           /* E, width of the embeddings, 1 to 1048576; default 128 */
+    float drop_words;         /* share of its tokens that a caption loses, drawn anew in each epoch, at least 0, below
+                                 1; default 0 */
     float dropout;            /* in the text encoder, as for sslh_gpt, at least 0, below 1; default 0 */
     int   start_token;        /* number of the token in front of each text, 1 to 16777215; default auto (0): the last
                                  but one of the vocabulary, as in CLIP's */
@@ -3403,7 +3403,7 @@ typedef struct sslh_dino_desc {
     float teacher_temperature;/* t' of the teacher at the start, above 0; default 0.04 */
     float last_temperature;   /* the value to which t' rises, above 0; default auto (0): it stays (0.07 in long runs) */
     int   temperature_rise;   /* epochs in which t' rises, 1 to 1048576; default 30 */
-    float centre_momentum;    /* of the centre, at least 0, below 1; default 0.9; SSLH_OFF: 0 */
+    float centre_momentum;    /* a of the centre, at least 0, below 1; default 0.9; SSLH_OFF: 0 */
     float target_momentum;    /* m_0 of the teacher, at least 0, below 1; default 0.996 (0.9995 for batches of 256 and
                                  hundreds of epochs, less for short runs); it rises to 1 by half a cosine; SSLH_OFF:
                                  0 */
@@ -3425,11 +3425,11 @@ typedef struct sslh_dino_desc {
                                  half the time, normalised by the data's mean and deviation */
     const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
 } sslh_dino_desc;
-/* encoder: any output; maps and tokens are averaged; it must take images of .small_side too. Teacher and centre are
-   saved in checkpoints. Other numbers: the entropy of the teacher's output, between 0 and ln K, both of which are
-   collapses; KL, by how much the loss exceeds it. Training: batch=256 optimizer=adamw lr=1e-3 weight_decay=0.04 clip=3
-   schedule=cosine warmup=10. Paper: batch=256 optimizer=adamw lr=5e-4 lr_scales=1 weight_decay=0.04 clip=3
-   schedule=cosine warmup=10. */
+/* The equations are in >>dino. encoder: any output; maps and tokens are averaged; it must take images of .small_side
+   too. Teacher and centre are saved in checkpoints. Other numbers: the entropy of the teacher's output, between 0 and
+   ln K, both of which are collapses; KL, by how much the loss exceeds this entropy. Training: batch=256 optimizer=adamw
+   lr=1e-3 weight_decay=0.04 clip=3 schedule=cosine warmup=10. Paper: batch=256 optimizer=adamw lr=5e-4 lr_scales=1
+   weight_decay=0.04 clip=3 schedule=cosine warmup=10. */
 SSLH_API sslh_method sslh_dino(sslh_ctx *c, sslh_net *encoder, sslh_dino_desc desc);
 #endif
 
@@ -3517,10 +3517,11 @@ typedef struct sslh_swav_desc {
                                  data's mean and deviation */
     const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
 } sslh_swav_desc;
-/* encoder: any output; maps and tokens are averaged; it must take images of .small_side too. Queue and prototypes are
-   saved in checkpoints. Errors: a batch of one image. Second number: top-1, the share of large views whose best
-   prototype is that of the other view's code, 1/K when guessing. Training: batch=256 optimizer=adam lr=1e-3
-   schedule=cosine. Paper: batch=256 optimizer=lars lr=0.6 lr_scales=1 weight_decay=1e-6 schedule=cosine. */
+/* The equations are in >>swav. encoder: any output; maps and tokens are averaged; it must take images of .small_side
+   too. Queue and prototypes are saved in checkpoints. Errors: a batch of one image. Second number: top-1, the share of
+   large views whose best prototype is that of the other view's code, 1/K when guessing. Training: batch=256
+   optimizer=adam lr=1e-3 schedule=cosine. Paper: batch=256 optimizer=lars lr=0.6 lr_scales=1 weight_decay=1e-6
+   schedule=cosine. */
 SSLH_API sslh_method sslh_swav(sslh_ctx *c, sslh_net *encoder, sslh_swav_desc desc);
 #endif
 
@@ -3570,16 +3571,16 @@ SSLH_API void sslh_mae_reconstruct(sslh_method *m, sslh_tensor *x, uint64_t stre
 typedef struct sslh_jepa_desc {
     int   targets;            /* blocks of an image whose features are predicted, 1 to 16; default 4 */
     float target_min;         /* smallest share of the patches that such a block has, above 0, below 1; default 0.15 */
-    float target_max;         /* and the largest, above 0, below 1; default 0.2 */
-    float context_min;        /* smallest share of the block that the encoder sees, before the targets are taken out;
-                                 the largest is 1; above 0, at most 1; default 0.85 */
-    int   top_blocks;         /* the target: 1 the output of the target encoder; K the mean of its last K blocks
-                                 (data2vec, Baevski et al. 2022, 8 of 12); 1 to 15; default 1 */
+    float target_max;         /* the largest share, above 0, below 1; default 0.2 */
+    float context_min;        /* smallest share of the patches that the rectangle of the context has before the targets
+                                 are taken out of it; the largest is 1; above 0, at most 1; default 0.85 */
+    int   top_blocks;         /* K: the targets are made of the last K blocks of the target encoder (data2vec, Baevski
+                                 et al. 2022, 8 of 12); 1: of its output; 1 to 15; default 1 */
     float target_momentum;    /* m_0 of the target encoder, at least 0, below 1; default 0.996; it rises to 1 in a
                                  straight line; SSLH_OFF: 0 */
-    float decay_rise;         /* by which the weight decay has grown at the end, at least 1; default 10, by half a
+    float decay_rise;         /* factor by which the weight decay grows in the run, at least 1; default 10, by half a
                                  cosine: from 0.04 to 0.4 */
-    int   predictor_width;    /* 4 to 65536, a multiple of 4 and of the heads; default 96 (ImageNet 384) */
+    int   predictor_width;    /* Dd, 4 to 65536, a multiple of 4 and of the heads; default 96 (ImageNet 384) */
     int   predictor_depth;    /* blocks, 1 to 256; default 3 (small images; ImageNet 6 to 12) */
     int   predictor_heads;    /* 1 to 65536; default 3 (small images; ImageNet 12) */
     int   no_stop_gradient;   /* default 0; 1: the targets come from the encoder itself, with a gradient, which shows
@@ -3588,11 +3589,11 @@ typedef struct sslh_jepa_desc {
                                  deviation */
     const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
 } sslh_jepa_desc;
-/* encoder: sslh_vit with any output, best with .mean_pool. Checkpoints contain the target encoder. An image needs at
-   least 4 x 4 patches; targets that leave too little context are an error. Other numbers: the share of the targets'
-   variance that is explained; the targets' deviation over places and images, 0 in a collapse. Training: batch=128
-   optimizer=adamw lr=1e-3 weight_decay=0.04 schedule=cosine warmup=40. Paper: batch=256 optimizer=adamw lr=1.25e-4
-   lr_scales=1 weight_decay=0.04 schedule=cosine warmup=40. */
+/* The equations are in >>jepa. encoder: sslh_vit with any output, best with .mean_pool. Checkpoints contain the target
+   encoder. An image needs at least 4 x 4 patches; targets that leave too little context are an error. Other numbers:
+   explained, the share of the targets' variance that is predicted; deviation, the targets' standard deviation over
+   places and images, 0 in a collapse. Training: batch=128 optimizer=adamw lr=1e-3 weight_decay=0.04 schedule=cosine
+   warmup=40. Paper: batch=256 optimizer=adamw lr=1.25e-4 lr_scales=1 weight_decay=0.04 schedule=cosine warmup=40. */
 SSLH_API sslh_method sslh_jepa(sslh_ctx *c, sslh_net *encoder, sslh_jepa_desc desc);
 /* For a picture: x (N,H,W,C), N at least 2, normalised as in training; masked receives it as the encoder sees it (all
    but the context grey), filled with each target patch replaced by the patch from another image of x whose features
@@ -3888,9 +3889,10 @@ typedef struct sslh_sentence_order_desc {
 } sslh_sentence_order_desc;
 /* The equations are in >>sentence-order. encoder: an sslh_transformer that is not causal. Data: texts without special
    tokens, the first field of tokens; a text and .sentences + 1 special tokens must fit into the encoder. Paragraphs are
-   better than windows of a stream, whose first and last sentences are cut. Other numbers: the share of sentences whose
-   place is found, 1/k at first, and the share of texts of which all places are found. Training: batch=32
-   optimizer=adamw lr=1e-3 weight_decay=0.01 clip=1 schedule=linear_decay warmup=1. Paper: the same. */
+   better than windows of a stream, whose first and last sentences are cut. Errors: no text with two sentences, as when
+   .sentence_end is that of another vocabulary. Other numbers: the share of sentences whose place is found, 1/k at
+   first, and the share of texts of which all places are found. Training: batch=32 optimizer=adamw lr=1e-3
+   weight_decay=0.01 clip=1 schedule=linear_decay warmup=1. Paper: the same. */
 SSLH_API sslh_method sslh_sentence_order(sslh_ctx *c, sslh_net *encoder, sslh_sentence_order_desc desc);
 #endif
 
@@ -3937,10 +3939,11 @@ typedef struct sslh_bert4rec_desc {
     float dropout;            /* as for sslh_gpt, at least 0, below 1; default 0.1; SSLH_OFF: none */
     const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
 } sslh_bert4rec_desc;
-/* encoder: sslh_transformer that is not causal, with a vocabulary of one token more than there are items: the last one
-   is [MASK]. Data: as for sslh_sasrec. Second number: perplexity of the hidden items. Training: batch=128
-   optimizer=adamw lr=1e-3 weight_decay=0.01 clip=5 schedule=linear_decay warmup=1. Paper: batch=256 optimizer=adamw
-   lr=1e-4 weight_decay=0.01 clip=5 schedule=linear_decay warmup=1. */
+/* The equations are in >>bert4rec. encoder: an sslh_transformer that is not causal, with a vocabulary of one token more
+   than there are items: the last one is [MASK]. Data: as for sslh_sasrec. Errors: items that the vocabulary has no room
+   for beside [MASK]. Second number: perplexity of the hidden items. Training: batch=128 optimizer=adamw lr=1e-3
+   weight_decay=0.01 clip=5 schedule=linear_decay warmup=1. Paper: batch=256 optimizer=adamw lr=1e-4 weight_decay=0.01
+   clip=5 schedule=linear_decay warmup=1. */
 SSLH_API sslh_method sslh_bert4rec(sslh_ctx *c, sslh_net *encoder, sslh_bert4rec_desc desc);
 /* For sslh_recommend and sslh_rank_items: [MASK] behind the last .length - 1 items of a history. */
 SSLH_API sslh_recommender sslh_bert4rec_recommender(const sslh_method *m);
@@ -3966,8 +3969,8 @@ typedef struct sslh_fixmatch_desc {
     const sslh_recipe *weak;  /* views from which labels are learnt and guesses are made; default auto:
                                  SSLH_VIEWS_ROTATION, normalised by the data's mean and deviation */
     const sslh_recipe *strong;/* views for which the guesses are the labels; default auto: the weak ones with the colour
-                                 jitter of SSLH_VIEWS_SIMCLR and a cutout of half the side; without .std they are
-                                 normalised as the weak ones */
+                                 jitter and the grey images of SSLH_VIEWS_SIMCLR and a cutout of half the side; without
+                                 .std they are normalised as the weak ones */
     const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
 } sslh_fixmatch_desc;
 /* The equations are in >>fixmatch. encoder: any output; maps and tokens are averaged. The method makes the linear
@@ -4178,7 +4181,9 @@ typedef struct sslh_forest_desc {
    two classes, NaN or Inf. */
 SSLH_API sslh_classifier *sslh_forest(sslh_ctx *c, sslh_tensor *x, const int32_t *labels, int classes,
                                       sslh_forest_desc desc);
-/* Tree number tree as text, a line for each split and leaf; returns its length, out may be NULL. */
+/* Tree number tree (from 0) as text, a line for each split and leaf: after a split come the side "<=", then the other.
+   What lies more than 500 splits deep is left out. Returns the length without the zero at the end of the text; out
+   (size) receives as much of it as fits, and may be NULL. */
 SSLH_API size_t sslh_forest_print(const sslh_classifier *k, int tree, char *out, size_t size);
 
 typedef struct sslh_svm_desc {
@@ -4207,12 +4212,12 @@ SSLH_API sslh_classifier *sslh_logistic(sslh_ctx *c, sslh_tensor *x, const int32
 typedef struct sslh_classifier_info {
     const char *kind;          /* "forest", "svm", "logistic" */
     int   classes, width;      /* K, D */
-    const char *const *names;  /* of the classes, or NULL */
+    const char *const *names;  /* (K) of the classes, the classifier's own; NULL: it has none */
     sslh_net *encoder;         /* that was saved with it (sslh_load_classifier), or NULL */
     int   trees;               /* forest: trees and all their nodes */
     int64_t nodes;
-    float out_of_bag;          /* forest: accuracy of each sample by the trees that did not see it; 0 without bootstrap
-                                  and from a file */
+    float out_of_bag;          /* forest: accuracy when each sample is classified by the trees that did not see it; 0
+                                  without bootstrap and from a file */
     const float *importance;   /* forest: (D) share of the decrease of impurity, sum 1; NULL from a file */
     int   iterations;          /* svm, logistic: of Newton's method; 0 from a file */
     double objective;          /* the minimum that was found */
@@ -4249,7 +4254,7 @@ SSLH_API sslh_tensor *sslh_nearest_centres(sslh_ctx *c, sslh_tensor *x, sslh_ten
 /* How the clusters of n rows agree with their labels (both counted from 0). accuracy: of the best pairing of clusters
    with classes, one to one (Kuhn's Hungarian method). nmi, normalised mutual information: divided by the mean of both
    entropies. ari, the adjusted Rand index: Rand's index less what chance gives (Hubert & Arabie 1985), 0 for chance and
-   1 for the same groups. */
+   1 for the same groups. Numbers above 9999 are an error; the time grows with the cube of the largest number. */
 typedef struct sslh_agreement { float accuracy, nmi, ari; } sslh_agreement;
 SSLH_API sslh_agreement sslh_cluster_agreement(sslh_ctx *c, const int32_t *clusters, const int32_t *labels, int n);
 
@@ -4269,7 +4274,7 @@ SSLH_API sslh_class_measures sslh_confusion_measures(const sslh_tensor *confusio
    are put into bins of equal width by their confidence; the result is the absolute difference between mean confidence
    and accuracy of a bin, averaged over the bins with their numbers of rows as weights: 0 for a classifier that is right
    as often as it says. Into arrays (bins) or NULL: mean confidence, accuracy (both 0 in an empty bin) and rows of each
-   bin. bins 1 to 1000; probabilities outside 0 to 1 are an error. */
+   bin. bins 1 to 1000; probabilities outside 0 to 1 and labels that are no class are errors. */
 SSLH_API float sslh_calibration_error(sslh_ctx *c, const sslh_tensor *probabilities, const int32_t *labels, int bins,
                                       float *confidence, float *accuracy, int32_t *rows);
 /* A confusion matrix as a table, at most 100 classes: rows are labels, columns predictions, each cell as dark as its
@@ -4351,8 +4356,8 @@ typedef struct sslh_distill_desc {
 /* encoder: the student, any output. teacher: any net that takes the same images; it is asked in evaluation mode and not
    changed, belongs to the caller, is not part of checkpoints, and must outlive the method. For logits its output is
    (N,K): a net of sslh_classifier_net or sslh_chain. Maps and tokens are averaged, except that hints compare maps of
-   equal sides place by place. Errors: a teacher that shares a net with the student or is of another context; labels
-   where there are none.
+   equal sides, and equally many tokens, place by place. Errors: a teacher that shares a net with the student or is of
+   another context; labels where there are none.
    Second number: agreement, 1 when the student does what the teacher does: the share of images of which both say the
    same (logits, similarity) or find the same nearest other one (relations), the share of the teacher's variance that
    is explained (hints), the mean cosine (regression). Training: batch=128 optimizer=adamw lr=3e-3 weight_decay=0.01
@@ -4367,13 +4372,14 @@ SSLH_API sslh_net *sslh_distill_classifier(const sslh_method *m);
    teacher's, mean over the rows. It is 0 when both say the same, and half the variance of the difference of the logits
    for large T. */
 SSLH_API sslh_tensor *sslh_distill_loss(sslh_ctx *c, sslh_tensor *student, sslh_tensor *teacher, float temperature);
-/* Park et al. 2019, eq. 4 and 6, the two terms of (3) without weights: embeddings (N,D) of the student and (N,E) of the
-   teacher, N at least 2. Distances are divided by their mean; angles are those of all triples, N^3 of them. 0 when the
-   two sets differ by a rotation, a shift and a scale. */
+/* The distance-wise and the angle-wise loss of Park et al. 2019, the two terms of (3) without weights: embeddings (N,D)
+   of the student and (N,E) of the teacher, N at least 2. Distances are divided by their mean; angles are those of all
+   triples, N^3 of them. 0 when the two sets differ by a rotation, a shift and a scale. */
 SSLH_API sslh_tensor *sslh_rkd_distance(sslh_ctx *c, sslh_tensor *student, sslh_tensor *teacher);
 SSLH_API sslh_tensor *sslh_rkd_angle(sslh_ctx *c, sslh_tensor *student, sslh_tensor *teacher);
-/* Fang et al. 2021, eq. 5, as a divergence, (4): student and teacher (N,D), which are scaled to length 1, queue (K,D).
-   Each row is compared with the K rows of the queue and, last, with the teacher's own embedding of the same image. */
+/* The loss of Fang et al. 2021 as a divergence, (4): student and teacher (N,D), which are scaled to length 1, queue
+   (K,D). Each row is compared with the K rows of the queue and, last, with the teacher's own embedding of the same
+   image. */
 SSLH_API sslh_tensor *sslh_seed_loss(sslh_ctx *c, sslh_tensor *student, sslh_tensor *teacher, sslh_tensor *queue,
                                      float student_temperature, float teacher_temperature);
 
@@ -4455,8 +4461,9 @@ typedef struct sslh_low_rank_desc {
    weight, W (O,I) ~ U V with U (O,r) and V (r,I), from its singular value decomposition: no other pair of rank r is
    nearer (Eckart and Young 1936). Weights that would not get smaller, r (O + I) >= O I, stay. "fc1.weight" becomes U,
    and "fc1.low.weight" is V; both are parameters, so that the copy can be trained further. It has the mode of the net
-   and is saved and loaded like it. Takes seconds for a weight of 1,000 x 1,000. Errors: no weight gets smaller, NaN or
-   Inf, weights of 8 bits (sslh_quantize the result instead). */
+   and is saved and loaded like it. It takes seconds for a weight of 1,000 x 1,000; the time grows with the longer
+   side and with the square of the shorter one. Errors: no weight gets smaller, NaN or Inf, weights of 8 bits
+   (sslh_quantize the result instead). */
 SSLH_API sslh_net *sslh_net_low_rank(sslh_net *net, sslh_low_rank_desc desc);
 
 typedef struct sslh_quantize_desc {
@@ -4469,12 +4476,12 @@ typedef struct sslh_quantize_desc {
    equations are in >>quantize). The copy is in evaluation mode, frozen, and for inference only: a gradient that would
    have to pass through it is an error. The batch norms of the library's nets are folded first, as sslh_fold_batch_norm
    does it; a net of your own keeps them, in float, unless you give it to that function before. Inputs of the layers of
-   8 bits are rounded to 8 bits as they come, by the largest absolute value of the row (linear layers) or of the image
-   (convolutions), so that no calibration is needed, and an input has the same features alone and in a batch. Sums are
-   integers, hence the same on every processor. The weight "fc.weight" becomes a state of type SSLH_U8, which holds
-   128 + q, and "fc.weight_scale" (O) a further state. Convolutions in groups, layers with more than 65,536 inputs per
-   output and weights that a net does not use through sslh_layer_linear or sslh_layer_conv (embeddings) stay float.
-   Errors: a weight that is NaN or Inf, a net of 8-bit weights, no weight that could become integers. */
+   8 bits are rounded to 8 bits as they come, on a scale set by the largest absolute value of the row (linear layers)
+   or of the image (convolutions). So no calibration is needed, and an input has the same features alone and in a batch.
+   Sums are integers, hence the same on every processor. The weight "fc.weight" becomes a state of type SSLH_U8, which
+   holds 128 + q, and "fc.weight_scale" (O) is a further state. Convolutions in groups, layers with more than 65,536
+   inputs per output and weights that a net does not use through sslh_layer_linear or sslh_layer_conv (embeddings) stay
+   float. Errors: a weight that is NaN or Inf, a net of 8-bit weights, no weight that could become integers. */
 SSLH_API sslh_net *sslh_quantize(sslh_net *net, sslh_quantize_desc desc);
 /* Sets the weights of linear layers and convolutions to 0 that have the smallest absolute values in the whole net,
    children included, until the share `share` of them (above 0, below 1; the number is rounded) is 0, and returns how
@@ -4636,7 +4643,7 @@ SSLH_API sslh_tensor *sslh_saliency(sslh_ctx *c, sslh_net *net, sslh_tensor *x, 
 SSLH_API sslh_tensor *sslh_smooth_grad(sslh_ctx *c, sslh_net *net, sslh_tensor *x, sslh_tensor *target,
                                        sslh_inside_desc desc);
 /* (x - b) times the mean of ds/dx over the straight path from the baseline b to x (Sundararajan, Taly, Yan 2017,
-   eq. 3), of x's shape: the values of a sample sum up to s(x) - s(b), but for the error of the midpoint rule. */
+   eq. 1), of x's shape: the values of a sample sum up to s(x) - s(b), but for the error of the midpoint rule. */
 SSLH_API sslh_tensor *sslh_integrated_gradients(sslh_ctx *c, sslh_net *net, sslh_tensor *x, sslh_tensor *target,
                                                 sslh_inside_desc desc);
 /* Grad-CAM (Selvaraju et al. 2017, eq. 1 and 2) of the map A (N,h,w,C) that .tap names -> (N,h,w,1): max(0, sum over k
@@ -4724,11 +4731,14 @@ typedef struct sslh_masking {
     float transfer;                /* after PGD by the gradients of another net; -1 without one */
     float unbounded;               /* after PGD with the largest eps (1; with .l2 1000), by which every value may become
                                       any other: has to come near 0 */
-    float loss[4];                 /* cross-entropy at eps 0, eps / 2, eps and 2 eps of PGD */
+    float loss[4];                 /* cross-entropy at eps 0, eps / 2, eps and 2 eps of PGD, at most the largest eps */
     int   suspicious;              /* how many of five signs there are: FGSM weaker than noise, PGD weaker than FGSM,
                                       transfer stronger than PGD (each by more than 1 point), unbounded above 5 %, a
                                       loss that falls while eps grows */
 } sslh_masking;
+/* Attacks net with noise, FGSM and PGD of these settings; .kind and .source are not read. other: a net trained apart on
+   the same classes, whose gradients make the images of .transfer; NULL: none. Goes over the test images eight times
+   (without other seven), five of them (four) with PGD, of which one takes 20 steps at least. */
 SSLH_API sslh_masking sslh_masking_check(sslh_ctx *c, sslh_net *net, sslh_net *other, sslh_data test,
                                          sslh_attack_desc desc);
 
@@ -6579,6 +6589,7 @@ SSLH_I_FN void sslh_i_preprocess_put(sslh_net *net, sslh_preprocess p);
 #if SSLH_WITH_SEGMENT
 SSLH_I_FN int sslh_i_palette_colour(int i); /* >>pictures */
 #endif
+SSLH_I_FN const char **sslh_i_names_copy(sslh_ctx *c, const char *const *name, const size_t *length, int n);
 SSLH_I_FN void sslh_i_checkpoint_names(sslh_method *m, const char *config);
 SSLH_I_FN void sslh_i_checkpoint_save(sslh_method *m, sslh_optimizer *o, int64_t step, const char *path,
                                       const sslh_i_training *run);
@@ -6710,6 +6721,20 @@ SSLH_I_FN uint64_t sslh_i_sample_stream(int tag, int view, int epoch, int32_t sa
     return ((uint64_t)(0x80 | (tag & 0x7f)) << 56) | ((uint64_t)(view & 0xf) << 52) |
            ((uint64_t)(epoch & 0xfffff) << 32) | (uint32_t)sample;
 }
+/* The streams of all samples of a batch (N), in scratch memory; NULL after an error. */
+SSLH_I_FN uint64_t *sslh_i_batch_streams(sslh_ctx *c, const sslh_batch *b, int tag) {
+    uint64_t *streams = (uint64_t *)sslh_i_scratch(c, (size_t)b->count * sizeof *streams);
+    int n;
+    for (n = 0; streams && n < b->count; n++) streams[n] = sslh_i_sample_stream(tag, 0, b->epoch, b->index[n]);
+    return streams;
+}
+/* The same for N images that a caller gives; the caller's stream takes the place of the epoch. */
+SSLH_I_FN uint64_t *sslh_i_row_streams(sslh_ctx *c, int N, int tag, int view, uint64_t stream) {
+    uint64_t *streams = (uint64_t *)sslh_i_scratch(c, (size_t)N * sizeof *streams);
+    int n;
+    for (n = 0; streams && n < N; n++) streams[n] = sslh_i_sample_stream(tag, view, (int)(stream & 0xfffff), n);
+    return streams;
+}
 
 /* The container m.net is what the trainer optimises and what a checkpoint holds, so whatever a method adds later has to
    become a child of it. The encoder comes first: its names begin with "encoder.". */
@@ -6805,6 +6830,14 @@ SSLH_I_FN int sslh_i_check_encoder(sslh_ctx *c, const char *op, sslh_net *encode
     return !SSLH_I_BAD(c);
 }
 
+/* 1 when an evaluation can use the data set: it belongs to c and has samples. */
+SSLH_I_FN int sslh_i_check_data(sslh_ctx *c, const char *op, const sslh_data *data) {
+    if (data->ctx == c && data->count > 0) return 1;
+    sslh_fail(c, SSLH_E_USAGE, "%s: the data set is empty or belongs to another context: load it with the context of "
+              "the method", op);
+    return 0;
+}
+
 /* Stores the mean and standard deviation of the data in a recipe and in the encoder, so that probes, sslh_embed and
    programs that load the encoder from a file normalise images as the training did. */
 SSLH_I_FN void sslh_i_normalise_by_data(sslh_recipe *r, sslh_net *encoder, sslh_data data) {
@@ -6843,6 +6876,14 @@ SSLH_I_FN void sslh_i_note_views(sslh_net *encoder, const sslh_recipe *r, sslh_d
 SSLH_I_FN void sslh_i_views_prepare(sslh_recipe *r, int given, sslh_net *encoder, sslh_data data) {
     if (given) sslh_i_note_views(encoder, r, data);
     else sslh_i_normalise_by_data(r, encoder, data);
+}
+
+/* The caller's recipe, or NULL for whole images, of a method that normalises by itself. */
+SSLH_I_FN sslh_recipe sslh_i_views_unnormalised(const sslh_recipe *views) {
+    sslh_recipe r = views ? *views : sslh_recipe_none();
+    memset(r.mean, 0, sizeof r.mean);
+    memset(r.std, 0, sizeof r.std);
+    return r;
 }
 
 /* How many of .numbers have a name. */
@@ -7033,11 +7074,30 @@ SSLH_I_FN void sslh_i_two_views_add(sslh_ctx *c, const sslh_i_two_views *p, cons
     sslh_view_add(out, "view1", sslh_views(c, *batch, p->recipe[1], 1));
 }
 
+/* A net without a forward function: it holds parameters, with which the method that owns it computes. */
+SSLH_I_FN sslh_net *sslh_i_bare_net(sslh_ctx *c, const char *name) {
+    sslh_net_desc d;
+    memset(&d, 0, sizeof d);
+    d.name = name;
+    return sslh_net_new(c, d);
+}
+
 /* A head: an MLP of `layers` linear layers, d.in -> hidden -> .. -> out; d says how they are normalised. */
 SSLH_I_FN sslh_net *sslh_i_head_new(sslh_ctx *c, sslh_mlp_desc d, int layers, int hidden, int out) {
     int i;
     for (i = 0; i < layers && i < 8; i++) d.widths[i] = i == layers - 1 ? out : hidden;
     return sslh_mlp(c, d);
+}
+/* The head of >>barlow and >>vicreg: layers of width *out with batch norms in between. An *out of 0 becomes four times
+   the width of the features. */
+SSLH_I_FN sslh_net *sslh_i_wide_head_new(sslh_ctx *c, const char *op, sslh_net *encoder, int layers, int *out) {
+    sslh_mlp_desc d;
+    memset(&d, 0, sizeof d);
+    d.in = sslh_i_check_encoder(c, op, encoder, -1) ? sslh_net_query(encoder).width : 1;
+    if (!*out) *out = SSLH_I_MIN(4 * d.in, 8192);
+    d.batch_norm = 1;
+    d.last_no_bias = 1;
+    return sslh_i_head_new(c, d, layers, *out, *out);
 }
 /* z = g(f(x)): images x (N,H,W,C) through encoder f and head g -> (N,D) */
 SSLH_I_FN sslh_tensor *sslh_i_project(sslh_ctx *c, sslh_net *encoder, sslh_net *head, sslh_tensor *x) {
@@ -7308,6 +7368,8 @@ SSLH_I_FN int sslh_i_part_of(float share, int n) {
     const float many = sslh_i_nearest(share * (float)n);
     return many < (float)n ? (int)many : n;
 }
+/* How many of n tokens become gaps: at least one, if there are any. */
+SSLH_I_FN int sslh_i_gaps_of(float share, int n) { return SSLH_I_MIN(SSLH_I_MAX(1, sslh_i_part_of(share, n)), n); }
 SSLH_I_FN sslh_i_drawing sslh_i_drawing_of(const sslh_batch *b, int tag, int view, int32_t sample) {
     sslh_i_drawing d;
     d.seed = b->seed;
@@ -7364,6 +7426,17 @@ SSLH_I_FN sslh_text_view sslh_i_text_framed(sslh_ctx *c, const char *op, const s
         }
     }
     return v;
+}
+
+/* One text of count tokens with its ends, [CLS] text [SEP]: (1,count + 2); NULL without memory. */
+SSLH_I_FN sslh_tensor *sslh_i_text_alone(sslh_ctx *c, const char *op, const int32_t *text, int count, int32_t cls,
+                                         int32_t sep) {
+    sslh_tensor *x = sslh_i_new(c, op, SSLH_I32, sslh_dim2(1, count + 2));
+    if (!x) return NULL;
+    x->ints[0] = cls;
+    memcpy(x->ints + 1, text, (size_t)count * sizeof *text);
+    x->ints[count + 1] = sep;
+    return x;
 }
 
 /* Tokens (N,T) of the batch's first field of tokens, and their lengths (N). A window of a stream gets `more` of the
@@ -7425,11 +7498,7 @@ SSLH_I_FN float sslh_i_mean_nats(const char *op, sslh_net *net, sslh_data data, 
     sslh_i_modes modes;
     double sum = 0, count = 0;
     sslh_batch b;
-    if (data.ctx != c || data.count < 1) {
-        sslh_fail(c, SSLH_E_USAGE, "%s: the data set is empty or of another context: load it with the context of the "
-                  "method", op);
-        return 0;
-    }
+    if (!sslh_i_check_data(c, op, &data)) return 0;
     memset(&b, 0, sizeof b);
     b.data = sslh_i_whole_set(data);
     b.seed = c->desc.seed;
@@ -7596,15 +7665,15 @@ SSLH_I_FN void sslh_i_score_rows(sslh_method *m, const int32_t *const *history, 
     sslh_pop(c);
     sslh_i_modes_back(m->net, &modes);
 }
-/* A recommender with a copy of the method; without items one that says that it was not made. */
-SSLH_I_FN sslh_recommender sslh_i_recommender_of(const sslh_method *m, sslh_score_fn score, int items) {
+/* A recommender that scores by the method; without items one that says that it was not made. It reads a copy of the
+   method in `own`, which belongs to the method's settings: so the caller's variable may go, and a program that asks for
+   a recommender at every request needs no more memory each time. */
+SSLH_I_FN sslh_recommender sslh_i_recommender_of(const sslh_method *m, sslh_method *own, sslh_score_fn score,
+                                                 int items) {
     sslh_recommender r;
-    sslh_method *own;
     memset(&r, 0, sizeof r);
     if (m) r.ctx = m->ctx;
     if (!items || SSLH_I_BAD(r.ctx)) return r;
-    own = (sslh_method *)sslh_i_alloc(r.ctx, sizeof *own);
-    if (!own) return r;
     *own = *m;
     r.self = own;
     r.items = items;
@@ -8225,10 +8294,9 @@ SSLH_I_FN void sslh_i_jigsaw_views(sslh_method *m, const sslh_batch *batch, sslh
     sslh_ctx *c = m->ctx;
     const sslh_i_jigsaw *s = (const sslh_i_jigsaw *)m->self;
     sslh_tensor *label, *order, *x = sslh_views(c, *batch, s->views, 0); /* (N,H,W,C) in [0,1] */
-    uint64_t *streams = (uint64_t *)sslh_i_scratch(c, (size_t)batch->count * sizeof *streams); /* (N) */
-    int cell, tile, i;
-    if (!streams || SSLH_I_BAD(c) || !sslh_i_jigsaw_sides(m, x, &cell, &tile)) return;
-    for (i = 0; i < batch->count; i++) streams[i] = sslh_i_sample_stream('J', 0, batch->epoch, batch->index[i]);
+    uint64_t *streams = sslh_i_batch_streams(c, batch, 'J'); /* (N) */
+    int cell, tile;
+    if (!streams || !sslh_i_jigsaw_sides(m, x, &cell, &tile)) return;
     x = sslh_i_jigsaw_cut(m, x, streams, cell, tile);                        /* (1) */
     sslh_i_jigsaw_orders(m, streams, batch->count, &label, &order);
     sslh_i_scratch_end(c, streams);
@@ -8291,9 +8359,8 @@ SSLH_DEF void sslh_jigsaw_solve(sslh_method *m, sslh_tensor *x, uint64_t stream,
         return;
     }
     if (!sslh_i_jigsaw_sides(m, x, &cell, &tile)) return;
-    streams = (uint64_t *)sslh_i_scratch(c, (size_t)x->shape[0] * sizeof *streams); /* (N) */
+    streams = sslh_i_row_streams(c, x->shape[0], 'J', 2, stream); /* (N) */
     if (!streams) return;
-    for (n = 0; n < x->shape[0]; n++) streams[n] = sslh_i_sample_stream('J', 2, (int)(stream & 0xfffff), n);
     sslh_i_modes_evaluate(m->net, &modes);
     sslh_no_grad(c, 1);
     x = sslh_i_jigsaw_cut(m, x, streams, cell, tile);
@@ -8327,9 +8394,7 @@ SSLH_DEF sslh_method sslh_jigsaw(sslh_ctx *c, sslh_net *encoder, sslh_jigsaw_des
     if (d.grid == 2 && d.permutations > 24)
         sslh_fail(c, SSLH_E_USAGE, "sslh_jigsaw: .permutations is %d, but 4 tiles (.grid 2) have 24: ask for at most "
                   "as many", d.permutations);
-    if (d.views) s.views = *d.views;
-    memset(s.views.mean, 0, sizeof s.views.mean); /* the method normalises by itself */
-    memset(s.views.std, 0, sizeof s.views.std);
+    s.views = sslh_i_views_unnormalised(d.views);
     s.d = d;
     memset(&head, 0, sizeof head);
     head.in = s.tiles * sslh_i_tap_width(c, "sslh_jigsaw", encoder, d.tap);
@@ -8515,10 +8580,8 @@ SSLH_I_FN void sslh_i_context_views(sslh_method *m, const sslh_batch *batch, ssl
     sslh_ctx *c = m->ctx;
     const sslh_i_context_self *s = (const sslh_i_context_self *)m->self;
     sslh_tensor *x = sslh_views(c, *batch, s->views, 0); /* (N,H,W,C) in [0,1] */
-    uint64_t *streams = (uint64_t *)sslh_i_scratch(c, (size_t)batch->count * sizeof *streams); /* (N) */
-    int i;
-    if (!streams || SSLH_I_BAD(c)) return;
-    for (i = 0; i < batch->count; i++) streams[i] = sslh_i_sample_stream('C', 0, batch->epoch, batch->index[i]);
+    uint64_t *streams = sslh_i_batch_streams(c, batch, 'C'); /* (N) */
+    if (!streams) return;
     x = sslh_i_context_colour(m, sslh_i_context_cut(m, x, streams), streams); /* (1), (2) */
     sslh_i_scratch_end(c, streams);
     sslh_view_add(out, "patches", x); /* (9N,p,p,C): rows 9 n .. 9 n + 8 are image n */
@@ -8563,9 +8626,7 @@ SSLH_DEF sslh_method sslh_context(sslh_ctx *c, sslh_net *encoder, sslh_context_d
     memset(&s, 0, sizeof s);
     sslh_i_resolve(c, "sslh_context", sslh_i_context_settings, SSLH_I_LENGTH(sslh_i_context_settings), &d);
     sslh_i_check_encoder(c, "sslh_context", encoder, -1);
-    if (d.views) s.views = *d.views;
-    memset(s.views.mean, 0, sizeof s.views.mean); /* the method normalises by itself */
-    memset(s.views.std, 0, sizeof s.views.std);
+    s.views = sslh_i_views_unnormalised(d.views);
     s.d = d;
     memset(&head, 0, sizeof head);
     head.in = 2 * sslh_i_tap_width(c, "sslh_context", encoder, d.tap);
@@ -8827,10 +8888,8 @@ SSLH_I_FN void sslh_i_inpainting_views(sslh_method *m, const sslh_batch *batch, 
     sslh_ctx *c = m->ctx;
     const sslh_i_inpainting *s = (const sslh_i_inpainting *)m->self;
     sslh_tensor *x = sslh_views(c, *batch, s->views, 0); /* (N,H,W,C) in [0,1] */
-    uint64_t *streams = (uint64_t *)sslh_i_scratch(c, (size_t)batch->count * sizeof *streams); /* (N) */
-    int i;
-    if (!streams || SSLH_I_BAD(c)) return;
-    for (i = 0; i < batch->count; i++) streams[i] = sslh_i_sample_stream('I', 0, batch->epoch, batch->index[i]);
+    uint64_t *streams = sslh_i_batch_streams(c, batch, 'I'); /* (N) */
+    if (!streams) return;
     sslh_view_add(out, "images", x);
     sslh_view_add(out, "mask", sslh_i_inpainting_masks(c, &s->d, streams, batch->count, x->shape[1], x->shape[2]));
     sslh_i_scratch_end(c, streams);
@@ -9485,9 +9544,7 @@ SSLH_DEF sslh_method sslh_colorization(sslh_ctx *c, sslh_net *encoder, sslh_colo
                 sslh_fail(c, SSLH_E_SHAPE, "sslh_colorization: the encoder \"%s\" gives a vector and has no "
                           "intermediate map, but colours need places: make it with .map_output", info.name);
         }
-        if (d.views) s->views = *d.views;
-        memset(s->views.mean, 0, sizeof s->views.mean); /* the method normalises by itself */
-        memset(s->views.std, 0, sizeof s->views.std);
+        s->views = sslh_i_views_unnormalised(d.views);
         s->branches = d.split_brain ? 2 : 1;
         s->d = d;
         if (d.split_brain) encoder = sslh_i_split_brain(c, encoder);
@@ -10101,13 +10158,9 @@ SSLH_I_FN sslh_net *sslh_i_autoencoder_encoder_new(sslh_ctx *c, sslh_autoencoder
 
 /* The parameters of g: the layer that reverses fc2 is called fc2 too. With tied weights only the biases are here. */
 SSLH_I_FN sslh_net *sslh_i_autoencoder_decoder_new(sslh_ctx *c, const sslh_autoencoder_desc *d) {
-    sslh_net_desc n;
-    sslh_net *net;
+    sslh_net *net = sslh_i_bare_net(c, "autoencoder_decoder");
     int k, in, out;
     char name[32];
-    memset(&n, 0, sizeof n);
-    n.name = "autoencoder_decoder";
-    net = sslh_net_new(c, n);
     for (k = 0; !SSLH_I_BAD(c) && k < d->convolutions + d->layers; k++) {
         sslh_i_autoencoder_layer(d, k, &in, &out); /* of the encoder: this one goes from out to in */
         if (k < d->convolutions) {
@@ -10183,10 +10236,8 @@ SSLH_I_FN void sslh_i_autoencoder_views(sslh_method *m, const sslh_batch *batch,
     sslh_ctx *c = m->ctx;
     const sslh_i_autoencoder *s = (const sslh_i_autoencoder *)m->self;
     sslh_tensor *x = sslh_batch_images(c, *batch); /* (N,H,W,C) in [0,1] */
-    uint64_t *streams = (uint64_t *)sslh_i_scratch(c, (size_t)batch->count * sizeof *streams); /* (N) */
-    int i;
-    if (!streams || SSLH_I_BAD(c)) return;
-    for (i = 0; i < batch->count; i++) streams[i] = sslh_i_sample_stream('A', 0, batch->epoch, batch->index[i]);
+    uint64_t *streams = sslh_i_batch_streams(c, batch, 'A'); /* (N) */
+    if (!streams) return;
     sslh_view_add(out, "images", x);
     sslh_view_add(out, "noisy", s->d.noise ? sslh_i_autoencoder_noise(c, &s->d, x, streams) : x);
     sslh_i_scratch_end(c, streams);
@@ -10271,15 +10322,13 @@ SSLH_DEF sslh_tensor *sslh_autoencoder_noisy(sslh_method *m, sslh_tensor *x, uin
         (const sslh_i_autoencoder *)sslh_i_self("sslh_autoencoder_noisy", m, "sslh_autoencoder");
     uint64_t *streams;
     sslh_tensor *y;
-    int n;
     if (!s || !sslh_i_begin(c, "sslh_autoencoder_noisy", &x, 1, 1)) return sslh_i_dummy(c);
     if (x->ndim != 4) {
         sslh_fail(c, SSLH_E_SHAPE, "sslh_autoencoder_noisy: images (N,H,W,C) are needed");
         return sslh_i_dummy(c);
     }
-    streams = (uint64_t *)sslh_i_scratch(c, (size_t)x->shape[0] * sizeof *streams); /* (N) */
+    streams = sslh_i_row_streams(c, x->shape[0], 'A', 1, stream); /* (N) */
     if (!streams) return sslh_i_dummy(c);
-    for (n = 0; n < x->shape[0]; n++) streams[n] = sslh_i_sample_stream('A', 1, (int)(stream & 0xfffff), n);
     y = sslh_i_autoencoder_noise(c, &s->d, x, streams);
     sslh_i_scratch_end(c, streams);
     return y;
@@ -10290,10 +10339,8 @@ SSLH_DEF float sslh_autoencoder_evaluate(sslh_method *m, sslh_data data) {
     double sum = 0;
     int64_t at;
     int batch = 200;
-    if (!sslh_i_self("sslh_autoencoder_evaluate", m, "sslh_autoencoder")) return 0.0f;
-    if (data.ctx != c || data.count < 1)
-        sslh_fail(c, SSLH_E_USAGE, "sslh_autoencoder_evaluate: the data set is empty or belongs to another context: "
-                  "load it with the context of the method");
+    if (!sslh_i_self("sslh_autoencoder_evaluate", m, "sslh_autoencoder") ||
+        !sslh_i_check_data(c, "sslh_autoencoder_evaluate", &data)) return 0.0f;
     for (at = 0; at < data.count && !SSLH_I_BAD(c); at += batch) {
         int n = (int)SSLH_I_MIN((int64_t)batch, data.count - at);
         sslh_tensor *x;
@@ -10797,12 +10844,6 @@ SSLH_DEF sslh_method sslh_vae_on(sslh_ctx *c, sslh_net *encoder, sslh_vae_desc d
 SSLH_I_FN sslh_tensor *sslh_i_vae_test(sslh_method *m, sslh_data data, int64_t at, int n) {
     return sslh_i_vae_images(m, sslh_i_data_tensor(m->ctx, data, at, n, NULL), 1, 0, NULL, &data, at);
 }
-SSLH_I_FN int sslh_i_vae_data_ok(sslh_ctx *c, const char *op, const sslh_data *data) {
-    if (data->ctx == c && data->count > 0) return 1;
-    sslh_fail(c, SSLH_E_USAGE, "%s: the data set is empty or belongs to another context: load it with the context of "
-              "the method", op);
-    return 0;
-}
 
 /* Means over data.count images, in batches of 200; variance of each unit's posterior mean as E[mu^2] - E[mu]^2. */
 SSLH_DEF sslh_vae_score sslh_vae_evaluate(sslh_method *m, sslh_data data) {
@@ -10817,7 +10858,7 @@ SSLH_DEF sslh_vae_score sslh_vae_evaluate(sslh_method *m, sslh_data data) {
     memset(&score, 0, sizeof score);
     if (!s) return score;
     c = m->ctx;
-    if (!sslh_i_vae_data_ok(c, "sslh_vae_evaluate", &data)) return score;
+    if (!sslh_i_check_data(c, "sslh_vae_evaluate", &data)) return score;
     sum = (double *)sslh_i_alloc(c, 2 * (size_t)s->d.latent * sizeof *sum); /* (latent) twice: of mu, of mu^2 */
     if (!sum) return score;
     sum2 = sum + s->d.latent;
@@ -10901,7 +10942,7 @@ SSLH_DEF sslh_vae_estimate sslh_vae_bound(sslh_method *m, sslh_data data, int co
     sslh_i_modes modes;
     memset(&estimate, 0, sizeof estimate);
     if (!sslh_i_self(op, m, "sslh_vae") || !sslh_i_within(c, op, "codes", codes, 1, 1000000) ||
-        !sslh_i_vae_data_ok(c, op, &data)) return estimate;
+        !sslh_i_check_data(c, op, &data)) return estimate;
     batch = SSLH_I_MIN(SSLH_I_MAX(SSLH_I_VAE_ROWS / codes, 1), 200);
     bound = (double *)sslh_i_alloc(c, (size_t)batch * sizeof *bound); /* (batch) */
     if (!bound) return estimate;
@@ -12269,12 +12310,10 @@ SSLH_I_FN void sslh_i_cpc2_views(sslh_method *m, const sslh_batch *batch, sslh_v
     sslh_recipe views = s->views;
     sslh_tensor *x;
     uint64_t *streams; /* (N) */
-    int i;
     if (!views.height && !views.width) views.height = views.width = s->d.side; /* 0: of the image */
     x = sslh_views(c, *batch, views, 0); /* (N,H,W,C); checks the batch, which a caller may have made */
-    streams = SSLH_I_BAD(c) ? NULL : (uint64_t *)sslh_i_scratch(c, (size_t)batch->count * sizeof *streams);
+    streams = sslh_i_batch_streams(c, batch, 'P');
     if (!streams) return;
-    for (i = 0; i < batch->count; i++) streams[i] = sslh_i_sample_stream('P', 0, batch->epoch, batch->index[i]);
     sslh_view_add(out, "patches", sslh_i_cpc2_cut(m, x, streams)); /* (N,R,S,p,p,C) */
     sslh_i_scratch_end(c, streams);
     if (!SSLH_I_BAD(c))
@@ -12452,10 +12491,8 @@ SSLH_DEF sslh_method sslh_cpc2(sslh_ctx *c, sslh_net *encoder, sslh_cpc2_desc d)
             sslh_fail(c, SSLH_E_USAGE, "sslh_cpc2: .steps %d times .target %d are more than 1048576: lower one of them",
                       d.steps, d.target);
     }
-    if (d.views) s.views = *d.views;
+    s.views = sslh_i_views_unnormalised(d.views); /* normalisation is the last step of the method */
     s.patch_views = d.patch_views ? *d.patch_views : sslh_i_cpc2_recipe();
-    memset(s.views.mean, 0, sizeof s.views.mean); /* the method normalises by itself, as the last step */
-    memset(s.views.std, 0, sizeof s.views.std);
     s.d = d;
     head.last_no_bias = 1;
     s.target = sslh_mlp(c, head); /* V */
@@ -12492,28 +12529,28 @@ SSLH_I_FN sslh_method sslh_i_cpc2_make(sslh_ctx *c, sslh_net *encoder, sslh_data
        u_i = U f(image_i) / |U f(image_i)|     encoder f; U (E,D), no bias; E: .head_out, D: width of f       (1)
        v_i = V g(t_i) / |V g(t_i)|             t_i = [start] caption i [end]; g(t_i) (D'): the output of a
                                                transformer at the token [end]; V (E,D'), no bias              (2)
-       x_ij = e^s u_i . v_j                    s is learnt, 0 <= s <= ln 100 (.most); e^-s: the temperature   (3)
+       x_ij = e^s u_i . v_j                    s is learnt, from 0 to ln .most; e^-s is the temperature       (3)
        R_ij = 1 if i = j or, with .equal 1, captions i and j are equal; else 0                                (4)
        L = 1/2 mean over i of [ ce(x_i., R_i.) + ce(x_.i, R_i.) ]    x_i.: row i of x (N,N), x_.i: column i   (5)
-           ce(a, r) = lse(a) - sum over j of r_j a_j / sum over j of r_j,   lse(a) = ln sum over j of e^a_j
+           ce(a, r) = lse(a) - sum over j of r_j a_j / sum over j of r_j,   lse(a) = ln sum over j of e^(a_j)
        L = 1/N sum over i, j of softplus(-(x_ij + b)) where R_ij = 1, softplus(x_ij + b) elsewhere            (6)
            softplus(a) = ln(1 + e^a) = -ln sigmoid(-a)
 
    N is the number of pairs in the batch. (5) is CLIP's loss (.loss 1): every row and every column of x is the logits of
-   a classification whose right answers share the target equally. (6) is SigLIP's (.loss 2), in which b is learnt and
-   every pair counts by itself: no softmax runs over the batch, so that L hardly depends on its size. b starts at -10,
-   because nearly all pairs are wrong.
+   a classification whose right answers share the target equally; it is ln N when all embeddings are equal. (6) is
+   SigLIP's (.loss 2), in which b is learnt and every pair counts by itself: no softmax runs over the batch, so that L
+   hardly depends on its size. b starts at -10, because nearly all pairs are wrong.
    Zero-shot classification (7): the name of each class is put into several sentences such as "a photo of a {}.", and
    the mean of their vectors v is scaled to length 1 again; an image gets the class with the largest u . v.
-   Defaults: the initial temperatures and the optimiser of the papers, with a higher learning rate. (5) is ln N when all
-   embeddings are equal.
-   Traps: captions that are names of classes occur several times in a batch. If R did not mark them as right, each would
-   be a wrong answer in (6) for the images of the others. In (5) R changes nothing as long as equal captions have equal
-   embeddings, because their shares of the target then add up to the same sum; with several captions per image,
-   .drop_words or dropout the embeddings differ, and R matters. s is left out of weight decay, and without the bound in
-   (3) it may grow without end. Accumulating gradients over several batches adds no wrong answers, because each image is
-   compared with the texts of its own batch only. Mirrored images contradict captions that say left or right. A few
-   thousand pairs are learnt by heart; several captions per image, .drop_words and crops help against that. */
+   Defaults: the initial temperatures of both papers and CLIP's optimiser with a higher learning rate, for small
+   encoders and batches.
+   Traps: captions that are names of classes occur several times in a batch. If R did not mark them as right, (6) would
+   push each image away from captions that say the same as its own. In (5) R changes nothing as long as equal captions
+   have equal embeddings, because their shares of the target then add up to the same sum; with several captions per
+   image, .drop_words or dropout the embeddings differ, and R matters. s is left out of weight decay, and without the
+   bound in (3) it may grow without end. Accumulating gradients over several batches adds no wrong answers, because each
+   image is compared with the texts of its own batch only. Mirrored images contradict captions that say left or right. A
+   few thousand pairs are learnt by heart; several captions per image, .drop_words and crops help against that. */
 
 static const sslh_setting sslh_i_clip_settings[] = {
     {SSLH_I_FIELD(sslh_clip_desc, loss), SSLH_SETTING_INT, "1", "1 or 2"},
@@ -12534,6 +12571,7 @@ static const sslh_setting sslh_i_clip_settings[] = {
 };
 static const char sslh_i_clip_training[] =
     "batch=128 optimizer=adamw beta2=0.98 eps=1e-6 lr=1e-3 weight_decay=0.1 clip=1 schedule=cosine warmup=1";
+/* The paper's warm-up of 2,000 steps is 0.16 of an epoch of its 400 million pairs. */
 static const char sslh_i_clip_paper[] = "head_out=512 text_width=512 text_depth=12 batch=32768 optimizer=adamw "
     "beta2=0.98 eps=1e-6 lr=5e-4 weight_decay=0.2 schedule=cosine warmup=0.16";
 
@@ -12561,20 +12599,26 @@ SSLH_I_FN int sslh_i_clip_width(const sslh_data *data, const int *field, int fie
     return T + 2;
 }
 
+/* 1 when rows of T tokens are not too long for the text encoder; otherwise 0 and an error. */
+SSLH_I_FN int sslh_i_clip_fits(sslh_ctx *c, const char *op, const sslh_i_clip *s, int T) {
+    const sslh_transformer_desc *t = sslh_i_transformer_of(c, op, s->text);
+    if (t && T > t->length)
+        sslh_fail(c, SSLH_E_SHAPE, "%s: captions of %d tokens, but the text encoder has room for %d: shorten the "
+                  "field, or make the encoder with a .length of at least %d", op, T - 2, t->length - 2, T);
+    return !SSLH_I_BAD(c);
+}
+
+/* Checks the data, and chooses the normalisation of images: that of a pretrained encoder, or else that of the data. */
 SSLH_I_FN void sslh_i_clip_prepare(sslh_method *m, sslh_data data) {
     sslh_i_clip *s = (sslh_i_clip *)m->self;
-    const sslh_transformer_desc *t = sslh_i_transformer_of(m->ctx, "sslh_clip", s->text);
     sslh_preprocess p = sslh_get_preprocess(m->encoder);
     int field[SSLH_FIELDS];
     const int n = sslh_i_clip_fields(&data, field);
-    if (!t) return;
+    if (SSLH_I_BAD(m->ctx)) return;
     if (data.height < 1 || n < 1)
         sslh_fail(m->ctx, SSLH_E_USAGE, "sslh_clip: the data have no %s; images and captions, a field of tokens (T), "
                   "are needed (sslh_data_from_fields)", n < 1 ? "captions" : "images");
-    else if (sslh_i_clip_width(&data, field, n) > t->length)
-        sslh_fail(m->ctx, SSLH_E_SHAPE, "sslh_clip: captions of %d tokens, but the text encoder has room for %d "
-                  "(.length - 2)", sslh_i_clip_width(&data, field, n) - 2, t->length - 2);
-    if (SSLH_I_BAD(m->ctx)) return;
+    if (!sslh_i_clip_fits(m->ctx, "sslh_clip", s, sslh_i_clip_width(&data, field, n))) return;
     if (!s->given && p.std[0] != 0.0f) { /* a pretrained encoder: images are normalised as in its training */
         memcpy(s->views.mean, p.mean, sizeof p.mean);
         memcpy(s->views.std, p.std, sizeof p.std);
@@ -12582,8 +12626,8 @@ SSLH_I_FN void sslh_i_clip_prepare(sslh_method *m, sslh_data data) {
     sslh_i_views_prepare(&s->views, s->given || p.std[0] != 0.0f, m->encoder, data);
 }
 
-/* Texts as the text encoder reads them: N captions with [start] and [end] around them, as rows of T tokens. ends: where
-   [end] is among all N T tokens; padding: 1 behind it. */
+/* Texts as the text encoder reads them: N captions with [start] and [end] around them, as rows of T tokens. ends: the
+   place of each row's [end] among all N T tokens; padding: 1 for what stands behind it. */
 typedef struct sslh_i_clip_rows {
     sslh_tensor *tokens, *ends, *padding; /* (N,T), (N), (N,T) U8 */
 } sslh_i_clip_rows;
@@ -12608,8 +12652,9 @@ SSLH_I_FN void sslh_i_clip_row(const sslh_i_clip *s, sslh_i_clip_rows *r, int n,
     memset(r->padding->bytes + (size_t)n * (size_t)T + (size_t)(length + 2), 1, (size_t)(T - length - 2));
 }
 
-/* Leaves out each of n tokens with the probability share, but one token, chosen first, always stays; returns how many
-   are left. Draw 1 + t of the stream is about token t, draw 1 + n chooses the one that stays. */
+/* Leaves out each of the n tokens of a caption with the probability `share`, except for one of them, chosen at random,
+   which always stays; returns how many are left. Draw 1 + i of the stream decides about token i, draw 1 + n chooses the
+   one that stays; draw 0 has chosen the caption. */
 SSLH_I_FN int sslh_i_clip_drop(float share, uint64_t seed, uint64_t stream, int32_t *token, int n) {
     int i, left = 0, stays;
     if (!(share > 0.0f) || n < 1) return n;
@@ -12632,9 +12677,9 @@ SSLH_I_FN void sslh_i_clip_same(const sslh_tensor *x, const int32_t *length, int
     }
 }
 
-/* The image and one caption of each sample, from a field that draw 0 of the sample's stream chooses. With .equal 2 a
-   sample is used only if no sample before it has the same caption in the first field; N counts those used, and kept (N)
-   holds their places in the batch. */
+/* The image of each sample and one of its captions, from the field that draw 0 of the sample's stream chooses. With
+   .equal 2 a sample is used only if no sample before it in the batch has the same caption in the first field. N counts
+   the samples used, and kept (N) holds their places in the batch. */
 SSLH_I_FN void sslh_i_clip_views(sslh_method *m, const sslh_batch *b, sslh_view_set *out) {
     sslh_ctx *c = m->ctx;
     const sslh_i_clip *s = (const sslh_i_clip *)m->self;
@@ -12642,12 +12687,12 @@ SSLH_I_FN void sslh_i_clip_views(sslh_method *m, const sslh_batch *b, sslh_view_
     sslh_i_clip_rows r;
     int field[SSLH_FIELDS], i, n, N = 0, T;
     const int fields = sslh_i_clip_fields(&b->data, field);
-    images = sslh_views(c, *b, s->views, 0); /* (N,H,W,C) */
+    images = sslh_views(c, *b, s->views, 0); /* (count,H,W,C): of the whole batch */
     if (!SSLH_I_BAD(c) && !fields)
         sslh_fail(c, SSLH_E_USAGE, "sslh_clip: the data have no captions (fields of tokens)");
     for (i = 0; i < fields; i++) {
-        x[i] = sslh_batch_field(c, *b, field[i]);       /* (N,width) */
-        length[i] = sslh_batch_lengths(c, *b, field[i]); /* (N) */
+        x[i] = sslh_batch_field(c, *b, field[i]);       /* (count,longest) */
+        length[i] = sslh_batch_lengths(c, *b, field[i]); /* (count) */
     }
     same = sslh_i_new(c, "sslh_clip", SSLH_I32, sslh_dim1(b->count));
     kept = same ? sslh_i_new(c, "sslh_clip", SSLH_I32, sslh_dim1(b->count)) : NULL;
@@ -12661,7 +12706,7 @@ SSLH_I_FN void sslh_i_clip_views(sslh_method *m, const sslh_batch *b, sslh_view_
     if (N < b->count) {
         same = sslh_slice(c, same, 0, 0, N);
         kept = sslh_slice(c, kept, 0, 0, N);
-        images = sslh_embedding(c, images, kept);
+        images = sslh_embedding(c, images, kept); /* (N,H,W,C) */
     }
     T = sslh_i_clip_width(&b->data, field, fields);
     if (SSLH_I_BAD(c) || !sslh_i_clip_rows_new(c, N, T, &r)) return;
@@ -12673,11 +12718,11 @@ SSLH_I_FN void sslh_i_clip_views(sslh_method *m, const sslh_batch *b, sslh_view_
         sslh_i_clip_row(s, &r, n, caption, sslh_i_clip_drop(s->d.drop_words, b->seed, stream, caption,
                                                             length[which]->ints[row]));
     }
-    sslh_view_add(out, "images", images);
-    sslh_view_add(out, "tokens", r.tokens);
-    sslh_view_add(out, "ends", r.ends);
-    sslh_view_add(out, "padding", r.padding);
-    sslh_view_add(out, "same", same); /* (N) */
+    sslh_view_add(out, "images", images);     /* (N,H,W,C) */
+    sslh_view_add(out, "tokens", r.tokens);   /* (N,T) */
+    sslh_view_add(out, "ends", r.ends);       /* (N) */
+    sslh_view_add(out, "padding", r.padding); /* (N,T) U8 */
+    sslh_view_add(out, "same", same);         /* (N): R_ij = 1 where same[i] is same[j] */
 }
 
 /* U f(image) of (1), not yet divided by its length: images (N,H,W,C), or features of the encoder (N,D), -> (N,E) */
@@ -12687,7 +12732,7 @@ SSLH_I_FN sslh_tensor *sslh_i_clip_image(sslh_method *m, sslh_tensor *x) {
     return sslh_linear(m->ctx, x, sslh_param(s->head, SSLH_I_CLIP_U), NULL);
 }
 /* V g(t) of (2), not yet divided by its length: tokens (N,T), ends (N), padding (N,T) -> (N,E). A causal g needs no
-   mask, because its output at [end] does not depend on what is behind. */
+   mask, because its output at [end] does not depend on the tokens behind it. */
 SSLH_I_FN sslh_tensor *sslh_i_clip_text(sslh_method *m, sslh_tensor *tokens, sslh_tensor *ends, sslh_tensor *padding) {
     sslh_ctx *c = m->ctx;
     const sslh_i_clip *s = (const sslh_i_clip *)m->self;
@@ -12715,13 +12760,13 @@ SSLH_I_FN sslh_tensor *sslh_i_clip_step_loss(sslh_method *m, const sslh_view_set
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
     N = image->shape[0];
     m->guessing = sslh_i_ln(N);
-    /* (6) when each pair is held for right with the probability 1/N: for each image ln N for the right text and
+    /* (6) of a net that gives every pair the probability 1/N of being right: for each image ln N for the right text and
        ln(N / (N - 1)) for each of the N - 1 wrong ones */
     if (sigmoid && N > 1)
         m->guessing += (float)(N - 1) * (sslh_i_ln(N) - sslh_i_ln(N - 1));
     m->numbers[1].value = (float)sslh_i_exp(-scale->data[0]);
     return sslh_i_pair_loss(c, "sslh_clip", 1, image, text, scale, sigmoid ? sslh_param(s->head, SSLH_I_CLIP_B) : NULL,
-                            sslh_view_get(v, "same"), &m->numbers[0].value); /* (3), (5), (6): (1) to (3) there */
+                            sslh_view_get(v, "same"), &m->numbers[0].value); /* (3), (5), (6), in >>losses */
 }
 /* Keeps s within the bounds of (3) after each update. */
 SSLH_I_FN void sslh_i_clip_after(sslh_method *m) {
@@ -12757,7 +12802,8 @@ SSLH_DEF sslh_tensor *sslh_clip_images(sslh_method *m, sslh_data data) {
     memset(&d, 0, sizeof d);
     first = sslh_mark(c);
     if (data.ctx != c || data.count < 1 || data.count > INT_MAX || data.height < 1)
-        sslh_fail(c, SSLH_E_USAGE, "%s: the data set is empty, has no images or is of another context", op);
+        sslh_fail(c, SSLH_E_USAGE, "%s: the data set is empty, has no images or is of another context: load images "
+                  "with the context of the method", op);
     out = SSLH_I_BAD(c) ? NULL : sslh_i_persistent(c, op, SSLH_F32, sslh_dim2((int)data.count, s->d.head_out));
     mark = sslh_mark(c);
     f = out ? sslh_features(c, m->encoder, data, d) : NULL; /* (count,D) */
@@ -12788,8 +12834,9 @@ SSLH_DEF sslh_tensor *sslh_clip_texts(sslh_method *m, sslh_data data, int field)
     f = field >= 0 && field < data.fields ? &data.field[field] : NULL;
     if (data.ctx != c || data.count < 1 || data.count > INT_MAX || !f || f->kind != SSLH_FIELD_TOKENS ||
         f->shape.ndim != 1 || f->stream)
-        sslh_fail(c, SSLH_E_USAGE, "%s: the data set is empty, of another context, or its field %d is no captions (T)",
-                  op, field);
+        sslh_fail(c, SSLH_E_USAGE, "%s: the data set is empty, of another context, or its field %d is no captions (T): "
+                  "give the number of a field of tokens", op, field);
+    if (!SSLH_I_BAD(c)) sslh_i_clip_fits(c, op, s, f->shape.size[0] + 2);
     out = SSLH_I_BAD(c) ? NULL : sslh_i_persistent(c, op, SSLH_F32, sslh_dim2((int)data.count, s->d.head_out));
     for (int64_t at = 0; out && at < data.count && !SSLH_I_BAD(c); at += 256) {
         const int n = (int)SSLH_I_MIN((int64_t)256, data.count - at);
@@ -12845,7 +12892,7 @@ SSLH_I_FN int sslh_i_clip_prompt(sslh_method *m, sslh_tokenizer *t, const char *
     return used > 0 && !SSLH_I_BAD(c);
 }
 
-/* (7), class by class: the rows of a class are its prompts. */
+/* (7), class by class: the rows of r are the prompts with the name of one class in them. */
 SSLH_DEF sslh_tensor *sslh_clip_classes(sslh_method *m, sslh_tokenizer *t, const char *const *names, int n,
                                         const char *const *prompts, int count) {
     static const char *const alone[1] = {"{}"};
@@ -12906,16 +12953,13 @@ SSLH_DEF float sslh_clip_zero_shot(sslh_method *m, sslh_tensor *classes, sslh_da
     return SSLH_I_BAD(c) ? 0 : (float)((double)right / (double)data.count);
 }
 
-/* U, V, s and, for (6), b, with OpenAI's names; in files the two matrices are (in,out). image, text: D and D'. */
+/* The parameters U, V, s and, for (6), b, with OpenAI's names; in files the two matrices are (in,out). image and text
+   are the widths D and D' of the encoders. */
 SSLH_I_FN sslh_net *sslh_i_clip_head(sslh_ctx *c, const sslh_clip_desc *d, int image, int text) {
-    sslh_net_desc n;
-    sslh_net *net;
+    sslh_net *net = sslh_i_bare_net(c, "clip_head");
     sslh_param_opts no_decay;
-    memset(&n, 0, sizeof n);
     memset(&no_decay, 0, sizeof no_decay);
-    n.name = "clip_head";
     no_decay.decay_scale = (float)SSLH_OFF;
-    net = sslh_net_new(c, n);
     sslh_param_new(net, "visual.proj", sslh_dim2(d->head_out, image), SSLH_INIT_NORMAL,
                    1.0f / sslh_i_sqrtf((float)image));
     sslh_param_new(net, "text_projection", sslh_dim2(d->head_out, text), SSLH_INIT_NORMAL,
@@ -12959,9 +13003,11 @@ SSLH_DEF sslh_method sslh_clip(sslh_ctx *c, sslh_net *image, sslh_net *text, ssl
             sslh_fail(c, SSLH_E_USAGE, "sslh_clip: the special token %d is beyond the text encoder's vocabulary of %d "
                       "(.start_token, .end_token)", SSLH_I_MAX(d.start_token, d.end_token), t->vocabulary);
         else if (t->length < 3)
-            sslh_fail(c, SSLH_E_SHAPE, "sslh_clip: the text encoder reads %d tokens, at least 3 are needed", t->length);
+            sslh_fail(c, SSLH_E_SHAPE, "sslh_clip: the text encoder reads %d tokens, at least 3 are needed (.length)",
+                      t->length);
         else if (image == text)
-            sslh_fail(c, SSLH_E_USAGE, "sslh_clip: images and texts need an encoder each, this is one for both");
+            sslh_fail(c, SSLH_E_USAGE, "sslh_clip: images and texts need an encoder each, this is one for both: make a "
+                      "second one");
     }
     s.given = d.views != NULL;
     s.views = d.views ? *d.views : sslh_recipe_none();
@@ -13238,15 +13284,19 @@ SSLH_I_FN sslh_method sslh_i_simsiam_make(sslh_ctx *c, sslh_net *encoder, sslh_d
        q  = softmax((h' - c) / t')                 teacher f', g', W', centre c; no gradient           (3)
        l(v, w) = - sum over k of q_w,k log p_v,k                                                       (4)
        L  = mean of l(v, w) over the images, the two large views w and all views v but w               (5)
-       c  <- a c + (1-a) mean of h' over the batch                                                     (6)
-       theta' <- m theta' + (1-m) theta,  m = 1 - (1-m_0) (1 + cos(pi T)) / 2,  T: share of run done   (7)
+       c  <- a c + (1-a) mean of h' over the large views of the batch                                  (6)
+       theta' <- m theta' + (1-m) theta,  m = 1 - (1-m_0) (1 + cos(pi T)) / 2                          (7)
 
-   In the paper's letters t and t' are tau_s and tau_t, a is m, and m is lambda.
+   f gives (C), g gives (D), D: .bottleneck, W is (K,D), K: .outputs, and h, p, q and c are (K). h' is (1) by f', g' and
+   W'; theta are all parameters of f, g and W, theta' those of the teacher. An image has S small views (.small_views).
+   t: .temperature, t': .teacher_temperature, a: .centre_momentum, m_0: .target_momentum, T: the share of the run that
+   is done. In the paper's letters t and t' are tau_s and tau_t, a is m, and m is lambda.
 
-   There are no wrong answers and no predictor; two things in (3) keep each other in balance. Centring alone would make
-   all classes equally likely, a low t' alone would make one class win. So there are two ways to collapse: the teacher's
+   There are no negatives and no predictor; two things in (3) keep each other in balance. Centring alone would make all
+   classes equally likely, a low t' alone would make one class win. So there are two ways to collapse: the teacher's
    entropy becomes ln K, or it becomes 0. In both cases the student has nothing left to learn, and L equals that
-   entropy. L is the entropy plus the KL divergence, and a run that learns keeps the KL above 0. L starts at ln K, too.
+   entropy. L is the entropy of q plus the KL divergence of p from q, and a run that learns keeps the divergence above
+   0. An untrained net has L near ln K, too.
    Defaults: the released code for ViT-S (100 epochs; 0.996 for a batch of 1024). The head has three layers with GELU
    and no batch norm; the last layer W has no bias and rows of length 1, and is frozen in the first epoch. The weight
    decay rises with (1 - cos(pi T)) / 2. For small images there are 4096 outputs.
@@ -13282,7 +13332,7 @@ typedef struct sslh_i_dino {
     sslh_dino_desc d;
     sslh_i_multi_crop views;
     float drop_path;                                    /* 0 except for a transformer */
-    sslh_net *head, *last;                              /* g; W is the weight of the one layer of a net */
+    sslh_net *head, *last;                              /* g; a net of one layer, whose weight is W */
     int skipped;                                        /* 1: W is not updated in this step */
     sslh_net *target_encoder, *target_head, *target_last; /* f', g', W' */
     int centre;                                         /* state of m.net: c (K) */
@@ -13296,15 +13346,15 @@ SSLH_I_FN void sslh_i_dino_views(sslh_method *m, const sslh_batch *batch, sslh_v
     sslh_i_multi_crop_add(m->ctx, &((sslh_i_dino *)m->self)->views, batch, out);
 }
 
-/* (1): features (M,C) -> (M,K) */
+/* (1): features f(view) (R,C) of R views -> h (R,K) */
 SSLH_I_FN sslh_tensor *sslh_i_dino_logits(sslh_ctx *c, sslh_net *head, sslh_net *last, sslh_tensor *features) {
     sslh_tensor *z;
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
-    z = sslh_l2_normalize(c, sslh_forward(head, features), 0); /* (M,D) */
+    z = sslh_l2_normalize(c, sslh_forward(head, features), 0); /* (R,D) */
     return sslh_matmul_ex(c, z, sslh_l2_normalize(c, sslh_find(last, "fc1.weight"), 0), 0, 1);
 }
 
-/* t' in this epoch; it changes linearly to its last value. */
+/* t' in this epoch: it goes in a straight line from .teacher_temperature to .last_temperature. */
 SSLH_I_FN float sslh_i_dino_temperature(const sslh_dino_desc *d, int epoch) {
     float rise = d->last_temperature - d->teacher_temperature;
     if (epoch >= d->temperature_rise) return d->last_temperature;
@@ -13322,7 +13372,7 @@ SSLH_I_FN sslh_tensor *sslh_i_dino_loss(sslh_method *m, const sslh_view_set *v, 
     (void)phase;
     sslh_i_skip_update_end(s->last, &s->skipped);
     h = sslh_i_dino_logits(c, s->head, s->last, sslh_i_multi_crop_features(c, m->encoder, v, s->drop_path));
-    sslh_no_grad(c, 1);
+    sslh_no_grad(c, 1); /* h is ((2+S)N,K) */
     teacher = sslh_i_pool_features(c, sslh_forward(s->target_encoder, sslh_view_get(v, "large"))); /* (2N,C) */
     teacher = sslh_i_dino_logits(c, s->target_head, s->target_last, teacher); /* h': (2N,K) */
     s->mean = sslh_mean(c, teacher, SSLH_AXIS(0), 0);
@@ -13337,12 +13387,12 @@ SSLH_I_FN sslh_tensor *sslh_i_dino_loss(sslh_method *m, const sslh_view_set *v, 
     h = sslh_scale(c, h, 1 / (sslh_real)s->d.temperature);
     loss = sslh_i_multi_crop_loss(c, h, target, NULL); /* (2), (4), (5) */
     m->numbers[0].value = entropy;
-    m->numbers[1].value = sslh_item(loss) - entropy;
+    m->numbers[1].value = sslh_item(loss) - entropy; /* the KL divergence */
     m->guessing = sslh_i_ln(s->d.outputs);
     return loss;
 }
 
-/* Updates the centre and sets the weight decay of this step. */
+/* Updates the centre, (6), freezes W in the first epochs and sets the weight decay of this step. */
 SSLH_I_FN void sslh_i_dino_grads(sslh_method *m, int phase) {
     sslh_i_dino *s = (sslh_i_dino *)m->self;
     (void)phase;
@@ -13474,17 +13524,11 @@ SSLH_I_FN sslh_tensor *sslh_i_barlow_step_loss(sslh_method *m, const sslh_view_s
 SSLH_DEF sslh_method sslh_barlow(sslh_ctx *c, sslh_net *encoder, sslh_barlow_desc d) {
     sslh_i_barlow s;
     sslh_method m;
-    sslh_mlp_desc head;
     memset(&s, 0, sizeof s);
-    memset(&head, 0, sizeof head);
     sslh_i_resolve(c, "sslh_barlow", sslh_i_barlow_settings, SSLH_I_LENGTH(sslh_i_barlow_settings), &d);
-    head.in = sslh_i_check_encoder(c, "sslh_barlow", encoder, -1) ? sslh_net_query(encoder).width : 1;
-    if (!d.head_out) d.head_out = SSLH_I_MIN(4 * head.in, 8192);
-    head.batch_norm = 1;
-    head.last_no_bias = 1;
+    s.head = sslh_i_wide_head_new(c, "sslh_barlow", encoder, d.head_layers, &d.head_out);
     s.d = d;
     s.views = sslh_i_two_views_of(d.views, sslh_recipe_byol0(), sslh_recipe_byol1());
-    s.head = sslh_i_head_new(c, head, d.head_layers, d.head_out, d.head_out);
     m = sslh_i_method_begin(c, "barlow", encoder, &s, sizeof s);
     sslh_child(m.net, "head", s.head);
     m.prepare = sslh_i_barlow_prepare;
@@ -13560,17 +13604,11 @@ SSLH_I_FN sslh_tensor *sslh_i_vicreg_step_loss(sslh_method *m, const sslh_view_s
 SSLH_DEF sslh_method sslh_vicreg(sslh_ctx *c, sslh_net *encoder, sslh_vicreg_desc d) {
     sslh_i_vicreg s;
     sslh_method m;
-    sslh_mlp_desc head;
     memset(&s, 0, sizeof s);
-    memset(&head, 0, sizeof head);
     sslh_i_resolve(c, "sslh_vicreg", sslh_i_vicreg_settings, SSLH_I_LENGTH(sslh_i_vicreg_settings), &d);
-    head.in = sslh_i_check_encoder(c, "sslh_vicreg", encoder, -1) ? sslh_net_query(encoder).width : 1;
-    if (!d.head_out) d.head_out = SSLH_I_MIN(4 * head.in, 8192);
-    head.batch_norm = 1;
-    head.last_no_bias = 1;
+    s.head = sslh_i_wide_head_new(c, "sslh_vicreg", encoder, d.head_layers, &d.head_out);
     s.d = d;
     s.views = sslh_i_two_views_of(d.views, sslh_recipe_byol0(), sslh_recipe_byol1());
-    s.head = sslh_i_head_new(c, head, d.head_layers, d.head_out, d.head_out);
     m = sslh_i_method_begin(c, "vicreg", encoder, &s, sizeof s);
     sslh_child(m.net, "head", s.head);
     m.prepare = sslh_i_vicreg_prepare;
@@ -13598,24 +13636,26 @@ SSLH_I_FN sslh_method sslh_i_vicreg_make(sslh_ctx *c, sslh_net *encoder, sslh_da
    compared directly but by the clusters they belong to: the code of one view is predicted from another view. A code
    says how much of a view belongs to each of K prototypes, which are learnt too.
 
-       z  = u( g(f(view)) ), u(x) = x / |x|        encoder f, projector g                              (1)
-       s  = C z                                    C (K,D): prototypes, unit rows                      (2)
-       q  = the code: Sinkhorn and Knopp on e^(s/epsilon) of a batch, so that each image's code sums to 1 and every
-            prototype gets the same share; no gradient                                                 (3)
+       z  = u( g(f(view)) ), u(x) = x / |x|        encoder f, projector g; z (D)                       (1)
+       s  = C z                                    C (K,D): prototypes, unit rows; s (K)               (2)
+       q  = the code (K): Sinkhorn and Knopp's normalisation of e^(s/epsilon) over a batch, so that each image's code
+            sums to 1 and every prototype gets the same share; no gradient                             (3)
        l(v, w) = - sum over k of q_w,k log p_v,k,  p_v = softmax(s_v / t)                              (4)
        L  = mean of l(v, w) over the images, the two large views w and all views v but w               (5)
 
-   The equal shares in (3) prevent collapse, because not all images can have the same code. They need many images, at
-   least as many as there are prototypes; with small batches the embeddings of earlier batches take part in (3), and
-   their codes are thrown away. ln K is the loss of guessing at random, and the loss stays there when nothing is learnt.
+   K: .prototypes, D: .head_out, epsilon: .epsilon, t: .temperature; an image has S small views (.small_views).
+   The equal shares in (3) prevent collapse, because not all images can have the same code. Equal shares need many
+   images, at least as many as there are prototypes; with small batches the embeddings of earlier batches, from a queue,
+   take part in (3), and their codes are thrown away. ln K is the loss of guessing at random, and the loss stays there
+   when nothing is learnt.
    Defaults: the released code for batches of 256 (its 400 epochs on ImageNet have 3000 prototypes, a learning rate of
    0.6 that ends at a thousandth of it, a queue of 3840 from epoch 15, and prototypes that are frozen in the first
    epoch); for small images 512 prototypes and SimCLR's weaker colours without blur. Views of one size pass through the
    encoder together, and all views through the projector, so that its batch norm sees one batch.
    Traps: when the loss stays at ln K, the prototypes were not brought back to length 1 before each step, epsilon is
    too large, or the prototypes were updated too early. Codes of one small batch are nearly random until the queue is
-   full, and from then on steps need more memory. A queue longer than the data set holds old embeddings of the images
-   in the batch. */
+   full; from then on steps need more memory. A queue longer than the data set holds old embeddings of the very images
+   of the batch, so that these images count more than once in the equal shares. */
 
 static const sslh_setting sslh_i_swav_settings[] = {
     {SSLH_I_FIELD(sslh_swav_desc, temperature), SSLH_SETTING_REAL, "0.1", "above 0"},
@@ -13638,8 +13678,8 @@ static const char sslh_i_swav_paper[] = "batch=256 optimizer=lars lr=0.6 lr_scal
 typedef struct sslh_i_swav {
     sslh_swav_desc d;
     sslh_i_multi_crop views;
-    sslh_net *head, *prototypes; /* g; C is the weight of the one layer of a net */
-    sslh_i_queue queue;          /* (Q,2D): the embeddings of both large views side by side */
+    sslh_net *head, *prototypes; /* g; a net of one layer, whose weight is C */
+    sslh_i_queue queue;          /* (Q,2D), Q: .queue; the embeddings of both large views of an image side by side */
     int filled;                  /* state of m.net: how many rows of the queue are embeddings */
     sslh_tensor *rows;           /* (N,2D): rows of this step, for the queue; NULL: none */
     int skipped;                 /* 1: the prototypes are not updated in this step */
@@ -13663,7 +13703,7 @@ SSLH_I_FN void sslh_i_swav_normalise(sslh_ctx *c, sslh_net *prototypes) {
     sslh_no_grad(c, 0);
 }
 
-/* (3): the code (N,K) of large view i; with full, the queue takes part. */
+/* (3): from the scores s ((2+S)N,K) of all views the code (N,K) of large view i; with full = 1 the queue takes part. */
 SSLH_I_FN sslh_tensor *sslh_i_swav_code(sslh_method *m, sslh_tensor *scores, int i, int N, int full) {
     sslh_ctx *c = m->ctx;
     const sslh_i_swav *s = (const sslh_i_swav *)m->self;
@@ -13688,7 +13728,8 @@ SSLH_I_FN sslh_tensor *sslh_i_swav_loss(sslh_method *m, const sslh_view_set *v, 
     s->rows = NULL;
     sslh_i_swav_normalise(c, s->prototypes);
     sslh_i_skip_update_end(s->prototypes, &s->skipped);
-    z = sslh_l2_normalize(c, sslh_forward(s->head, sslh_i_multi_crop_features(c, m->encoder, v, 0)), 0); /* (1) */
+    /* (1): ((2+S)N,D) */
+    z = sslh_l2_normalize(c, sslh_forward(s->head, sslh_i_multi_crop_features(c, m->encoder, v, 0)), 0);
     scores = sslh_forward(s->prototypes, z); /* (2): ((2+S)N,K) */
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
     N = sslh_view_get(v, "large")->shape[0] / 2;
@@ -13705,7 +13746,7 @@ SSLH_I_FN sslh_tensor *sslh_i_swav_loss(sslh_method *m, const sslh_view_set *v, 
     return sslh_i_multi_crop_loss(c, scores, code, &m->numbers[0].value); /* (4), (5) */
 }
 
-/* The embeddings of the batch replace the oldest ones in the queue. */
+/* Freezes the prototypes in the first epochs; the embeddings of the batch replace the oldest ones in the queue. */
 SSLH_I_FN void sslh_i_swav_grads(sslh_method *m, int phase) {
     sslh_i_swav *s = (sslh_i_swav *)m->self;
     int32_t *filled;
@@ -13907,10 +13948,8 @@ SSLH_I_FN void sslh_i_mae_views(sslh_method *m, const sslh_batch *batch, sslh_vi
     sslh_ctx *c = m->ctx;
     const sslh_i_mae *s = (const sslh_i_mae *)m->self;
     sslh_tensor *keep, *restore, *hidden, *x = sslh_views(c, *batch, s->views, 0); /* (N,H,W,C) */
-    uint64_t *streams = (uint64_t *)sslh_i_scratch(c, (size_t)batch->count * sizeof *streams); /* (N) */
-    int i;
-    if (!streams || SSLH_I_BAD(c)) return;
-    for (i = 0; i < batch->count; i++) streams[i] = sslh_i_sample_stream('M', 0, batch->epoch, batch->index[i]);
+    uint64_t *streams = sslh_i_batch_streams(c, batch, 'M'); /* (N) */
+    if (!streams) return;
     sslh_i_mae_mask(c, s, streams, batch->count, &keep, &restore, &hidden);
     sslh_i_scratch_end(c, streams);
     sslh_view_add(out, "images", x);
@@ -13987,7 +14026,6 @@ SSLH_DEF void sslh_mae_reconstruct(sslh_method *m, sslh_tensor *x, uint64_t stre
     const sslh_i_mae *s = (const sslh_i_mae *)sslh_i_self("sslh_mae_reconstruct", m, "sslh_mae");
     sslh_tensor *keep, *restore, *hidden, *patches, *mean, *std, *y, *shown;
     uint64_t *streams;
-    int i;
     sslh_i_modes modes;
     if (masked) *masked = sslh_i_dummy(c);
     if (filled) *filled = sslh_i_dummy(c);
@@ -13996,9 +14034,8 @@ SSLH_DEF void sslh_mae_reconstruct(sslh_method *m, sslh_tensor *x, uint64_t stre
         sslh_fail(c, SSLH_E_SHAPE, "sslh_mae_reconstruct: images (N,H,W,C) are needed");
         return;
     }
-    streams = (uint64_t *)sslh_i_scratch(c, (size_t)x->shape[0] * sizeof *streams); /* (N) */
+    streams = sslh_i_row_streams(c, x->shape[0], 'P', 0, stream); /* (N) */
     if (!streams) return;
-    for (i = 0; i < x->shape[0]; i++) streams[i] = sslh_i_sample_stream('P', 0, (int)(stream & 0xfffff), i);
     sslh_i_mae_mask(c, s, streams, x->shape[0], &keep, &restore, &hidden);
     sslh_i_scratch_end(c, streams);
     sslh_i_modes_evaluate(m->net, &modes);
@@ -14093,17 +14130,22 @@ SSLH_I_FN sslh_method sslh_i_mae_make(sslh_ctx *c, sslh_net *encoder, sslh_data 
            |e| - 1/2                                                                                          (6)
        theta' <- m theta' + (1-m) theta,  m = m_0 + (1-m_0) tau,  tau: share of the run that is done          (7)
 
-   data2vec: t is the mean of norm(output of block k) over the last K blocks of f'.
+   The context has J patches, so that h is (1+J,D) with the class token, of width D like f. t is (P,D). A block has T
+   patches, and y_b is (T,D); inside, g has the width Dd (.predictor_width). M: .targets, m_0: .target_momentum; theta'
+   and theta are the parameters of f' and f.
+   data2vec: t is the mean of norm(output of block k) over the last K blocks of f', K: .top_blocks.
    If all tokens had the same features, L would be 0. As in BYOL, this is prevented because only f and g follow the
-   gradient, while f' follows f slowly. The second number, the deviation of t over places and images, shows a collapse:
-   with .no_stop_gradient it falls to 0 within a few hundred steps.
+   gradient, while f' follows f slowly. "deviation", that of t over places and images, shows a collapse: with
+   .no_stop_gradient it falls to 0 within a few hundred steps.
    Defaults: the authors' code (the paper writes a squared error in (6)), with a predictor for small images; the sides
    of a target have a ratio of 2/3 to 3/2, uniform in its logarithm (there 3/4 to 3/2, uniform). All images of a batch
    have blocks of the same size, drawn for the batch, so that their tokens form one tensor. What remains of the context
-   differs from image to image, so patches are dropped at random until all images have as many as the smallest.
+   differs in size from image to image, so patches are dropped from it at random until all images have as many as the
+   one with the fewest.
    Traps: targets that are small or lie inside the context make the task a local one, and the features stay as shallow
-   as those of colours and edges. A run of minutes needs a target that follows more quickly (m_0 of 0.99 or less). Only
-   the predictor sees the class token, so features should be read with .mean_pool. */
+   as those of colours and edges. A run of minutes needs a target encoder that follows more quickly (m_0 of 0.99 or
+   less). The class token has no target and is only one more input of the predictor, so features should be read with
+   .mean_pool. */
 
 static const sslh_setting sslh_i_jepa_settings[] = {
     {SSLH_I_FIELD(sslh_jepa_desc, targets), SSLH_SETTING_INT, "4", "1 to 16"},
@@ -14129,14 +14171,15 @@ typedef struct sslh_i_jepa {
     sslh_jepa_desc d;
     sslh_recipe views;
     sslh_net *target, *predictor; /* f' and g */
-    int given, side;              /* 1: the recipe is the caller's; patches along a side */
-    char block[15][24];           /* names of the last .top_blocks blocks */
+    int given, side;              /* 1: the recipe is the caller's; patches along a side of the grid, P = side^2 */
+    char block[15][24];           /* names of the taps behind the last .top_blocks blocks */
 } sslh_i_jepa;
 /* A rectangle of patches. */
 typedef struct sslh_i_rectangle { int top, left, height, width; } sslh_i_rectangle;
 
-/* A block size: a share of the side x side patches between least and most and an aspect ratio from 1/r to r, uniform in
-   its logarithm. No rectangle is as large as the grid, so that its place can always vary. */
+/* The size of a rectangle: a share of the side x side patches, uniform between least and most, and a ratio of height to
+   width from 1/r to r, uniform in its logarithm. No side is as long as the grid's, so that the place can always vary.
+   Takes draws number `draw` and the next one. */
 SSLH_I_FN sslh_i_rectangle sslh_i_jepa_size(uint64_t seed, uint64_t stream, uint64_t draw, int side, float least,
                                             float most, float r) {
     sslh_i_rectangle b = {0, 0, 1, 1};
@@ -14152,11 +14195,12 @@ SSLH_I_FN sslh_i_rectangle sslh_i_jepa_size(uint64_t seed, uint64_t stream, uint
     b.width = SSLH_I_MAX(1, SSLH_I_MIN(b.width, side - 1));
     return b;
 }
+/* Moves a rectangle to a random place in the grid, by draws number `draw` and the next one. */
 SSLH_I_FN void sslh_i_jepa_place(sslh_i_rectangle *b, uint64_t seed, uint64_t stream, uint64_t draw, int side) {
     b->top = (int)sslh_random_below(seed, stream, draw, (uint32_t)(side - b->height + 1));
     b->left = (int)sslh_random_below(seed, stream, draw + 1, (uint32_t)(side - b->width + 1));
 }
-/* Writes the patches of a rectangle, row by row, and returns their number. */
+/* Writes the numbers of the patches of a rectangle, row by row, to out and returns how many there are. */
 SSLH_I_FN int sslh_i_jepa_patches(const sslh_i_rectangle *b, int side, int32_t *out) {
     int i, j, n = 0;
     for (i = b->top; i < b->top + b->height; i++)
@@ -14164,9 +14208,10 @@ SSLH_I_FN int sslh_i_jepa_patches(const sslh_i_rectangle *b, int side, int32_t *
     return n;
 }
 
-/* (1), (2) for one image: targets (M T), T patches in each block, and the rest of the context (at most P). Returns the
-   size of this rest, at least an eighth of all patches: places that leave less are drawn again; 0 when that does not
-   help. An attempt has 64 draws: 2 i and 2 i + 1 place block i, 32 and 33 the context. taken (P) is scratch. */
+/* (1), (2) for one image, with rectangles of these sizes: targets (M T) receives the patches of the blocks, rest (P)
+   those of V. Returns how many V has, at least an eighth of all patches: if it has fewer, all places are drawn again; 0
+   when a hundred attempts do not help. An attempt has 64 draws: 2 i and 2 i + 1 place block i, 32 and 33 the context.
+   taken (P) is scratch. */
 SSLH_I_FN int sslh_i_jepa_draw(const sslh_i_jepa *s, uint64_t seed, uint64_t stream, sslh_i_rectangle target,
                                sslh_i_rectangle context, int32_t *targets, int32_t *rest, uint8_t *taken) {
     int side = s->side, M = s->d.targets, T = target.height * target.width, attempt, i, n, left;
@@ -14187,19 +14232,19 @@ SSLH_I_FN int sslh_i_jepa_draw(const sslh_i_jepa *s, uint64_t seed, uint64_t str
     return 0;
 }
 
-/* (1), (2) for N images: context (N,J) and targets (N,M T), numbers of patches. The stream `shared` gives the sizes of
-   the blocks, the stream of each image their places. */
+/* (1), (2) for N images: context (N,J) and targets (N,M T), the numbers of their patches. The stream `shared` gives the
+   sizes of the rectangles, streams (N), one for each image, their places. */
 SSLH_I_FN void sslh_i_jepa_mask(sslh_method *m, int N, uint64_t shared, const uint64_t *streams, sslh_tensor **context,
                                 sslh_tensor **targets) {
     sslh_ctx *c = m->ctx;
     const sslh_i_jepa *s = (const sslh_i_jepa *)m->self;
     const uint64_t seed = c->desc.seed;
-    /* the aspect ratios of targets are 2/3 to 3/2 (0.75 to 1.5 in the paper), the context is square */
+    /* the ratios of targets are 2/3 to 3/2, the context is square */
     const sslh_i_rectangle target = sslh_i_jepa_size(seed, shared, 0, s->side, s->d.target_min, s->d.target_max, 1.5f);
     const sslh_i_rectangle part = sslh_i_jepa_size(seed, shared, 2, s->side, s->d.context_min, 1, 1);
     const int patches = s->side * s->side, MT = s->d.targets * target.height * target.width;
     const size_t places = (size_t)N * (size_t)patches;
-    int32_t *rest, *count; /* rest (N,P), then count (N): how many of each row are used, and P bytes of work */
+    int32_t *rest, *count; /* (N,P); (N): how many patches each row of rest has. P bytes, `taken`, follow */
     int J = patches, n, j;
     *context = sslh_i_dummy(c);
     *targets = sslh_i_new(c, "sslh_jepa", SSLH_I32, sslh_dim2(N, MT)); /* (N,M T) */
@@ -14220,7 +14265,7 @@ SSLH_I_FN void sslh_i_jepa_mask(sslh_method *m, int N, uint64_t shared, const ui
                   "fewer or smaller targets (.target_max) are needed", s->d.targets, target.height, target.width,
                   part.height, part.width);
     for (n = 0; n < N && *context; n++)
-        for (j = 0; j < J; j++) { /* J of them in random order, by draws beyond those of the places */
+        for (j = 0; j < J; j++) { /* J patches in random order, by draws beyond those of the places */
             int32_t *row = rest + n * patches;
             int other = j + (int)sslh_random_below(seed, streams[n], (uint64_t)(100000 + j), (uint32_t)(count[n] - j));
             int32_t taken = row[other];
@@ -14239,19 +14284,17 @@ SSLH_I_FN void sslh_i_jepa_views(sslh_method *m, const sslh_batch *batch, sslh_v
     sslh_ctx *c = m->ctx;
     const sslh_i_jepa *s = (const sslh_i_jepa *)m->self;
     sslh_tensor *context, *targets, *x = sslh_views(c, *batch, s->views, 0); /* (N,H,W,C) */
-    uint64_t *streams = (uint64_t *)sslh_i_scratch(c, (size_t)batch->count * sizeof *streams); /* (N) */
-    int i;
+    uint64_t *streams = sslh_i_batch_streams(c, batch, 'E'); /* (N) */
     if (!streams) return;
-    for (i = 0; i < batch->count; i++) streams[i] = sslh_i_sample_stream('E', 0, batch->epoch, batch->index[i]);
     sslh_i_jepa_mask(m, batch->count, sslh_i_sample_stream('E', 1, batch->epoch, batch->index[0]), streams, &context,
                      &targets);
     sslh_i_scratch_end(c, streams);
-    sslh_view_add(out, "images", x);
+    sslh_view_add(out, "images", x);        /* (N,H,W,C) */
     sslh_view_add(out, "context", context); /* (N,J) */
     sslh_view_add(out, "targets", targets); /* (N,M T) */
 }
 
-/* (4) at the targets (N,M T): (N,M T,D) */
+/* (4): t of images x (N,H,W,C) by net, at the patches `targets` (N,M T) only -> (N,M T,D) */
 SSLH_I_FN sslh_tensor *sslh_i_jepa_targets(sslh_method *m, sslh_net *net, sslh_tensor *x, sslh_tensor *targets) {
     sslh_ctx *c = m->ctx;
     const sslh_i_jepa *s = (const sslh_i_jepa *)m->self;
@@ -14260,7 +14303,7 @@ SSLH_I_FN sslh_tensor *sslh_i_jepa_targets(sslh_method *m, sslh_net *net, sslh_t
     sslh_forward_desc f;
     int K = s->d.top_blocks, k;
     memset(&f, 0, sizeof f);
-    for (k = 0; k < K; k++) taps[k] = K == 1 ? "tokens" : s->block[k];
+    for (k = 0; k < K; k++) taps[k] = K == 1 ? "tokens" : s->block[k]; /* "tokens": behind the last norm of the net */
     f.taps = taps;
     f.tapped = inner;
     sslh_forward_ex(net, x, f);
@@ -14272,13 +14315,13 @@ SSLH_I_FN sslh_tensor *sslh_i_jepa_targets(sslh_method *m, sslh_net *net, sslh_t
     return SSLH_I_BAD(c) ? sslh_i_dummy(c) : K == 1 ? t : sslh_scale(c, t, SSLH_I_R(1) / (sslh_real)K);
 }
 
-/* (5): x (N,1+J,D), the class token and the context -> (N,M T,D). The field keep of the call is (N,J+M T), the numbers
-   of the context's patches and then those of the targets'. */
+/* (5): x (N,1+J,D), the class token and the context, that is h -> y (N,M T,D). The field keep of the call is (N,J+M T),
+   the numbers of the context's patches and then those of the targets'. */
 SSLH_I_FN sslh_tensor *sslh_i_jepa_predictor(sslh_net *net, sslh_tensor *x, const void *self) {
     const sslh_i_decoder *d = (const sslh_i_decoder *)self;
     sslh_ctx *c = sslh_net_ctx(net);
     sslh_tensor *index = sslh_call(net)->keep, *y, *position, *part[2];
-    int N, J, M, T, D = d->width;
+    int N, J, M, T, Dd = d->width;
     y = sslh_layer_linear(net, 0, x, 0, SSLH_LINEAR); /* (N,1+J,Dd) */
     if (SSLH_I_BAD(c)) return y;
     N = y->shape[0];
@@ -14286,15 +14329,15 @@ SSLH_I_FN sslh_tensor *sslh_i_jepa_predictor(sslh_net *net, sslh_tensor *x, cons
     M = d->groups;
     T = (index->shape[1] - J) / M;
     position = sslh_slice(c, sslh_state(net, sslh_i_decoder_positions(d)), 1, 1, 1 + d->patches);
-    position = sslh_embedding(c, sslh_reshape(c, position, sslh_dim2(d->patches, D)), index); /* (N,J+M T,Dd) */
+    position = sslh_embedding(c, sslh_reshape(c, position, sslh_dim2(d->patches, Dd)), index); /* (N,J+M T,Dd) */
     part[0] = sslh_slice(c, y, 1, 0, 1); /* the class token has no position */
     part[1] = sslh_add(c, sslh_slice(c, y, 1, 1, 1 + J), sslh_slice(c, position, 1, 0, J));
     y = sslh_concat(c, part, 2, 1);
     /* each block is a sequence of its own: the context, then the block's mask tokens */
-    y = sslh_broadcast(c, sslh_reshape(c, y, sslh_dim4(N, 1, 1 + J, D)), sslh_dim4(N, M, 1 + J, D));
-    part[0] = sslh_reshape(c, y, sslh_dim3(N * M, 1 + J, D));
+    y = sslh_broadcast(c, sslh_reshape(c, y, sslh_dim4(N, 1, 1 + J, Dd)), sslh_dim4(N, M, 1 + J, Dd));
+    part[0] = sslh_reshape(c, y, sslh_dim3(N * M, 1 + J, Dd));
     part[1] = sslh_add(c, sslh_slice(c, position, 1, J, J + M * T), sslh_param(net, 2)); /* (N,M T,Dd) */
-    part[1] = sslh_reshape(c, part[1], sslh_dim3(N * M, T, D));
+    part[1] = sslh_reshape(c, part[1], sslh_dim3(N * M, T, Dd));
     y = sslh_i_decoder_run(net, d, sslh_concat(c, part, 2, 1)); /* (N M,1+J+T,D) */
     return sslh_reshape(c, sslh_slice(c, y, 1, 1 + J, 1 + J + T), sslh_dim3(N, M * T, d->out));
 }
@@ -14334,7 +14377,8 @@ SSLH_I_FN sslh_tensor *sslh_i_jepa_loss(sslh_method *m, const sslh_view_set *v, 
     return sslh_huber(c, y, t, 1); /* (6) */
 }
 
-/* Fills patch a of image n of x (N,H,W,C) with patch b of image k of `from`, or with grey where `from` is NULL. */
+/* Fills patch a of image n of x (N,H,W,C) with patch b of image k of `from` (N,H,W,C), or with the value grey where
+   `from` is NULL. side: patches along a side of the grid. */
 SSLH_I_FN void sslh_i_jepa_paste(sslh_tensor *x, int n, int a, const sslh_tensor *from, int k, int b, int side,
                                  sslh_real grey) {
     int p = x->shape[1] / side, C = x->shape[3], W = x->shape[2], row;
@@ -14348,8 +14392,9 @@ SSLH_I_FN void sslh_i_jepa_paste(sslh_tensor *x, int n, int a, const sslh_tensor
                                      (size_t)(b % side * p)) * (size_t)C, run * sizeof *to);
     }
 }
-/* The second picture: y (N,M T,D) are the predictions, t (N,P,D) the target encoder's output for all patches. The norm
-   gives each t the same length, so the t nearest to a prediction has the largest product with it. */
+/* Fills the targets (N,M T) in out (N,H,W,C), a copy of x, with patches of other images of x. y (N,M T,D) are the
+   predictions, t (N,P,D) is (4) for all patches. The norm in (4) gives each t the same length, so the t nearest to a
+   prediction has the largest product with it. */
 SSLH_I_FN void sslh_i_jepa_fill(sslh_method *m, sslh_tensor *x, sslh_tensor *targets, sslh_tensor *y, sslh_tensor *t,
                                 sslh_tensor *out) {
     sslh_ctx *c = m->ctx;
@@ -14382,13 +14427,12 @@ SSLH_DEF void sslh_jepa_show(sslh_method *m, sslh_tensor *x, uint64_t stream, ss
     }
     N = x->shape[0];
     patches = s->side * s->side;
-    streams = (uint64_t *)sslh_i_scratch(c, (size_t)N * sizeof *streams); /* (N) */
+    streams = sslh_i_row_streams(c, N, 'E', 2, stream); /* (N) */
     all = sslh_i_new(c, "sslh_jepa_show", SSLH_I32, sslh_dim2(N, patches));
     if (!streams || !all) {
         sslh_i_scratch_end(c, streams);
         return;
     }
-    for (i = 0; i < N; i++) streams[i] = sslh_i_sample_stream('E', 2, (int)(stream & 0xfffff), i);
     for (i = 0; i < N * patches; i++) all->ints[i] = i % patches;
     sslh_i_jepa_mask(m, N, sslh_i_sample_stream('E', 3, (int)(stream & 0xfffff), 0), streams, &context, &targets);
     sslh_i_scratch_end(c, streams);
@@ -14412,6 +14456,7 @@ SSLH_DEF void sslh_jepa_show(sslh_method *m, sslh_tensor *x, uint64_t stream, ss
     }
     sslh_no_grad(c, 0);
     sslh_i_modes_back(m->net, &modes);
+    sslh_i_prefix_error(c, "sslh_jepa_show");
 }
 
 SSLH_I_FN void sslh_i_jepa_grads(sslh_method *m, int phase) {
@@ -15597,8 +15642,6 @@ SSLH_I_FN void sslh_i_bert_prepare(sslh_method *m, sslh_data data) {
     else sslh_i_check_text_length(m, data, data.field[field[1]].shape.size[0] + 3, 0);
 }
 
-/* (2): how many of n tokens are in S. */
-SSLH_I_FN int sslh_i_bert_count(float share, int n) { return SSLH_I_MAX(1, sslh_i_part_of(share, n)); }
 /* What is made of a batch of N samples, as rows of T tokens. M = N K, where K is the size of S for the longest texts; a
    sample with a smaller S leaves the last of its K entries unused. */
 typedef struct sslh_i_bert_rows {
@@ -15650,7 +15693,7 @@ SSLH_I_FN int sslh_i_bert_draw(sslh_method *m, const sslh_batch *b, int tag, ssl
     if (SSLH_I_BAD(c)) return 0;
     for (i = 0; i < parts; i++) width[i] = x[i]->shape[1];
     T = 1 + parts + width[0] + width[1];
-    K = sslh_i_bert_count(s->d.mask, width[0] + width[1]);
+    K = sslh_i_gaps_of(s->d.mask, width[0] + width[1]);
     memset(r, 0, sizeof *r);
     r->tokens = sslh_i_new(c, "sslh_bert", SSLH_I32, sslh_dim2(N, T));
     r->segments = r->tokens ? sslh_i_new(c, "sslh_bert", SSLH_I32, sslh_dim2(N, T)) : NULL;
@@ -15685,7 +15728,7 @@ SSLH_I_FN int sslh_i_bert_draw(sslh_method *m, const sslh_batch *b, int tag, ssl
         memset(r->padding->bytes + (size_t)n * (size_t)T, 0, (size_t)at);
         memset(r->padding->bytes + (size_t)n * (size_t)T + at, 1, (size_t)(T - at));
         for (; at < T; at++) tokens[at] = s->d.pad_token, segments[at] = 0;
-        k = SSLH_I_MIN(sslh_i_bert_count(s->d.mask, all), SSLH_I_MIN(all, K));
+        k = SSLH_I_MIN(sslh_i_gaps_of(s->d.mask, all), K);
         sslh_i_bert_hide(s, b->seed, stream, place, all, k, tokens, r->targets->ints + n * K);
         for (j = 0; j < K; j++) {
             r->places->ints[n * K + j] = n * T + (j < k ? place[j] : 0);
@@ -15834,11 +15877,8 @@ SSLH_DEF int sslh_fill_mask(sslh_method *m, const int32_t *text, int count, int 
     sslh_i_modes_evaluate(m->net, &modes);
     sslh_push(c);
     sslh_no_grad(c, 1);
-    x = sslh_i_new(c, op, SSLH_I32, sslh_dim2(1, count + 2));
+    x = sslh_i_text_alone(c, op, text, count, s->d.cls_token, s->d.sep_token);
     if (x) {
-        x->ints[0] = s->d.cls_token;
-        memcpy(x->ints + 1, text, (size_t)count * sizeof *text);
-        x->ints[count + 1] = s->d.sep_token;
         u = sslh_i_bert_features(m, x, NULL, NULL, sslh_from_ints(c, sslh_dim1(1), &place), NULL); /* (1,D) */
         u = sslh_linear(c, u, sslh_param(m->encoder, 0), sslh_param(s->head, 4));
         u = sslh_topk(c, sslh_softmax(c, u, -1), k, -1, &index); /* (1,k) */
@@ -15856,11 +15896,7 @@ SSLH_DEF int sslh_fill_mask(sslh_method *m, const int32_t *text, int count, int 
 /* The heads of (5) and, with next, of (6), with the names that they have in published files, without "cls.". width: D,
    vocabulary: V. */
 SSLH_I_FN sslh_net *sslh_i_bert_head(sslh_ctx *c, int width, int vocabulary, int next) {
-    sslh_net_desc n;
-    sslh_net *net;
-    memset(&n, 0, sizeof n);
-    n.name = "bert_head";
-    net = sslh_net_new(c, n);
+    sslh_net *net = sslh_i_bare_net(c, "bert_head");
     sslh_param_new(net, "predictions.transform.dense.weight", sslh_dim2(width, width), SSLH_INIT_NORMAL, 0.02f);
     sslh_param_new(net, "predictions.transform.dense.bias", sslh_dim1(width), SSLH_INIT_ZERO, 0);
     sslh_layer_layer_norm_new(net, "predictions.transform.LayerNorm", width);
@@ -15924,7 +15960,7 @@ SSLH_I_FN sslh_method sslh_i_bert_make(sslh_ctx *c, sslh_net *encoder, sslh_data
        x = [CLS] a [SEP]                                 a: the tokens of a text                              (1)
        S = 15 % (.mask) of the places of a, at least one, drawn anew in each epoch                            (2)
        x'_t = [MASK] for t in S;  x'_t = x_t elsewhere                                                        (3)
-       u_t = norm( gelu( W g(P emb(x'))_t + c ) ),   p_t = softmax( E u_t + b )                               (4)
+       u_t = norm( gelu( W g(P emb(x'))_t + w ) ),   p_t = softmax( E u_t + b )                               (4)
        L_G = mean over t in S of -log p_t[x_t]                                                                (5)
        z_t drawn from p_t for t in S, without a gradient;  z_t = x_t elsewhere                                (6)
        y_t = 1 if z_t differs from x_t, otherwise 0                                                           (7)
@@ -15932,14 +15968,15 @@ SSLH_I_FN sslh_method sslh_i_bert_make(sslh_ctx *c, sslh_net *encoder, sslh_data
        L_D = mean over all t of -y_t log sigmoid(d_t) - (1 - y_t) log(1 - sigmoid(d_t))                       (9)
        L = L_G + 50 L_D                                  50: .weight                                         (10)
 
-   emb (T,D) is the embedding of f: tokens, positions and segments, added up and, in BERT's kind, normalised. g shares
-   it, reads it through the linear layer P (G,D), which has a bias too, and has blocks of width G. In (4) W (D,G), c and
-   u_t (D), norm a layer norm, E (V,D) f's table of token embeddings, V the size of the vocabulary, b and p_t (V); in
-   (8) Q (D,D), r and v (D), q a number. (9) is over all tokens but padding. Where g happens to draw the author's own
-   word, y_t is 0. The generator is not trained to deceive f, as that of a GAN would be, but by (5) alone, as BERT is,
-   because no gradient passes through the draw in (6).
+   x has T tokens. emb (T,D) is the embedding of f: tokens, positions and segments, added up and, in BERT's kind,
+   normalised. g shares it, reads it through the linear layer P (G,D), which has a bias too, and has blocks of width G.
+   In (4) W is (D,G), w and u_t are (D), norm is a layer norm, E (V,D) is f's table of token embeddings, V the size of
+   the vocabulary, b and p_t are (V), and p_t[x_t] is the probability of token x_t; in (8) Q is (D,D), r and v are (D),
+   q is a number. The mean in (9) is over all tokens but padding. Where g happens to draw the author's own word, y_t is
+   0. The generator is not trained to deceive f, as that of a GAN would be, but by (5) alone, as BERT is, because no
+   gradient passes through the draw in (6).
    With .unigram there is no generator: z_t is drawn by how often words occur in the data, and L = L_D (11). That is
-   cheaper, but few of such words fit their place, so they are easier to find.
+   cheaper, but few of the words drawn fit their places, so they are easier to find.
    Traps: L_D alone says little, since "original" is the right answer for some 90 % of the words: look at the share of
    replaced words that is found and at the false alarms. At first nothing is found, and with norms behind the sums
    (post-norm: SSLH_BERT) for longer than with norms in front (pre-norm: SSLH_GPT2 with .causal = SSLH_OFF). The words
@@ -15959,17 +15996,19 @@ static const sslh_setting sslh_i_electra_settings[] = {
 };
 static const char sslh_i_electra_training[] =
     "batch=32 optimizer=adamw lr=1e-3 weight_decay=0.01 clip=1 schedule=linear_decay warmup=1";
+/* The small model of the paper; its warm-up of 10,000 steps is 0.05 of an epoch of its 3.3 billion tokens. */
 static const char sslh_i_electra_paper[] = "batch=128 optimizer=adamw no_bias_correction=1 eps=1e-6 lr=5e-4 "
     "weight_decay=0.01 clip=1 schedule=linear_decay warmup=0.05";
 
 typedef struct sslh_i_electra {
     sslh_electra_desc d;
     sslh_net *head;      /* its parameters: 0 Q, 1 r, 2 v, 3 q of (8) */
-    sslh_net *generator; /* 0 P, 1 its bias, the blocks of g, then W, c, gain and shift of the norm, and b of (4); NULL
-                            with .unigram */
+    sslh_net *generator; /* its parameters: 0 P, 1 the bias of P, the blocks of g, then W, w, gain and shift of the
+                            norm, and b of (4); NULL with .unigram */
     sslh_transformer_desc g; /* of the generator's blocks; .width is G */
     int vocabulary;      /* V */
-    int shares;          /* .unigram: number of the state (V) whose entry i is the share of tokens 0 .. i in the data */
+    int shares;          /* .unigram: number of the state (V) whose entry i is the share that the tokens 0 to i
+                            together have in the data */
 } sslh_i_electra;
 
 /* For .unigram: counts the tokens of the data and fills the state s->shares with running sums of their shares. */
@@ -16030,7 +16069,7 @@ SSLH_I_FN void sslh_i_electra_views(sslh_method *m, const sslh_batch *batch, ssl
     T = v.tokens->shape[1];
     for (n = 0; n < N; n++) {
         const int length = lengths->ints[n] - 2;
-        M += SSLH_I_MIN(SSLH_I_MAX(1, sslh_i_part_of(s->d.mask, length)), length); /* (2) */
+        M += sslh_i_gaps_of(s->d.mask, length); /* (2) */
         R += length + 2;
     }
     if (!M) M = 1; /* all texts are empty: one place without a target */
@@ -16045,7 +16084,7 @@ SSLH_I_FN void sslh_i_electra_views(sslh_method *m, const sslh_batch *batch, ssl
         sslh_i_drawing choice = sslh_i_drawing_of(batch, 'e', 1, batch->index[n]);
         sslh_i_drawing chance = sslh_i_drawing_of(batch, 'e', 2, batch->index[n]);
         const int length = lengths->ints[n] - 2;
-        const int k = SSLH_I_MIN(SSLH_I_MAX(1, sslh_i_part_of(s->d.mask, length)), length);
+        const int k = sslh_i_gaps_of(s->d.mask, length);
         sslh_i_draw_places(&choice, mixed, length, k);
         for (t = 0; t < k; t++, M++) {
             places->ints[M] = n * T + 1 + mixed[t];
@@ -16064,12 +16103,12 @@ SSLH_I_FN void sslh_i_electra_views(sslh_method *m, const sslh_batch *batch, ssl
     sslh_view_add(out, "seen", seen);         /* (R): the places of all but padding, among the N T tokens */
 }
 
-/* (4): u (M,D) at places (M) among the N T tokens x' (N,T). */
+/* u of (4), (M,D), at the places (M) among the N T tokens of x' (N,T). */
 SSLH_I_FN sslh_tensor *sslh_i_electra_guess(sslh_method *m, sslh_tensor *tokens, sslh_tensor *padding,
                                             sslh_tensor *places) {
     sslh_ctx *c = m->ctx;
     const sslh_i_electra *s = (const sslh_i_electra *)m->self;
-    const int last = 2 + sslh_i_text_block_size(s->g.kind) * s->g.depth;
+    const int last = 2 + sslh_i_text_block_size(s->g.kind) * s->g.depth; /* the number of W */
     sslh_forward_desc f;
     sslh_tensor *h;
     memset(&f, 0, sizeof f);
@@ -16083,9 +16122,9 @@ SSLH_I_FN sslh_tensor *sslh_i_electra_guess(sslh_method *m, sslh_tensor *tokens,
     return sslh_layer_layer_norm(s->generator, last + 2, h, 1e-12f);
 }
 
-/* (6): token[i] receives the first of the V tokens at which the running sum of the probabilities exceeds chances[i],
-   which is uniform in [0,1). rows 1: p (M,V) has the probabilities of each place; 0: p (V) has running sums already,
-   which are the same for all places. */
+/* (6): token (M) receives the drawn tokens. token[i] is the first of the V tokens at which the running sum of the
+   probabilities exceeds chances[i], which is uniform in [0,1). With rows 1, p (M,V) has the probabilities at each
+   place; with rows 0, p (V) has the running sums already, and they are the same for all places. */
 SSLH_I_FN void sslh_i_electra_pick(const sslh_tensor *p, int rows, const sslh_tensor *chances, int32_t *token) {
     const size_t V = (size_t)p->shape[p->ndim - 1];
     size_t i, j;
@@ -16106,7 +16145,7 @@ SSLH_I_FN void sslh_i_electra_pick(const sslh_tensor *p, int rows, const sslh_te
     }
 }
 
-/* (7) to (9): z has the tokens drawn (M) at the places of S; returns L_D. */
+/* (7) to (9): drawn (M) are the tokens of (6), which z has at the places of S. Returns L_D. */
 SSLH_I_FN sslh_tensor *sslh_i_electra_detect(sslh_method *m, const sslh_view_set *v, const int32_t *drawn) {
     sslh_ctx *c = m->ctx;
     const sslh_i_electra *s = (const sslh_i_electra *)m->self;
@@ -16175,15 +16214,11 @@ SSLH_I_FN sslh_tensor *sslh_i_electra_loss(sslh_method *m, const sslh_view_set *
     return sslh_add(c, loss, sslh_scale(c, found, (sslh_real)s->d.weight)); /* (10) */
 }
 
-/* The generator for an encoder of width D: P, the blocks g, and W, c, norm and b of (4). With BERT's blocks the names
+/* The generator for an encoder of width D: P, the blocks g, and W, w, norm and b of (4). With BERT's blocks the names
    are those of Hugging Face's files, without "generator." and "generator_" in front. */
 SSLH_I_FN sslh_net *sslh_i_electra_generator(sslh_ctx *c, const sslh_transformer_desc *g, int D) {
-    sslh_net_desc n;
-    sslh_net *net;
+    sslh_net *net = sslh_i_bare_net(c, "electra_generator");
     int i;
-    memset(&n, 0, sizeof n);
-    n.name = "electra_generator";
-    net = sslh_net_new(c, n);
     sslh_i_text_linear_new(net, "", "embeddings_project", D, g->width, 0.02f, 0);
     for (i = 0; i < g->depth; i++) sslh_i_text_block_new(net, g, i, 0.02f, 0.02f);
     sslh_i_text_linear_new(net, "predictions", "dense", g->width, D, 0.02f, 0);
@@ -16196,10 +16231,8 @@ SSLH_DEF sslh_method sslh_electra(sslh_ctx *c, sslh_net *encoder, sslh_electra_d
     const char *op = "sslh_electra";
     const sslh_transformer_desc *t;
     sslh_i_electra s;
-    sslh_net_desc n;
     sslh_method m;
     memset(&s, 0, sizeof s);
-    memset(&n, 0, sizeof n);
     sslh_i_resolve(c, op, sslh_i_electra_settings, SSLH_I_LENGTH(sslh_i_electra_settings), &d);
     t = sslh_i_both_sides(c, op, encoder, d.cls_token, d.sep_token, d.mask_token, d.pad_token);
     if (t) {
@@ -16208,7 +16241,7 @@ SSLH_DEF sslh_method sslh_electra(sslh_ctx *c, sslh_net *encoder, sslh_electra_d
             sslh_fail(c, SSLH_E_USAGE, "%s: .generator_heads is %d, but the encoder has %d: the generator must not be "
                       "larger", op, d.generator_heads, t->heads);
         s.g = *t;
-        if (s.g.kind == (int)SSLH_SASREC) s.g.kind = SSLH_BERT;
+        if (s.g.kind == (int)SSLH_SASREC) s.g.kind = SSLH_BERT; /* sslh_i_text_blocks does not know SASRec's blocks */
         s.g.heads = d.generator_heads;
         s.g.width = d.generator_heads * (t->width / t->heads);
         s.g.mlp = 4 * s.g.width;
@@ -16216,8 +16249,7 @@ SSLH_DEF sslh_method sslh_electra(sslh_ctx *c, sslh_net *encoder, sslh_electra_d
     }
     s.d = d;
     if (t && !SSLH_I_BAD(c)) {
-        n.name = "electra_head";
-        s.head = sslh_net_new(c, n);
+        s.head = sslh_i_bare_net(c, "electra_head");
         sslh_i_text_linear_new(s.head, "", "dense", t->width, t->width, 0.02f, 0);
         sslh_i_text_linear_new(s.head, "", "dense_prediction", t->width, 1, 0.02f, 0);
         if (!d.unigram) s.generator = sslh_i_electra_generator(c, &s.g, t->width);
@@ -16250,9 +16282,9 @@ SSLH_I_FN sslh_method sslh_i_electra_make(sslh_ctx *c, sslh_net *encoder, sslh_d
    Learns from: a text that was damaged. The transformer f reads the damaged text, from both sides as BERT does, and a
    decoder g writes the original one, word by word as GPT does, looking at what f has read.
 
-       a' = noise(a): sentences in another order, spans hidden, tokens left out, replaced or hidden           (1)
+       a' = noise(a)   sentences in another order, spans hidden, tokens left out, replaced or hidden          (1)
        h = f( [CLS] a' [SEP] )                                                                      h (S,D)   (2)
-       y = [CLS] a_1 .. a_n,   x = a_1 .. a_n [SEP]: what the decoder is given and what it has to say         (3)
+       y = [CLS] a_1 .. a_n    what the decoder is given;   x = a_1 .. a_n [SEP]    what it has to say        (3)
        u = g(y, h)     u_t depends on y_1 .. y_t and, by a second attention in each block, on all of h        (4)
        L = mean over t of -log softmax( E u_t )[x_t]     E (V,D): f's table of token embeddings, u_t (D)      (5)
 
@@ -16260,9 +16292,10 @@ SSLH_I_FN sslh_method sslh_i_electra_make(sslh_ctx *c, sslh_net *encoder, sslh_d
    the vocabulary, and softmax(..)[x_t] is the probability of token x_t. The second attention of (4), cross-attention,
    has its queries from y and its keys and values from h. By default (1) only hides spans: 30 % of the tokens (.spans),
    in spans whose lengths have a Poisson distribution of mean 3 (.span). Each span becomes one [MASK], whatever its
-   length, so that the decoder has to find out how much is missing. g embeds y by E and has blocks of the shape of f's
-   (width, heads, MLP) with norms behind the sums (post-norm). Its parameters have the names of BART by Hugging Face.
-   What is kept for other tasks is f; the paper uses the decoder as well.
+   length, so that the decoder has to find out how much is missing. The paper's final models have their sentences in a
+   random order as well, which needs .sentence_end. g embeds y by E and has blocks of the shape of f's (width, heads,
+   MLP) with norms behind the sums (post-norm). Its parameters have Hugging Face's names for BART. What is kept for
+   other tasks is f; the paper uses the decoder as well.
    Traps: the mean in (5) is over all tokens, most of which can be copied from a', so L is far below that of BERT, and
    the two cannot be compared. If sentences do not refer to each other, a text of which only their order was changed is
    hard to tell from an undamaged one. A decoder that is good at (5) without h, as a language model, leaves f nothing to
@@ -16291,22 +16324,23 @@ static const char sslh_i_bart_paper[] =
 
 typedef struct sslh_i_bart {
     sslh_bart_desc d;
-    sslh_net *decoder;       /* g: 0 positions (.length,D), 1 and 2 gain and shift of the norm behind the embedding,
-                                then the blocks */
+    sslh_net *decoder;       /* g; its parameters: 0 the positions (.length of f,D), 1 and 2 gain and shift of the norm
+                                behind the embedding, then the blocks */
     sslh_transformer_desc g; /* of the decoder's blocks */
     sslh_text_recipe noise;  /* of (1) */
 } sslh_i_bart;
 
 SSLH_I_FN void sslh_i_bart_prepare(sslh_method *m, sslh_data data) { sslh_i_check_text_length(m, data, 2, 1); }
 
-/* What is made of a batch. S: tokens of the longest damaged text with [CLS] and [SEP]; T: of the longest y or x. */
+/* What is made of the N texts of a batch. S: the number of tokens of the longest damaged text with [CLS] and [SEP]; T:
+   that of the longest y, which is also that of the longest x. */
 typedef struct sslh_i_bart_rows {
     sslh_text_view damaged;        /* (2): (N,S) */
-    sslh_tensor *inputs, *targets; /* (3): (N,T); behind the end inputs have [PAD] and targets -1 */
+    sslh_tensor *inputs, *targets; /* (3): y and x, (N,T); behind their ends y has [PAD] and x has -1 */
 } sslh_i_bart_rows;
 
 /* (1) to (3); returns 0 after an error. tag is 'b' in training and 'd' in evaluation, where the windows of a stream do
-   not move. W: tokens of the longest text. */
+   not move. W is the number of tokens of the longest text before it is damaged. */
 SSLH_I_FN int sslh_i_bart_draw(sslh_method *m, const sslh_batch *batch, int tag, sslh_i_bart_rows *r) {
     sslh_ctx *c = m->ctx;
     const char *op = "sslh_bart";
@@ -16357,7 +16391,7 @@ SSLH_I_FN sslh_tensor *sslh_i_bart_read(sslh_method *m, sslh_tensor *tokens, ssl
     f.dropout = s->d.dropout;
     return sslh_forward_ex(m->encoder, tokens, f);
 }
-/* (4): inputs y (N,T) and h (N,S,D), whose padding (N,S) is not looked at, -> u (N,T,D) */
+/* (4): inputs y (N,T) and h (N,S,D) -> u (N,T,D); tokens of h where padding (N,S) is 1 are not looked at. */
 SSLH_I_FN sslh_tensor *sslh_i_bart_write(sslh_method *m, sslh_tensor *inputs, sslh_tensor *h, sslh_tensor *padding) {
     sslh_ctx *c = m->ctx;
     const sslh_i_bart *s = (const sslh_i_bart *)m->self;
@@ -16409,19 +16443,14 @@ SSLH_DEF int sslh_bart_rebuild(sslh_method *m, const int32_t *text, int count, i
     if (!s) return 0;
     c = m->ctx;
     if (!text || count < 1 || count > s->g.length - 2 || !out || room < 1) {
-        sslh_fail(c, SSLH_E_USAGE, "%s: a text of 1 to %d tokens and room for the answer are needed; this has %d", op,
-                  s->g.length - 2, text ? count : 0);
+        sslh_fail(c, SSLH_E_USAGE, "%s: a text of 1 to %d tokens and room for the answer are needed; this has %d, and "
+                  "room for %d", op, s->g.length - 2, text ? count : 0, out ? room : 0);
         return 0;
     }
     sslh_i_modes_evaluate(m->net, &modes);
     sslh_push(c);
     sslh_no_grad(c, 1);
-    x = sslh_i_new(c, op, SSLH_I32, sslh_dim2(1, count + 2));
-    if (x) {
-        x->ints[0] = s->d.cls_token;
-        memcpy(x->ints + 1, text, (size_t)count * sizeof *text);
-        x->ints[count + 1] = s->d.sep_token;
-    }
+    x = sslh_i_text_alone(c, op, text, count, s->d.cls_token, s->d.sep_token);
     h = x ? sslh_i_bart_read(m, x, NULL) : x; /* (1,S,D) */
     while (h && n < SSLH_I_MIN(room, s->g.length - 1) && !SSLH_I_BAD(c)) {
         sslh_tensor *y, *u, *best;
@@ -16441,6 +16470,7 @@ SSLH_DEF int sslh_bart_rebuild(sslh_method *m, const int32_t *text, int count, i
     sslh_no_grad(c, 0);
     sslh_pop(c);
     sslh_i_modes_back(m->net, &modes);
+    sslh_i_prefix_error(c, op); /* a token that the net does not know */
     return SSLH_I_BAD(c) ? 0 : n;
 }
 
@@ -16472,10 +16502,7 @@ SSLH_DEF sslh_method sslh_bart(sslh_ctx *c, sslh_net *encoder, sslh_bart_desc d)
     }
     s.d = d;
     if (t && !SSLH_I_BAD(c)) {
-        sslh_net_desc n;
-        memset(&n, 0, sizeof n);
-        n.name = "bart_decoder";
-        s.decoder = sslh_net_new(c, n);
+        s.decoder = sslh_i_bare_net(c, "bart_decoder");
         sslh_param_new(s.decoder, "embed_positions.weight", sslh_dim2(t->length, t->width), SSLH_INIT_NORMAL, 0.02f);
         sslh_layer_layer_norm_new(s.decoder, "layernorm_embedding", t->width);
         for (i = 0; i < s.g.depth; i++) sslh_i_decoder_block_new(s.decoder, &s.g, i);
@@ -16507,16 +16534,16 @@ SSLH_I_FN sslh_method sslh_i_bart_make(sslh_ctx *c, sslh_net *encoder, sslh_data
    sentence after the other (a pointer network); here, as in a jigsaw puzzle, the net classifies the place of each
    sentence.
 
-       s_1 .. s_m: m neighbouring sentences of a text from a random one on; m is k (.sentences) or, in a
-       text with fewer, all of them                                                                           (1)
+       s_1 .. s_m     m neighbouring sentences of a text, of which the first is chosen at random; m is k
+                      (.sentences) or, where a text has fewer sentences, their number                         (1)
        x = [CLS] s_p(1) [SEP] s_p(2) [SEP] ..  s_p(m) [SEP]    p: a random permutation of 1 .. m              (2)
        h_j = f(x) at the [SEP] behind s_p(j)                   f: the transformer, h_j (D)                    (3)
        L = mean over j and texts of -log softmax( V h_j + b )[p(j)]                       V (k,D), b (k)      (4)
 
    In (4) [p(j)] takes the probability of place p(j) out of the k. A net that guesses has the loss ln k. A text with a
-   single sentence has no order and is left out of (4); one with fewer than k has the places 1 .. m only. Windows of a
-   stream begin and end within a sentence, and a piece of a sentence would betray its place, so their first and last
-   pieces are not used.
+   single sentence has no order and is left out of (4). One with fewer than k sentences has only the answers 1 to m;
+   that the other k - m places are empty is for the net to learn. Windows of a stream begin and end within a sentence,
+   and a piece of a sentence would betray its place, so their first and last pieces are not used.
    Traps: a paragraph's first sentence can often be recognised by itself (a name, a date), and its last one too, so that
    a net can place these two without reading the others. Compare with k = 2, where most pairs of a long text contain
    neither. */
@@ -16532,7 +16559,7 @@ static const sslh_setting sslh_i_sentence_order_settings[] = {
 };
 static const char sslh_i_sentence_order_training[] =
     "batch=32 optimizer=adamw lr=1e-3 weight_decay=0.01 clip=1 schedule=linear_decay warmup=1";
-static const char sslh_i_sentence_order_paper[] = ""; /* its net is another */
+static const char sslh_i_sentence_order_paper[] = ""; /* nothing to take over: the paper trains a recurrent net */
 
 typedef struct sslh_i_sentence_order {
     sslh_sentence_order_desc d;
@@ -16552,13 +16579,42 @@ SSLH_I_FN int sslh_i_sentences_of(const int32_t *x, int n, int32_t end, int wind
     return count - 1;
 }
 
+/* Checks the lengths of the texts and that one of them has an order. Where .sentence_end is not the token that ends the
+   sentences of these texts, none has, and the loss would be 0 in every step. */
 SSLH_I_FN void sslh_i_sentence_order_prepare(sslh_method *m, sslh_data data) {
+    sslh_ctx *c = m->ctx;
     const sslh_i_sentence_order *s = (const sslh_i_sentence_order *)m->self;
+    const sslh_field *f = sslh_i_field_of(&data, SSLH_FIELD_TOKENS);
+    sslh_tensor *x, *lengths;  /* (count,W), W the length of the longest text; (count) */
+    int32_t index[32], *begin; /* begin (W + 2) */
+    sslh_batch b;
+    int n, most = 0;
     sslh_i_check_text_length(m, data, 1 + s->d.sentences, 1);
+    begin = SSLH_I_BAD(c) ? NULL : (int32_t *)sslh_i_scratch(c, ((size_t)f->shape.size[0] + 2) * sizeof *begin);
+    if (!begin) return;
+    memset(&b, 0, sizeof b);
+    b.data = sslh_i_whole_set(data);
+    b.index = index;
+    for (int64_t at = 0; at < data.count && most < 2 && !SSLH_I_BAD(c); at += 32) {
+        b.count = (int)SSLH_I_MIN((int64_t)32, data.count - at);
+        for (n = 0; n < b.count; n++) index[n] = (int32_t)sslh_i_sample_id(&data, at + n);
+        sslh_push(c);
+        x = sslh_i_text_rows(c, "sslh_sentence_order", &b, 0, 0, &lengths);
+        for (n = 0; n < b.count && most < 2 && !SSLH_I_BAD(c); n++)
+            most = sslh_i_sentences_of(x->ints + (size_t)n * (size_t)x->shape[1], lengths->ints[n], s->d.sentence_end,
+                                       f->stream != 0, begin);
+        sslh_pop(c);
+    }
+    sslh_i_scratch_end(c, begin);
+    if (most < 2)
+        sslh_fail(c, SSLH_E_USAGE, "sslh_sentence_order: no text has two sentences that end with token %d: set "
+                  ".sentence_end to the token that ends a sentence in these texts, or give longer texts",
+                  s->d.sentence_end);
 }
 
 /* (1), (2), and the targets p(j) of (4): k for each text, of which those behind the m-th, and that of a text with a
-   single sentence, are -1. W: tokens of the longest text; T = W + 1 + k, for [CLS] and k times [SEP]. */
+   single sentence, are -1. m is `used` here. W is the number of tokens of the longest text; T = W + 1 + k leaves room
+   for [CLS] and k times [SEP]. */
 SSLH_I_FN void sslh_i_sentence_order_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
     sslh_ctx *c = m->ctx;
     const char *op = "sslh_sentence_order";
@@ -16567,7 +16623,7 @@ SSLH_I_FN void sslh_i_sentence_order_views(sslh_method *m, const sslh_batch *bat
     sslh_tensor *lengths, *x = sslh_i_text_rows(c, op, batch, 0, 'o', &lengths); /* (N,W) */
     sslh_tensor *tokens, *padding, *places, *answers;
     const int N = batch->count, k = s->d.sentences;
-    int32_t *begin, *order; /* (W + 2), (k) */
+    int32_t *begin, *order; /* (W + 2); (k): p of the text, from 0 */
     int n, j, t, T, W;
     if (SSLH_I_BAD(c)) return;
     W = x->shape[1];
@@ -16591,7 +16647,7 @@ SSLH_I_FN void sslh_i_sentence_order_views(sslh_method *m, const sslh_batch *bat
         for (j = 0; j < k; j++) {
             const int32_t *from = begin + first + (j < used ? order[j] : 0);
             const int length = j < used ? from[1] - from[0] : 0;
-            places->ints[n * k + j] = n * T;
+            places->ints[n * k + j] = n * T; /* any place will do where the answer is -1 */
             answers->ints[n * k + j] = -1;
             if (j >= used) continue;
             memcpy(line + at, row + from[0], (size_t)length * sizeof *line);
@@ -16652,16 +16708,13 @@ SSLH_DEF sslh_method sslh_sentence_order(sslh_ctx *c, sslh_net *encoder, sslh_se
     const char *op = "sslh_sentence_order";
     const sslh_transformer_desc *t;
     sslh_i_sentence_order s;
-    sslh_net_desc n;
     sslh_method m;
     memset(&s, 0, sizeof s);
-    memset(&n, 0, sizeof n);
     sslh_i_resolve(c, op, sslh_i_sentence_order_settings, SSLH_I_LENGTH(sslh_i_sentence_order_settings), &d);
     t = sslh_i_both_sides(c, op, encoder, d.cls_token, d.sep_token, 0, d.pad_token);
     s.d = d;
     if (t && !SSLH_I_BAD(c)) {
-        n.name = "sentence_order_head";
-        s.head = sslh_net_new(c, n);
+        s.head = sslh_i_bare_net(c, "sentence_order_head");
         sslh_i_text_linear_new(s.head, "", "place", t->width, d.sentences, 0.02f, 0);
     }
     m = sslh_i_method_begin(c, "sentence_order", encoder, &s, sizeof s);
@@ -16690,26 +16743,26 @@ SSLH_I_FN sslh_method sslh_i_sentence_order_make(sslh_ctx *c, sslh_net *encoder,
    Learns from: what each user chose, in order of time. As in GPT, each item is the answer to the question what follows
    those before it, but there are many items, and most of them occur a few times only.
 
-       e_t = drop( sqrt(D) E[x_t] + P[L - n + t] )    the last of n items has the last of L positions         (1)
+       e_t = drop( sqrt(D) E[x_t] + P[L - n + t] )    the last of the n items has the last of L positions     (1)
        c_t = norm(e_t)                                                                                        (2)
        y_t = c_t + sum over i <= t of drop(a_ti) W_v e_i,
              a_ti = softmax over i <= t of (W_q c_t . W_k e_i / sqrt(D))                                      (3)
        m_t = norm(y_t),   the new e_t = m_t + drop( W_2 drop( relu( W_1 m_t ) ) )                             (4)
-       r_ti = E[i] . norm(e_t)    after two blocks of (2) to (4): the score of item i to follow x_t           (5)
+       r_tv = E[v] . norm(e_t)    after two blocks of (2) to (4): the score of item v as the one after x_t    (5)
        loss = mean over t of [ -log sigmoid(r_tj) - sum over k of log(1 - sigmoid(r_tk)) ]                    (6)
 
-   x_1 .. x_n is a history of n items; E (V,D) is the table of V items and P (L,D) that of positions, L the encoder's
-   .length. c_t, e_t, y_t and m_t are (D), all W are (D,D) by default and have biases, norm is a layer norm, drop is
-   dropout; (3) is written for one attention head. In (6) j is the item that follows x_t, and the k are items drawn at
-   random that the user has not chosen (.negatives for each t, by default one). Without negatives the loss is the
-   cross-entropy of j among all items (7), which costs more and ranks better. (1) to (4) and the norm of (5) are
-   sslh_transformer of kind SSLH_SASREC; any causal transformer can take its place. Most users have few items, and
-   positions counted from the end mean the same for all users: "the last", "the one before". The authors put padding in
-   front of a row for this; here the items stand at the front, the padding behind them, which no item sees, and only the
-   positions are shifted.
-   Traps: a random item that the user chose earlier or later is no negative; a user's last two items, which are kept for
-   validation and test, must not be in the training set; with (6) the scores are not calibrated, only their order
-   counts. */
+   x_1 .. x_n is a history of n items; in training its very last item is not among them, because it is only an answer. E
+   (V,D) is the table of V items and P (L,D) that of positions, L the encoder's .length. c_t, e_t, y_t and m_t are (D),
+   all W are (D,D) by default and have biases, norm is a layer norm, drop is dropout; (3) is written for one attention
+   head. In (6) j is the item that follows x_t, and the k are items drawn at random that are not in the history
+   (.negatives for each t, by default one). Without negatives the loss is the cross-entropy of j among all items (7),
+   which costs more and ranks better. (1) to (4) and the norm of (5) are sslh_transformer of kind SSLH_SASREC; any
+   causal transformer can take its place. Most users have few items, and positions counted from the end mean the same
+   for all users: "the last", "the one before". The authors put padding in front of a row for this; here the items stand
+   at the front, the padding behind them, which no item sees, and only the positions are shifted.
+   Traps: a random item that the user chose earlier or later is no negative; where the data hold only the last items of
+   a long history, an earlier one may still be drawn. A user's last two items, which are kept for validation and test,
+   must not be in the training set. With (6) the scores are not calibrated; only their order counts. */
 
 static const sslh_setting sslh_i_sasrec_settings[] = {
     {SSLH_I_FIELD(sslh_sasrec_desc, negatives), SSLH_SETTING_INT, "1", "0 to 4096"},
@@ -16721,7 +16774,8 @@ static const char sslh_i_sasrec_paper[] = ""; /* nothing differs */
 
 typedef struct sslh_i_sasrec {
     sslh_sasrec_desc d;
-    int vocabulary; /* V, the number of items */
+    int vocabulary;  /* V, the number of items */
+    sslh_method own; /* for recommenders: a copy of the method that these settings belong to */
 } sslh_i_sasrec;
 
 SSLH_I_FN void sslh_i_sasrec_prepare(sslh_method *m, sslh_data data) {
@@ -16730,8 +16784,8 @@ SSLH_I_FN void sslh_i_sasrec_prepare(sslh_method *m, sslh_data data) {
     sslh_i_check_text_length(m, data, f && f->stream ? 0 : -1, f && f->stream ? 1 : 2);
 }
 
-/* A negative of (6): an item of 0 .. V-1 that is not among the n items of row, as draw number `at` of a stream. After
-   64 tries it is taken even if it is among them. */
+/* A negative of (6), number `at` of those of this stream: an item of 0 .. V-1 that is not among the n items of row (n).
+   The 64th try is taken even if it is among them. */
 SSLH_I_FN int32_t sslh_i_sasrec_other(uint64_t seed, uint64_t stream, uint64_t at, const int32_t *row, int n, int V) {
     int32_t item = 0;
     int tries, i;
@@ -16743,15 +16797,15 @@ SSLH_I_FN int32_t sslh_i_sasrec_other(uint64_t seed, uint64_t stream, uint64_t a
     return item;
 }
 
-/* The histories without their last items as rows of T, the length of the longest, sorted by length; x_t and the items
-   of (6) for them. M: the places that have a next item, of all rows together, row by row. */
+/* The histories without their last items as rows of T items, sorted by length, T being the length of the longest; and
+   the items j and k of (6) for each of the M places t of all rows together, row by row. */
 SSLH_I_FN void sslh_i_sasrec_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
     sslh_ctx *c = m->ctx;
     const sslh_i_sasrec *s = (const sslh_i_sasrec *)m->self;
-    const int K = SSLH_I_MAX(s->d.negatives, 1), N = batch->count; /* K negatives; with (7) one, for the AUC alone */
+    const int K = SSLH_I_MAX(s->d.negatives, 1), N = batch->count; /* K: negatives; with (7) one, for the AUC alone */
     sslh_tensor *lengths, *x = sslh_i_text_rows(c, "sslh_sasrec", batch, 1, 'S', &lengths); /* (N,longest + 1) */
-    sslh_tensor *tokens, *inputs, *places, *items;
-    int32_t *order; /* (N): the rows by length */
+    sslh_tensor *tokens, *inputs, *places, *items; /* inputs: how many items of each row are read, n in (1) */
+    int32_t *order; /* (N): the rows of x by length */
     int n, t, k, T = 0, M = 0, at = 0;
     if (SSLH_I_BAD(c)) return;
     for (n = 0; n < N; n++) {
@@ -16806,7 +16860,7 @@ SSLH_I_FN sslh_tensor *sslh_i_sasrec_loss(sslh_method *m, const sslh_view_set *v
                                 sslh_view_get(v, "lengths"), sslh_view_get(v, "places"), 0, s->d.dropout); /* (M,D) */
     if (!s->d.negatives) sslh_no_grad(c, 1);
     r = sslh_mul(c, sslh_embedding(c, table, items), sslh_reshape(c, h, sslh_dim3(M, 1, D)));
-    r = sslh_sum(c, r, SSLH_AXIS(2), 0); /* (5): (M,1+K) */
+    r = sslh_sum(c, r, SSLH_AXIS(2), 0); /* (5) for j and the k: (M,1+K) */
     if (!s->d.negatives) sslh_no_grad(c, 0);
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
     /* the AUC: of all pairs of j and an item drawn for the same place, the share in which j scores higher; ties count
@@ -16837,8 +16891,8 @@ SSLH_I_FN void sslh_i_sasrec_score(const sslh_recommender *r, const int32_t *con
     sslh_i_score_rows(m, history, count, n, -1, NULL, r->items, scores);
 }
 SSLH_DEF sslh_recommender sslh_sasrec_recommender(const sslh_method *m) {
-    const sslh_i_sasrec *s = (const sslh_i_sasrec *)sslh_i_self("sslh_sasrec_recommender", m, "sslh_sasrec");
-    return sslh_i_recommender_of(m, sslh_i_sasrec_score, s ? s->vocabulary : 0);
+    sslh_i_sasrec *s = (sslh_i_sasrec *)sslh_i_self("sslh_sasrec_recommender", m, "sslh_sasrec");
+    return sslh_i_recommender_of(m, s ? &s->own : NULL, sslh_i_sasrec_score, s ? s->vocabulary : 0);
 }
 
 SSLH_DEF sslh_method sslh_sasrec(sslh_ctx *c, sslh_net *encoder, sslh_sasrec_desc d) {
@@ -16879,16 +16933,20 @@ SSLH_I_FN sslh_method sslh_i_sasrec_make(sslh_ctx *c, sslh_net *encoder, sslh_da
    Learns from: histories with gaps. Unlike SASRec, the transformer sees what was chosen before and after a gap, and
    each epoch hides other items; to recommend, a gap is put behind the history.
 
-       S = a share of the n places, at least one, drawn anew in each epoch; of some histories the last one    (1)
+       S = 20 % (.mask) of the places of x, at least one, drawn anew in each epoch; in 10 % (.last) of the
+           histories the last place alone                                                                     (1)
        x'_t = [MASK] for t in S;  x'_t = x_t elsewhere                                                        (2)
-       h = f(x'),   u_t = gelu( W h_t + c )                                                                   (3)
-       L = mean over t in S of -log softmax( E u_t + e )[x_t],   E: the table of item embeddings of f         (4)
+       h = f(x'),   u_t = gelu( W h_t + w )                     h_t, u_t, w (D), W (D,D)                      (3)
+       L = mean over t in S of -log softmax( E u_t + e )[x_t]   E (V,D): f's item embeddings; e (V)           (4)
 
-   Positions are counted from the end, as in SASRec, so that the gap behind a history has the position that the last
-   item has in training; (1) hides the last one by itself now and then, because that is what recommending asks. Short
-   histories want a larger share (0.6 for Amazon's in the paper, 0.2 for MovieLens').
-   Traps: it takes many more epochs than SASRec, and its lead over SASRec is that of its loss, (4) against two items a
-   place: compare with .negatives = SSLH_OFF there (Klenitskiy & Vasilev 2023). [MASK] is no item and has no score. */
+   x is a history, V the number of items, and softmax(..)[x_t] the probability of item x_t. [MASK] is token V of f; it
+   is no item, so E does not have its row, and it has no score. Positions are counted from the end, as in SASRec, so
+   that the gap behind a history has the position that the last item has in training; (1) hides the last item alone now
+   and then, because that is the question when something is recommended. The shorter the histories, the larger .mask
+   should be (in the paper 0.6 for Amazon's, 0.2 for MovieLens').
+   Traps: it takes many more epochs than SASRec. Where it ranks better, this is due to its loss: (4) compares the right
+   item with all others, SASRec's with a single one. So compare it with SASRec without negatives (.negatives =
+   SSLH_OFF), which has the same loss (Klenitskiy & Vasilev 2023). */
 
 static const sslh_setting sslh_i_bert4rec_settings[] = {
     {SSLH_I_FIELD(sslh_bert4rec_desc, mask), SSLH_SETTING_REAL, "0.2", "above 0, below 1"},
@@ -16903,20 +16961,21 @@ static const char sslh_i_bert4rec_paper[] =
 
 typedef struct sslh_i_bert4rec {
     sslh_bert4rec_desc d;
-    sslh_net *head; /* its parameters: 0 W, 1 c, 2 e */
-    int items;      /* K, and the number of [MASK] */
+    sslh_net *head;  /* its parameters: 0 W, 1 w, 2 e */
+    int items;       /* V, which is also the token [MASK] */
+    sslh_method own; /* for recommenders, as in sslh_i_sasrec */
 } sslh_i_bert4rec;
 
 SSLH_I_FN void sslh_i_bert4rec_prepare(sslh_method *m, sslh_data data) { sslh_i_check_text_length(m, data, 0, 1); }
 
-/* The rows are in the order of their lengths. M: the hidden places of all rows together. */
+/* (1), (2), with the histories as rows in the order of their lengths. M: the number of hidden places in all of them. */
 SSLH_I_FN void sslh_i_bert4rec_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
     sslh_ctx *c = m->ctx;
     const sslh_i_bert4rec *s = (const sslh_i_bert4rec *)m->self;
     const int N = batch->count;
     sslh_tensor *lengths, *x = sslh_i_text_rows(c, "sslh_bert4rec", batch, 0, 'Z', &lengths); /* (N,longest) */
     sslh_tensor *tokens, *sorted, *places, *answers;
-    int32_t *order, *hidden, *answer, *mixed; /* (N), (N T), (N T), (T) */
+    int32_t *order, *hidden, *answer, *mixed; /* (N): the rows of x by length; (N T), (N T): M are used; (T) */
     int n, t, T = 0, M = 0;
     if (SSLH_I_BAD(c)) return;
     for (n = 0; n < N; n++) T = SSLH_I_MAX(T, lengths->ints[n]);
@@ -16936,8 +16995,13 @@ SSLH_I_FN void sslh_i_bert4rec_views(sslh_method *m, const sslh_batch *batch, ss
         const uint64_t draw = sslh_i_sample_stream('Z', 2, batch->epoch, batch->index[order[n]]);
         const int32_t *row = x->ints + (size_t)order[n] * (size_t)x->shape[1];
         const int length = lengths->ints[order[n]];
-        int k = SSLH_I_MIN(SSLH_I_MAX(1, sslh_i_part_of(s->d.mask, length)), length); /* (1) */
+        int k = sslh_i_gaps_of(s->d.mask, length); /* (1) */
         sorted->ints[n] = length;
+        for (t = 0; t < length; t++) /* an item with the number of [MASK] would be a gap */
+            if (row[t] < 0 || row[t] >= s->items)
+                sslh_fail(c, SSLH_E_USAGE, "sslh_bert4rec: the data have item %d, but the encoder has room for items 0 "
+                          "to %d and [MASK]: make it with a .vocabulary of one more than there are items", (int)row[t],
+                          s->items - 1);
         for (t = 0; t < T; t++) tokens->ints[n * T + t] = t < length ? row[t] : s->items;
         if (length) sslh_random_permutation(batch->seed, stream, mixed, length);
         if (k && sslh_random_uniform(batch->seed, draw, 0) < s->d.last) k = 1, mixed[0] = length - 1;
@@ -16948,7 +17012,7 @@ SSLH_I_FN void sslh_i_bert4rec_views(sslh_method *m, const sslh_batch *batch, ss
             *token = s->items; /* (2) */
         }
     }
-    places = sslh_i_new(c, "sslh_bert4rec", SSLH_I32, sslh_dim1(M));
+    places = SSLH_I_BAD(c) ? NULL : sslh_i_new(c, "sslh_bert4rec", SSLH_I32, sslh_dim1(M));
     answers = places ? sslh_i_new(c, "sslh_bert4rec", SSLH_I32, sslh_dim1(M)) : NULL;
     for (t = 0; answers && t < M; t++) places->ints[t] = hidden[t], answers->ints[t] = answer[t];
     sslh_i_scratch_end(c, hidden);
@@ -16957,8 +17021,8 @@ SSLH_I_FN void sslh_i_bert4rec_views(sslh_method *m, const sslh_batch *batch, ss
     sslh_view_add(out, "tokens", tokens);                                  /* (N,T): x' */
     sslh_view_add(out, "positions", sslh_i_last_positions(m, sorted, T)); /* (N,T) */
     sslh_view_add(out, "lengths", sorted);                                 /* (N) */
-    sslh_view_add(out, "places", places);                                  /* (M): S among the N T */
-    sslh_view_add(out, "answers", answers);                                /* (M) */
+    sslh_view_add(out, "places", places);                                  /* (M): S among the N T items */
+    sslh_view_add(out, "answers", answers);                                /* (M): x there */
 }
 
 SSLH_I_FN sslh_tensor *sslh_i_bert4rec_loss(sslh_method *m, const sslh_view_set *v, int phase) {
@@ -16977,6 +17041,7 @@ SSLH_I_FN sslh_tensor *sslh_i_bert4rec_loss(sslh_method *m, const sslh_view_set 
     return loss;
 }
 
+/* (4) for a [MASK] put behind each of n histories: the logits E u + e, (n,V). */
 SSLH_I_FN void sslh_i_bert4rec_score(const sslh_recommender *r, const int32_t *const *history, const int *count, int n,
                                      float *scores) {
     sslh_method *m = (sslh_method *)r->self;
@@ -16984,30 +17049,24 @@ SSLH_I_FN void sslh_i_bert4rec_score(const sslh_recommender *r, const int32_t *c
     sslh_i_score_rows(m, history, count, n, s->items, s->head, r->items, scores);
 }
 SSLH_DEF sslh_recommender sslh_bert4rec_recommender(const sslh_method *m) {
-    const sslh_i_bert4rec *s = (const sslh_i_bert4rec *)sslh_i_self("sslh_bert4rec_recommender", m, "sslh_bert4rec");
-    return sslh_i_recommender_of(m, sslh_i_bert4rec_score, s ? s->items : 0);
+    sslh_i_bert4rec *s = (sslh_i_bert4rec *)sslh_i_self("sslh_bert4rec_recommender", m, "sslh_bert4rec");
+    return sslh_i_recommender_of(m, s ? &s->own : NULL, sslh_i_bert4rec_score, s ? s->items : 0);
 }
 
 SSLH_DEF sslh_method sslh_bert4rec(sslh_ctx *c, sslh_net *encoder, sslh_bert4rec_desc d) {
-    const sslh_transformer_desc *t = NULL;
+    const sslh_transformer_desc *t;
     sslh_i_bert4rec s;
     sslh_method m;
     memset(&s, 0, sizeof s);
     sslh_i_resolve(c, "sslh_bert4rec", sslh_i_bert4rec_settings, SSLH_I_LENGTH(sslh_i_bert4rec_settings), &d);
-    if (sslh_i_check_encoder(c, "sslh_bert4rec", encoder, -1)) t = sslh_i_transformer_of(c, "sslh_bert4rec", encoder);
-    if (t && t->causal == 1)
-        sslh_fail(c, SSLH_E_USAGE, "sslh_bert4rec: the encoder is causal: it would not see what stands behind a gap "
-                  "(.causal = SSLH_OFF of sslh_transformer)");
+    t = sslh_i_both_sides(c, "sslh_bert4rec", encoder, 0, 0, 0, 0);
     if (t && t->vocabulary < 3)
         sslh_fail(c, SSLH_E_USAGE, "sslh_bert4rec: the encoder knows %d tokens; two items and [MASK] are the least "
                   "(.vocabulary)", t->vocabulary);
     s.d = d;
     if (t && !SSLH_I_BAD(c)) {
-        sslh_net_desc n;
-        memset(&n, 0, sizeof n);
-        n.name = "bert4rec_head";
         s.items = t->vocabulary - 1;
-        s.head = sslh_net_new(c, n);
+        s.head = sslh_i_bare_net(c, "bert4rec_head");
         sslh_param_new(s.head, "dense.weight", sslh_dim2(t->width, t->width), SSLH_INIT_NORMAL, 0.02f);
         sslh_param_new(s.head, "dense.bias", sslh_dim1(t->width), SSLH_INIT_ZERO, 0);
         sslh_param_new(s.head, "bias", sslh_dim1(s.items), SSLH_INIT_ZERO, 0);
@@ -17035,24 +17094,26 @@ SSLH_I_FN sslh_method sslh_i_bert4rec_make(sslh_ctx *c, sslh_net *encoder, sslh_
    Hints: Romero, Ballas, Kahou, Chassang, Gatta, Bengio: "FitNets: hints for thin deep nets", ICLR 2015.
    Relations: Park, Kim, Lu, Cho: "Relational knowledge distillation", CVPR 2019.
    Similarity: Fang, Wang, Wang, Zhang, Yang, Liu: "SEED: self-supervised distillation for visual representation",
-   ICLR 2021. Regression: Navaneet, Koohpayegani, Tejankar, Pirsiavash: "SimReg", BMVC 2021.
+   ICLR 2021. Regression: Navaneet, Koohpayegani, Tejankar, Pirsiavash: "SimReg: regression as a simple yet effective
+   tool for self-supervised knowledge distillation", BMVC 2021.
 
    Learns from: a teacher, most often a larger net that has learnt more or from more labels. The student does not learn
    what is right but what the teacher makes of an image, which says more than a label: how much a shirt is like a coat.
    No labels are needed, so that images without any can be used, and no negatives either.
    In the equations s (D) and t (E) are what student and teacher compute of the same view of one image, L is averaged
    over the images of the batch (the term with a in (1) over those whose label is used), and g is a head on the student,
-   (D) -> (E): by default (.head_layers) linear in (1) and (2) and an MLP in (4) and (5). u(x) = x / |x|; r is t after
-   each of its channels has been brought to mean 0 and variance 1 over the batch.
+   (D) -> (E): by default (.head_layers) linear in (1) and (2) and an MLP in (4) and (5); (3) has no head. In (1) E is
+   the number of classes. u(x) = x / |x|; r is t after each of its channels has been brought to mean 0 and variance 1
+   over the batch.
 
      logits      L = (1 - a) T^2 sum over classes c of p_c ln(p_c / q_c) + a CE(label, g(s)),
                  p = softmax(t / T),  q = softmax(g(s) / T);  a: .labels, T: .temperature             (1)
-     hints       L = mean over the channels of (g(s) - r)^2;
-                 of maps (H,W,D) and (H,W,E) the mean over all places as well                         (2)
+     hints       L = mean over the channels of (g(s) - r)^2; of maps (H,W,D) and (H,W,E), and of
+                 as many tokens from both nets, the mean over all places as well                      (2)
      relations   L = w_d H(|s_i - s_j| / mu_s, |t_i - t_j| / mu_t)
                    + w_a H(cos(s_j - s_i, s_k - s_i), cos(t_j - t_i, t_k - t_i)),
                  H(x, y): Huber's loss of x - y, mean over all images i, j, k of the batch;
-                 mu_s, mu_t: the mean distances;  w_d: .distance, w_a: .angle                         (3)
+                 mu_s, mu_t: the mean distances of two different images;  w_d: .distance, w_a: .angle (3)
      similarity  L = sum over d of p_d ln(p_d / q_d),  d: the rows of a queue of earlier u(t), and u(t) itself;
                  p = softmax over d of u(t) . d / T_t,  q = softmax over d of u(g(s)) . d / T_s;
                  T_t: .teacher_temperature, T_s: .student_temperature                                 (4)
@@ -17100,7 +17161,7 @@ typedef struct sslh_i_distill {
     sslh_recipe  views;     /* without a normalisation: images stay in [0,1], since each net has its own */
     sslh_net    *teacher;   /* the caller's */
     sslh_net    *head;      /* g; NULL for relations */
-    sslh_i_queue queue;     /* similarity: (K,E), K: .queue */
+    sslh_i_queue queue;     /* similarity: the earlier u(t), (K,E), K: .queue */
     sslh_tensor *rows;      /* similarity: u(t) (N,E) of this step, for the queue */
     uint8_t     *labelled;  /* (samples of the whole data set) 1: the sample's label is used; NULL: all labels are */
 } sslh_i_distill;
@@ -17124,7 +17185,7 @@ SSLH_DEF sslh_tensor *sslh_distill_loss(sslh_ctx *c, sslh_tensor *student, sslh_
     return sslh_scale(c, sslh_kl_div(c, student, p), T * T);
 }
 
-/* s_j - s_i for all pairs: rows z (N,D) -> (N,N,D), element (i,j) leads from i to j. */
+/* z_j - z_i for all pairs of rows: z (N,D) -> (N,N,D), of which row (i,j) leads from z_i to z_j. */
 SSLH_I_FN sslh_tensor *sslh_i_pair_differences(sslh_ctx *c, sslh_tensor *z) {
     const int n = z->shape[0], d = z->shape[1];
     sslh_tensor *from = sslh_reshape(c, z, sslh_dim3(n, 1, d));
@@ -17148,6 +17209,7 @@ SSLH_I_FN sslh_tensor *sslh_i_rkd_cosines(sslh_ctx *c, sslh_tensor *z) {
     e = sslh_div(c, e, sslh_i_lengths(c, e, SSLH_I_R(1e-8))); /* (N,N,D): directions; 0 from a row to itself */
     return sslh_matmul_ex(c, e, e, 0, 1);
 }
+/* 1 when student (N,D) and teacher (N,E) have relations to compare; otherwise 0 and an error. */
 SSLH_I_FN int sslh_i_rkd_ok(sslh_ctx *c, const char *op, sslh_tensor *student, sslh_tensor *teacher) {
     char s[96], t[96];
     sslh_tensor *in[2];
@@ -17226,8 +17288,8 @@ SSLH_I_FN void sslh_i_distill_mark_labels(sslh_method *m, sslh_data data) {
         return;
     }
     if (s->head && data.classes > sslh_net_query(s->head).width)
-        sslh_fail(c, SSLH_E_SHAPE, "sslh_distill: the data have %d classes, and the teacher knows %d", data.classes,
-                  sslh_net_query(s->head).width);
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_distill: the data have %d classes, and the teacher knows %d: leave .labels at "
+                  "0, or take a teacher of all these classes", data.classes, sslh_net_query(s->head).width);
     sslh_i_free(c, s->labelled); /* of a run before */
     s->labelled = NULL;
     if (s->d.fraction == 1.0f || SSLH_I_BAD(c)) return;
@@ -17295,14 +17357,15 @@ SSLH_I_FN sslh_tensor *sslh_i_distill_logits(sslh_method *m, const sslh_view_set
     return sslh_add(c, loss, sslh_scale(c, sslh_cross_entropy_ex(c, s, labels, 0, -1), a));
 }
 
-/* (2): s (N,D) and t (N,E), or maps (N,H,W,D) and (N,H,W,E), which are compared place by place. */
+/* (2): s (N,D) and t (N,E), or maps (N,H,W,D) and (N,H,W,E), or as many tokens from both nets; maps and tokens are
+   compared place by place. */
 SSLH_I_FN sslh_tensor *sslh_i_distill_hint(sslh_method *m, sslh_tensor *s, sslh_tensor *t) {
     sslh_ctx *c = m->ctx;
     const sslh_i_distill *self = (const sslh_i_distill *)m->self;
     sslh_tensor *loss;
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
-    s = sslh_reshape(c, s, sslh_dim2(-1, s->shape[s->ndim - 1])); /* (N H W,D), or as it is */
-    t = sslh_reshape(c, t, sslh_dim2(-1, t->shape[t->ndim - 1])); /* (N H W,E) */
+    s = sslh_reshape(c, s, sslh_dim2(-1, s->shape[s->ndim - 1])); /* (N H W,D), a row for each token, or as it is */
+    t = sslh_reshape(c, t, sslh_dim2(-1, t->shape[t->ndim - 1])); /* likewise, with E */
     t = sslh_standardize(c, t, SSLH_AXIS(0), 0);                  /* r */
     loss = sslh_mse(c, sslh_forward(self->head, s), t);
     m->numbers[0].value = 1 - sslh_item(loss); /* the share of r's variance, which is 1, that is explained */
@@ -17324,7 +17387,7 @@ SSLH_I_FN float sslh_i_same_nearest(const sslh_tensor *a, const sslh_tensor *b) 
     }
     return (float)same / (float)n;
 }
-/* (3): s (N,D), t (N,E), N at least 2, cut into groups of nearly equal size, 2 to 64 rows; L is the mean of their
+/* (3): s (N,D), t (N,E), N at least 2, cut into groups of nearly equal size, n = 2 to 64 rows; L is the mean of their
    losses, weighted by their sizes. */
 SSLH_I_FN sslh_tensor *sslh_i_distill_relations(sslh_method *m, sslh_tensor *s, sslh_tensor *t) {
     sslh_ctx *c = m->ctx;
@@ -17362,7 +17425,8 @@ SSLH_I_FN sslh_tensor *sslh_i_distill_step_loss(sslh_method *m, const sslh_view_
     t = sslh_i_distill_ask(c, self, x);
     s = sslh_forward_ex(m->encoder, sslh_i_apply_preprocess(c, x, m->encoder), f);
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
-    /* hints of maps of equal sides are compared place by place, everything else after an average over the places */
+    /* hints of maps of equal sides or of equally many tokens are compared place by place, everything else after an
+       average over the places */
     if (self->d.kind == SSLH_DISTILL_HINT && s->ndim == t->ndim &&
         !memcmp(s->shape, t->shape, (size_t)(s->ndim - 1) * sizeof s->shape[0])) return sslh_i_distill_hint(m, s, t);
     s = sslh_i_pool_features(c, s); /* (N,D) */
@@ -17394,7 +17458,8 @@ SSLH_I_FN int sslh_i_distill_teacher_ok(sslh_ctx *c, sslh_net *encoder, sslh_net
     const char *const op = "sslh_distill";
     if (SSLH_I_BAD(c)) return 0;
     if (sslh_i_net_dead(teacher))
-        sslh_fail(c, SSLH_E_USAGE, "%s: the teacher could not be made (NULL, or an error that was cleared)", op);
+        sslh_fail(c, SSLH_E_USAGE, "%s: the teacher could not be made (NULL, or an error that was cleared): make it "
+                  "again", op);
     else if (sslh_net_ctx(teacher) != c)
         sslh_fail(c, SSLH_E_USAGE, "%s: the teacher belongs to another context (sslh_clone_into copies it)", op);
     else if (teacher == encoder)
@@ -17408,9 +17473,11 @@ SSLH_I_FN int sslh_i_distill_teacher_ok(sslh_ctx *c, sslh_net *encoder, sslh_net
         sslh_fail(c, SSLH_E_SHAPE, "%s: the teacher \"%s\" gives no logits (N,K): take sslh_classifier_net or "
                   "sslh_chain, or another .kind", op, sslh_net_query(teacher).name);
     else if (d->labels > 0 && d->kind != SSLH_DISTILL_LOGITS)
-        sslh_fail(c, SSLH_E_USAGE, "%s: .labels is %g, which only .kind 1 (logits) has", op, (double)d->labels);
+        sslh_fail(c, SSLH_E_USAGE, "%s: .labels is %g, which only .kind 1 (logits) has: leave it at 0", op,
+                  (double)d->labels);
     else if (d->kind == SSLH_DISTILL_RELATIONS && d->distance == 0 && d->angle == 0)
-        sslh_fail(c, SSLH_E_USAGE, "%s: .distance and .angle are both off: nothing is left to learn", op);
+        sslh_fail(c, SSLH_E_USAGE, "%s: .distance and .angle are both off, so nothing is left to learn: leave one on",
+                  op);
     return !SSLH_I_BAD(c);
 }
 
@@ -17481,19 +17548,21 @@ SSLH_DEF sslh_net *sslh_distill_classifier(const sslh_method *m) {
                [..] is 1 where the condition holds, else 0
        L     = L_l + w L_u                         w: .weight                                           (5)
 
-   p_y is the probability of class y. The mean in (4) is over all unlabelled images of the step, so that the second term
-   grows by itself as more guesses become sure; no schedule of w is needed. All views pass through the encoder as one
-   batch, as in the authors' program, so that batch norm sees them together. Four things differ from the paper. Strong
-   views here are colour jitter, grey images and cutout; the paper has RandAugment or CTAugment with cutout. The
-   learning rate falls to 0; the paper's falls to a fifth. A step has at most as many labelled images as there are; the
-   authors repeat them. The classifier at the end is the trained one; the paper takes a moving average of its
-   parameters.
+   p(..)_y is the probability of class y. A step has M labelled and N unlabelled images. The mean in (4) is over all
+   unlabelled images of the step, so that the second term grows by itself as more guesses become sure; no schedule of w
+   is needed. All views pass through the encoder as one batch, as in the authors' program, so that batch norm sees them
+   together. Four things differ from the paper. Strong views here are colour jitter, grey images and cutout; the paper
+   has RandAugment or CTAugment with cutout. The learning rate falls to 0; the paper's falls to a fifth. A step has at
+   most as many labelled images as there are; the authors repeat them. The classifier at the end is the trained one; the
+   paper takes a moving average of its parameters.
    Defaults: t = 0.95, w = 1 and 7 unlabelled images for each labelled one are the paper's for CIFAR-10, where a step
    has 64 labelled images and a run 2^20 steps.
    Traps: with few labels everything depends on which they are: compare several seeds. With a low t wrong guesses
-   confirm themselves, and whole classes change places. If "kept", the share of the guesses with max q >= t, is near 1
-   in the first steps, the net is sure of what it cannot know. Labels of a test set must not choose t. A baseline of the
-   labels alone (.weight = SSLH_OFF) needs as many steps and the same views. */
+   confirm themselves, and a whole class may be learnt under the name of another. If "kept", the share of the guesses
+   with max q >= t, is near 1 in the first steps, the net is sure of what it cannot know. Neither view may change the
+   class: the default ones are mirrored, which turns some letters and digits into others (b into d), so give a .weak
+   without .flip for such images; the default strong views follow it. Do not choose t by the labels of a test set. A
+   baseline of the labels alone (.weight = SSLH_OFF) needs as many steps and the same views. */
 
 static const sslh_setting sslh_i_fixmatch_settings[] = {
     {SSLH_I_FIELD(sslh_fixmatch_desc, threshold), SSLH_SETTING_REAL, "0.95", "0 to 1"},
@@ -17518,9 +17587,11 @@ typedef struct sslh_i_fixmatch {
     sslh_net *head; /* h: (D) -> (K) */
 } sslh_i_fixmatch;
 
-/* A subset of d with `each` samples of every class, or all where there are fewer, drawn by the context's seed. */
+/* A subset of d with `each` samples of every class, or all those of a class that has fewer, drawn by the context's
+   seed. */
 SSLH_I_FN sslh_data sslh_i_fixmatch_draw(sslh_ctx *c, sslh_data d, int each) {
-    int32_t *taken = (int32_t *)sslh_i_alloc_table(c, (size_t)d.count, 3, sizeof *taken), n = 0; /* (count) of each */
+    /* (count) each: the samples drawn, n of them; those of class k, size of them; a random order of these */
+    int32_t *taken = (int32_t *)sslh_i_alloc_table(c, (size_t)d.count, 3, sizeof *taken), n = 0;
     int32_t *members = taken ? taken + d.count : NULL, *order = taken ? members + d.count : NULL, size, i;
     int k;
     for (k = 0; taken && k < d.classes; k++) {
@@ -17538,17 +17609,24 @@ SSLH_I_FN void sslh_i_fixmatch_prepare(sslh_method *m, sslh_data data) {
     sslh_i_fixmatch *s = (sslh_i_fixmatch *)m->self;
     if (data.height != s->labelled.height || data.width != s->labelled.width ||
         data.channels != s->labelled.channels) {
-        sslh_fail(m->ctx, SSLH_E_SHAPE, "sslh_fixmatch: the labelled images are (%d,%d,%d), the others (%d,%d,%d)",
-                  s->labelled.height, s->labelled.width, s->labelled.channels, data.height, data.width, data.channels);
+        sslh_fail(m->ctx, SSLH_E_SHAPE, "sslh_fixmatch: the labelled images are (%d,%d,%d), the others (%d,%d,%d): "
+                  "bring all to one size (sslh_load_images_ex)", s->labelled.height, s->labelled.width,
+                  s->labelled.channels, data.height, data.width, data.channels);
         return;
     }
     if (!s->weak_given) s->weak.pad_crop = SSLH_I_MIN(4, SSLH_I_MIN(data.height, data.width));
     sslh_i_views_prepare(&s->weak, s->weak_given, m->encoder, data);
     if (!s->strong_given) {
-        s->strong = sslh_recipe_simclr();
-        s->strong.crop_min = s->strong.crop_max = 0;
-        s->strong.pad_crop = s->weak.pad_crop;
-        s->strong.cutout = SSLH_I_MIN(data.height, data.width) / 2;
+        const sslh_recipe colours = sslh_recipe_simclr();
+        s->strong = s->weak; /* a caller's too: views of one size, and no mirror images of digits */
+        s->strong.jitter = colours.jitter;
+        s->strong.brightness = colours.brightness;
+        s->strong.contrast = colours.contrast;
+        s->strong.saturation = colours.saturation;
+        s->strong.hue = colours.hue;
+        s->strong.grey = colours.grey;
+        s->strong.cutout = SSLH_I_MIN(s->weak.height ? s->weak.height : data.height,
+                                      s->weak.width ? s->weak.width : data.width) / 2;
     }
     if (s->strong_std) return;
     /* as the weak views, so that (4) applies a guess to the values for which (3) made it */
@@ -17662,7 +17740,8 @@ SSLH_DEF sslh_method sslh_fixmatch(sslh_ctx *c, sslh_net *encoder, sslh_data lab
         sslh_fail(c, SSLH_E_USAGE, "%s: labelled must be images with labels of at least two classes (%.0f samples, %d "
                   "classes)", fn, (double)labelled.count, labelled.classes);
     if (!SSLH_I_BAD(c) && labelled.ctx != c)
-        sslh_fail(c, SSLH_E_USAGE, "%s: the labelled images belong to another context", fn);
+        sslh_fail(c, SSLH_E_USAGE, "%s: the labelled images belong to another context: load them with that of the "
+                  "encoder", fn);
     head.widths[0] = SSLH_I_BAD(c) ? 2 : labelled.classes;
     if (!SSLH_I_BAD(c) && d.labels) labelled = sslh_i_fixmatch_draw(c, labelled, d.labels);
     s.d = d;
@@ -17710,7 +17789,7 @@ SSLH_DEF float sslh_fixmatch_evaluate(sslh_method *m, sslh_data test) {
     if (!s) return 0;
     c = m->ctx;
     if (!test.labels || test.height < 1 || test.count < 1) {
-        sslh_fail(c, SSLH_E_USAGE, "%s: the test set has no images with labels", fn);
+        sslh_fail(c, SSLH_E_USAGE, "%s: the test set has no images with labels: give one that has", fn);
         return 0;
     }
     mark = sslh_mark(c);
@@ -20379,6 +20458,41 @@ SSLH_I_FN void sslh_i_rank_add(int64_t v, int64_t w, int k, double *hit, double 
     }
 }
 
+/* Adds (1) to (3) of one user, with the scores s of all items: counts the candidates that score higher than the item
+   that the user chose next, and those that score the same. seen (items) is 0 before and after. */
+SSLH_I_FN void sslh_i_rank_user(const sslh_items *set, const sslh_ranking_desc *d, int user, const float *s,
+                                uint8_t *seen, double *hit, double *ndcg) {
+    const char *op = "sslh_rank_items";
+    sslh_ctx *c = set->c;
+    int all; /* of the user's items */
+    const int32_t *history = sslh_items_history(set, user, &all);
+    const float truth = s[history[all - (d->validation ? 2 : 1)]];
+    const uint64_t stream = sslh_i_sample_stream('H', 1, 0, user);
+    int64_t higher = 0, same = 0, left = set->info.items;
+    uint64_t drawn = 0;
+    int32_t item;
+    int t, k;
+    for (t = 0; t < all; t++) {
+        left -= !seen[history[t]];
+        seen[history[t]] = 1;
+    }
+    if (sslh_i_score_ok(c, op, truth) && d->negatives == SSLH_OFF)
+        for (item = 0; item < set->info.items; item++) {
+            if (seen[item] || !sslh_i_score_ok(c, op, s[item])) continue;
+            higher += s[item] > truth;
+            same += s[item] == truth;
+        }
+    for (k = 0; k < d->negatives && left > 0; k++) {
+        do item = (int32_t)sslh_random_below(d->seed, stream, drawn++, (uint32_t)set->info.items);
+        while (seen[item]);
+        if (!sslh_i_score_ok(c, op, s[item])) break;
+        higher += s[item] > truth;
+        same += s[item] == truth;
+    }
+    sslh_i_rank_add(higher, same, d->k, hit, ndcg);
+    for (t = 0; t < all; t++) seen[history[t]] = 0;
+}
+
 SSLH_DEF sslh_ranking sslh_rank_items(sslh_recommender r, const sslh_items *set, sslh_ranking_desc d) {
     enum { BLOCK = 32 }; /* users that are scored together */
     const char *op = "sslh_rank_items";
@@ -20423,35 +20537,8 @@ SSLH_DEF sslh_ranking sslh_rank_items(sslh_recommender r, const sslh_items *set,
             count[i] -= d.validation ? 2 : 1;
         }
         r.score(&r, history, count, n, scores);
-        for (i = 0; i < n && !SSLH_I_BAD(c); i++) {
-            const float *s = scores + (size_t)i * (size_t)r.items;
-            const int all = count[i] + (d.validation ? 2 : 1); /* of the user's items */
-            const float truth = s[history[i][count[i]]];
-            const uint64_t stream = sslh_i_sample_stream('H', 1, 0, user[order[at + i]]);
-            int64_t higher = 0, same = 0, left = set->info.items;
-            uint64_t drawn = 0;
-            int32_t item;
-            int t, k;
-            for (t = 0; t < all; t++) {
-                left -= !seen[history[i][t]];
-                seen[history[i][t]] = 1;
-            }
-            if (sslh_i_score_ok(c, op, truth) && d.negatives == SSLH_OFF)
-                for (item = 0; item < set->info.items; item++) {
-                    if (seen[item] || !sslh_i_score_ok(c, op, s[item])) continue;
-                    higher += s[item] > truth;
-                    same += s[item] == truth;
-                }
-            for (k = 0; k < d.negatives && left > 0; k++) {
-                do item = (int32_t)sslh_random_below(d.seed, stream, drawn++, (uint32_t)set->info.items);
-                while (seen[item]);
-                if (!sslh_i_score_ok(c, op, s[item])) break;
-                higher += s[item] > truth;
-                same += s[item] == truth;
-            }
-            sslh_i_rank_add(higher, same, d.k, &hit, &ndcg);
-            for (t = 0; t < all; t++) seen[history[i][t]] = 0;
-        }
+        for (i = 0; i < n && !SSLH_I_BAD(c); i++)
+            sslh_i_rank_user(set, &d, user[order[at + i]], scores + (size_t)i * (size_t)r.items, seen, &hit, &ndcg);
     }
     sslh_i_free(c, user);
     sslh_i_free(c, order);
@@ -20921,7 +21008,7 @@ typedef struct sslh_i_growing {
     int32_t *left, *right;  /* (K) l_k and r_k of (1) */
     double *importance;     /* (D) */
     int32_t nodes;
-    uint64_t drawn;         /* numbers of the tree's stream that are used */
+    uint64_t used;          /* numbers of the tree's stream that are used */
 } sslh_i_growing;
 
 typedef struct sslh_i_forest_job {
@@ -20977,7 +21064,7 @@ SSLH_I_FN uint64_t *sslh_i_sort_keys(uint64_t *key, uint64_t *spare, size_t n) {
     return key;
 }
 
-/* The best split of a node so far. */
+/* The best split of a node so far: S of (1) rounded (score) and not rounded (gain). feature -1: none yet. */
 typedef struct sslh_i_split { float score, threshold; int32_t feature; double gain; } sslh_i_split;
 
 /* Tries all thresholds of a feature on the samples of a node, of which classes (K) says how many each class has, and
@@ -21037,7 +21124,7 @@ SSLH_I_FN sslh_i_split sslh_i_find_split(const sslh_i_forest_job *j, sslh_i_grow
     memset(&best, 0, sizeof best);
     best.feature = -1;
     for (tried = 0; tried < j->D && (tried < (size_t)j->d.features || !useful); tried++) {
-        size_t at = tried + sslh_random_below(j->d.seed, SSLH_I_STREAM_FOREST + (uint64_t)tree, t->drawn++,
+        size_t at = tried + sslh_random_below(j->d.seed, SSLH_I_STREAM_FOREST + (uint64_t)tree, t->used++,
                                               (uint32_t)(j->D - tried));
         int32_t feature = t->pick[at];
         t->pick[at] = t->pick[tried];
@@ -21053,7 +21140,7 @@ SSLH_I_FN void sslh_i_draw_samples(const sslh_i_forest_job *j, sslh_i_growing *t
     int32_t n = 0;
     for (i = 0; i < j->N; i++) t->times[i] = j->d.no_bootstrap != 0;
     for (i = 0; i < j->N && !j->d.no_bootstrap; i++)
-        t->times[sslh_random_below(j->d.seed, SSLH_I_STREAM_FOREST + (uint64_t)tree, t->drawn++, (uint32_t)j->N)]++;
+        t->times[sslh_random_below(j->d.seed, SSLH_I_STREAM_FOREST + (uint64_t)tree, t->used++, (uint32_t)j->N)]++;
     for (i = 0; i < j->N; i++) {
         if (!t->times[i]) continue;
         t->order[n++] = (int32_t)i;
@@ -21089,7 +21176,7 @@ SSLH_I_FN void sslh_i_grow_tree(void *arg, int task, int worker) {
         t->pick[k] = (int32_t)k;
         t->importance[k] = 0;
     }
-    t->drawn = 0;
+    t->used = 0;
     sslh_i_draw_samples(j, t, tree);
     for (node = 0; node < t->nodes; node++) {
         sslh_i_tree_node *here = &t->node[node];
@@ -21445,6 +21532,17 @@ SSLH_DEF float sslh_classifier_accuracy(sslh_classifier *k, sslh_tensor *x, cons
     return (float)right / (float)x->shape[0];
 }
 
+/* Gives k a copy of these K names, which belong to the context of the data; NULL: it has none. */
+SSLH_I_FN void sslh_i_classifier_name(sslh_classifier *k, const char *const *names) {
+    sslh_ctx *c = k->c;
+    size_t *length = names ? (size_t *)sslh_i_alloc(c, (size_t)k->info.classes * sizeof *length) : NULL;
+    int i;
+    if (!length) return;
+    for (i = 0; i < k->info.classes; i++) length[i] = strlen(names[i]);
+    k->info.names = sslh_i_names_copy(c, names, length, k->info.classes);
+    sslh_i_free(c, length);
+}
+
 /* The weights of the head become those of a logistic regression on features that are not standardised. */
 SSLH_DEF sslh_classifier *sslh_finetune_keep(sslh_ctx *c, sslh_net *encoder, sslh_data train, sslh_finetune_desc d) {
     const char *const fn = "sslh_finetune_keep";
@@ -21472,8 +21570,10 @@ SSLH_DEF sslh_classifier *sslh_finetune_keep(sslh_ctx *c, sslh_net *encoder, ssl
         k->weight[i * (D + 1) + D] = bias->data[i];
     }
     k->info.encoder = net;
-    k->info.names = train.class_names;
-    return k;
+    sslh_i_classifier_name(k, train.class_names);
+    if (!SSLH_I_BAD(c)) return k;
+    sslh_i_undo(c, mark);
+    return NULL;
 }
 
 SSLH_DEF sslh_net *sslh_classifier_net(sslh_classifier *k, sslh_net *encoder) {
@@ -21871,8 +21971,8 @@ SSLH_DEF sslh_tensor *sslh_nearest_centres(sslh_ctx *c, sslh_tensor *x, sslh_ten
 
 /* The pairing of n rows with n columns for which the sum of gain (n,n) is largest: Kuhn's Hungarian method with
    potentials u and v, which adds one row at a time along the cheapest chain of exchanges (Jonker & Volgenant 1987).
-   Rows and columns are counted from 1; row[j] is the row of column j, previous[j]
-   the column before j on the cheapest chain. All arrays have n+1 entries. */
+   Rows and columns are counted from 1; row[j] is the row of column j, previous[j] the column before j on the cheapest
+   chain. All arrays have n+1 entries. */
 typedef struct sslh_i_matching { double *u, *v, *least; int *row, *previous; char *seen; } sslh_i_matching;
 SSLH_I_FN void sslh_i_best_matching(const int64_t *gain, int n, sslh_i_matching *p) {
     int row, j;
@@ -21967,7 +22067,8 @@ SSLH_DEF sslh_agreement sslh_cluster_agreement(sslh_ctx *c, const int32_t *clust
     memset(&out, 0, sizeof out);
     if (SSLH_I_BAD(c)) return out;
     if (!clusters || !labels || n < 1) {
-        sslh_fail(c, SSLH_E_USAGE, "sslh_cluster_agreement: %d clusters and labels; at least one of both is needed", n);
+        sslh_fail(c, SSLH_E_USAGE, "sslh_cluster_agreement: clusters and labels of n rows are needed, n at least 1 (it "
+                  "is %d)", n);
         return out;
     }
     for (i = 0; i < (size_t)n; i++) {
@@ -22008,8 +22109,8 @@ SSLH_DEF sslh_tensor *sslh_confusion(sslh_ctx *c, const int32_t *labels, const i
     int i;
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
     if (!labels || !said || n < 1 || classes < 1 || classes > 10000) {
-        sslh_fail(c, SSLH_E_USAGE, "sslh_confusion: %d labels and what was said of them, %d classes (1 to 10000)", n,
-                  classes);
+        sslh_fail(c, SSLH_E_USAGE, "sslh_confusion: labels and predictions of n rows, n at least 1 (it is %d), and 1 "
+                  "to 10000 classes (%d) are needed", n, classes);
         return sslh_i_dummy(c);
     }
     for (i = 0; i < n; i++)
@@ -22101,6 +22202,11 @@ SSLH_DEF float sslh_calibration_error(sslh_ctx *c, const sslh_tensor *probabilit
         const sslh_real *row = p->data + i * K;
         size_t best = 0;
         double most;
+        if (labels[i] < 0 || (size_t)labels[i] >= K) {
+            sslh_fail(c, SSLH_E_USAGE, "sslh_calibration_error: label %d of row %.0f is outside 0 .. %d: labels count "
+                      "from 0", (int)labels[i], (double)i, p->shape[1] - 1);
+            return 0.0f;
+        }
         for (k = 0; k < K; k++) {
             if (!(row[k] >= 0 && (double)row[k] <= 1.0001)) {
                 sslh_fail(c, SSLH_E_USAGE, "sslh_calibration_error: row %.0f holds %g, which is no probability (scores "
@@ -22142,7 +22248,7 @@ SSLH_DEF float sslh_calibration_error(sslh_ctx *c, const sslh_tensor *probabilit
 
        m_0, m_1 .. m_n   the encoder's maps (N,h,w,channels), one of each size, m_0 the coarsest; m_n is the image
                          itself when no map has its size
-       d_0 = m_0,   d_i = g_i([m_i, u(d_i-1)])   u resizes bilinearly to the size of m_i, [,] joins channels  (1)
+       d_0 = m_0,   d_i = g_i([m_i, u(d_(i-1))])   u resizes bilinearly to the size of m_i, [,] joins channels (1)
        g_i = relu(bn(conv3( relu(bn(conv3( . )))))),   logits = conv1(d_n)  (N,H,W,K)                         (2)
 
    where conv3 and conv1 are convolutions of 3 x 3 and 1 x 1 pixels that keep the size, and bn is batch norm; each g_i
@@ -22235,7 +22341,7 @@ SSLH_I_FN int sslh_i_unet_maps(sslh_ctx *c, sslh_net *encoder, sslh_i_unet_level
         at += strspn(at, " ");
         shape = sslh_i_tap_shape(c, "sslh_unet", encoder, at, side, side);
         if (SSLH_I_BAD(c) || shape.ndim != 4 || strlen(at) >= sizeof level->tap) continue;
-        if (n && shape.size[1] > size[n - 1]) continue; /* a decoder's */
+        if (n && shape.size[1] > size[n - 1]) continue; /* larger than the one before: a map of a decoder */
         if (!n || shape.size[1] < size[n - 1]) n++;
         if (n == SSLH_I_UNET_LEVELS) break; /* one is left for the image */
         snprintf(level[n - 1].tap, sizeof level->tap, "%s", at);
@@ -22354,6 +22460,7 @@ SSLH_DEF sslh_data sslh_data_with_maps(sslh_data images, sslh_data maps, const i
     sslh_field f[2];
     sslh_data none;
     uint8_t *pixels, *map;
+    const int64_t mark = sslh_mark(c);
     size_t place, i, n;
     memset(&none, 0, sizeof none);
     none.ctx = c;
@@ -22362,14 +22469,13 @@ SSLH_DEF sslh_data sslh_data_with_maps(sslh_data images, sslh_data maps, const i
     place = (size_t)images.height * (size_t)images.width;
     pixels = (uint8_t *)sslh_i_alloc_table(c, n, place, (size_t)images.channels);
     map = pixels ? (uint8_t *)sslh_i_alloc_table(c, n, place, 1) : NULL;
-    if (!map) return none;
-    for (i = 0; i < n; i++) {
+    for (i = 0; i < n && map; i++) {
         sslh_data_image(images, (int64_t)i, pixels + i * place * (size_t)images.channels);
         sslh_data_image(maps, (int64_t)i, map + i * place);
     }
     if (SSLH_I_BAD(maps.ctx) && !SSLH_I_BAD(c)) /* of another context, which keeps its error to itself */
         sslh_fail(c, SSLH_E_USAGE, "sslh_data_with_maps: the maps could not be read: %s", sslh_error(maps.ctx));
-    if (grey) sslh_i_map_classes(map, n * place, grey, classes);
+    if (grey && map) sslh_i_map_classes(map, n * place, grey, classes);
     for (i = 0; i < n * place && !SSLH_I_BAD(c); i++)
         if (map[i] >= classes && map[i] != SSLH_UNKNOWN)
             sslh_fail(c, SSLH_E_USAGE, "sslh_data_with_maps: map %.0f has the value %d, classes are 0 to %d and %d is "
@@ -22384,18 +22490,21 @@ SSLH_DEF sslh_data sslh_data_with_maps(sslh_data images, sslh_data maps, const i
     f[1].values = map;
     f[0].name = "image";
     f[1].name = "map";
-    return SSLH_I_BAD(c) ? none : sslh_data_from_fields(c, f, 2, images.count);
+    if (!SSLH_I_BAD(c)) return sslh_data_from_fields(c, f, 2, images.count);
+    sslh_i_free_blocks(c, mark);
+    return none;
 }
 
 /* --- tiles of images and maps that move alike --------------------------------------------------------------------- */
 
-/* What all tiles of a call share. Gaussian: 2 radius + 1 weights whose sum is 1. */
+/* What all tiles of a call share. N is the number of tiles, (h,w) their size. */
 typedef struct sslh_i_tile_job {
-    sslh_map_recipe r;
-    int H, W, C, radius;
+    sslh_map_recipe r;       /* resolved */
+    int H, W, C;             /* of the images */
+    int radius;              /* of the Gaussian, in pixels */
     float scale;             /* of the smoothed noise: a / e of (5) */
-    float gaussian[2 * 192 + 1];
-    const uint8_t *pixels, *maps;
+    float gaussian[2 * 192 + 1];  /* (2 radius + 1) weights whose sum is 1 */
+    const uint8_t *pixels, *maps; /* (samples,H,W,C), (samples,H,W) */
     const int64_t *place;    /* (images) sample numbers in the arrays */
     const uint64_t *stream;  /* (images) */
     uint64_t seed;
@@ -22405,8 +22514,8 @@ typedef struct sslh_i_tile_job {
     int32_t *map;            /* (N,h,w) */
 } sslh_i_tile_job;
 
-/* Bytes that a worker needs: noise (h + 2 r, w + 2 r), smoothed along rows (h + 2 r, w), displacements (2,h,w). 0 when
-   they are more than a size_t holds. */
+/* Bytes that a worker needs: noise (h + 2 radius, w + 2 radius), the same smoothed along rows (h + 2 radius, w), and
+   displacements (2,h,w). 0 when they are more than a size_t holds. */
 SSLH_I_FN size_t sslh_i_tile_room(const sslh_i_tile_job *j) {
     const uint64_t h = (uint64_t)j->r.height, w = (uint64_t)j->r.width, both = 2 * (uint64_t)j->radius;
     uint64_t n = j->r.elastic > 0 ? (h + both) * (w + both) + (h + both) * w + 2 * h * w : 1;
@@ -22516,8 +22625,9 @@ SSLH_I_FN void sslh_i_tile_colour(const sslh_i_tile_job *j, float b, float k, ss
     }
 }
 
-/* Tile number task. Words 0 to 6 of its draws are u[0] to u[6], the noise begins at word 8; tiles of an image are 2^40
-   words apart. */
+/* Tile number task. Words 0 to 6 of its draws are u[0] to u[6], which decide over its row and column in the image, both
+   mirrors, the quarter turns, brightness and contrast; the noise begins at word 8; tiles of an image are 2^40 words
+   apart. */
 SSLH_I_FN void sslh_i_tile_task(void *job, int task, int worker) {
     const sslh_i_tile_job *j = (const sslh_i_tile_job *)job;
     const sslh_map_recipe *r = &j->r;
@@ -22565,8 +22675,9 @@ SSLH_I_FN void sslh_i_tile_task(void *job, int task, int worker) {
     for (k = 0; k < j->C; k++) sslh_i_tile_colour(j, brightness, contrast, x, k);
 }
 
-/* The weights of a Gaussian of deviation s at whole numbers up to 3 s, and the factor of (5): the noise has the
-   variance 1/3, and smoothing along both axes multiplies its deviation by the sum of squared weights. */
+/* The weights of a Gaussian of deviation s at whole numbers up to some 3 s, and the factor a / e of (5): the noise has
+   the variance 1/3, and smoothing along both axes multiplies its deviation by the sum of squared weights, so that
+   e = squares / sqrt(3). */
 SSLH_I_FN void sslh_i_tile_gaussian(sslh_i_tile_job *j) {
     const float s = j->r.elastic_width;
     double sum = 0, squares = 0;
@@ -22947,6 +23058,7 @@ SSLH_DEF sslh_tensor *sslh_segment_image(sslh_ctx *c, sslh_net *net, sslh_data d
     sslh_preprocess p;
     sslh_tensor *out;
     double *sum;
+    const int64_t mark = sslh_mark(c);
     size_t i, pixels;
     int K;
     sslh_i_modes modes;
@@ -22958,7 +23070,7 @@ SSLH_DEF sslh_tensor *sslh_segment_image(sslh_ctx *c, sslh_net *net, sslh_data d
         sslh_i_within(c, fn, "overlap", d.overlap, 0, d.size - 1);
     }
     if (!SSLH_I_BAD(c) && (data.height < 1 || index < 0 || index >= data.count))
-        sslh_fail(c, SSLH_E_USAGE, "%s: image %.0f of %.0f", fn, (double)index,
+        sslh_fail(c, SSLH_E_USAGE, "%s: image %.0f of %.0f: they count from 0", fn, (double)index,
                   data.height < 1 ? 0 : (double)data.count);
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
     K = sslh_net_query(net).width;
@@ -22966,7 +23078,7 @@ SSLH_DEF sslh_tensor *sslh_segment_image(sslh_ctx *c, sslh_net *net, sslh_data d
     pixels = (size_t)data.height * (size_t)data.width;
     out = sslh_i_persistent(c, fn, SSLH_F32, sslh_dim3(data.height, data.width, K));
     sum = out ? (double *)sslh_i_alloc_table(c, pixels, (size_t)K + 1, sizeof *sum) : NULL; /* zeros; weights behind */
-    if (!sum) return sslh_i_dummy(c);
+    if (!sum) return sslh_i_undo(c, mark);
     sslh_i_modes_evaluate(net, &modes);
     sslh_push(c);
     sslh_no_grad(c, 1);
@@ -22977,7 +23089,7 @@ SSLH_DEF sslh_tensor *sslh_segment_image(sslh_ctx *c, sslh_net *net, sslh_data d
     for (i = 0; i < pixels * (size_t)K && !SSLH_I_BAD(c); i++)
         out->data[i] = (sslh_real)(sum[i] / sum[pixels * (size_t)K + i / (size_t)K]);
     sslh_i_free(c, sum);
-    return SSLH_I_BAD(c) ? sslh_i_dummy(c) : out;
+    return SSLH_I_BAD(c) ? sslh_i_undo(c, mark) : out;
 }
 
 SSLH_DEF void sslh_segment_map(const sslh_tensor *p, uint8_t *map) {
@@ -23068,7 +23180,7 @@ SSLH_DEF void sslh_picture_overlay(sslh_ctx *c, const char *path, sslh_data data
     int k;
     if (SSLH_I_BAD(c)) return;
     if (data.height < 1 || index < 0 || index >= data.count) {
-        sslh_fail(c, SSLH_E_USAGE, "%s: image %.0f of %.0f", fn, (double)index,
+        sslh_fail(c, SSLH_E_USAGE, "%s: image %.0f of %.0f: they count from 0", fn, (double)index,
                   data.height < 1 ? 0 : (double)data.count);
         return;
     }
@@ -23123,7 +23235,7 @@ SSLH_DEF void sslh_picture_overlay(sslh_ctx *c, const char *path, sslh_data data
    sums, which rollout counts as half. With M_l (T,T) the weights of block l averaged over its heads, 1 the identity
    matrix and L blocks,
 
-       R = (M_L + 1)/2 (M_L-1 + 1)/2 .. (M_1 + 1)/2,   of which the row of the class token is shown             (4)
+       R = (M_L + 1)/2 (M_(L-1) + 1)/2 .. (M_1 + 1)/2,   of which the row of the class token is shown           (4)
 
    Similarity of two representations X (n,D) and Y (n,E) of the same n samples, the mean of each column subtracted:
 
@@ -23133,8 +23245,7 @@ SSLH_DEF void sslh_picture_overlay(sslh_ctx *c, const char *path, sslh_data data
    is often large at an edge whose removal would change the score little, because the first layers respond to edges. A
    place in the corner of a late map stands for more than the corner: its value was computed from half of the image. */
 
-/* A net that is looked into: in evaluation mode, without gradients of parameters, in a scope of its own. Functions call
-   it k. */
+/* A net that is looked into: in evaluation mode, without gradients of parameters, in a scope of its own. */
 typedef struct sslh_i_look {
     sslh_ctx *c;
     sslh_net *net;
@@ -23146,21 +23257,21 @@ typedef struct sslh_i_look {
 
 /* The scores (N,K) of x (N,..); without a classifier these are the features, averaged over the places of a map or the
    tokens of a sequence. */
-SSLH_I_FN sslh_tensor *sslh_i_look_scores(const sslh_i_look *k, sslh_tensor *x, sslh_forward_desc f) {
-    sslh_tensor *y = sslh_i_pool_features(k->c, sslh_forward_ex(k->net, x, f));
-    if (!SSLH_I_BAD(k->c) && y->ndim != 2) {
+SSLH_I_FN sslh_tensor *sslh_i_look_scores(const sslh_i_look *look, sslh_tensor *x, sslh_forward_desc f) {
+    sslh_tensor *y = sslh_i_pool_features(look->c, sslh_forward_ex(look->net, x, f));
+    if (!SSLH_I_BAD(look->c) && y->ndim != 2) {
         char text[96];
-        sslh_fail(k->c, SSLH_E_SHAPE, "the output of the net is %s: scores (N,K), a map or tokens are needed",
+        sslh_fail(look->c, SSLH_E_SHAPE, "the output of the net is %s: scores (N,K), a map or tokens are needed",
                   sslh_i_str(text, sizeof text, sslh_shape_of(y)));
     }
     return y;
 }
 
 /* Opens the scope and finds out the targets. Every call needs its sslh_i_look_end. */
-SSLH_I_FN int sslh_i_look_begin(sslh_ctx *c, const char *op, sslh_i_look *k, sslh_net *net, sslh_tensor *x,
+SSLH_I_FN int sslh_i_look_begin(sslh_ctx *c, const char *op, sslh_i_look *look, sslh_net *net, sslh_tensor *x,
                                 sslh_tensor *target) {
-    memset(k, 0, sizeof *k);
-    k->c = c;
+    memset(look, 0, sizeof *look);
+    look->c = c;
     if (!sslh_i_begin(c, op, &x, 1, 1)) return 0;
     if (x->ndim < 2) sslh_fail(c, SSLH_E_SHAPE, "%s: a batch (N,..) is needed", op);
     else if (!net || sslh_net_ctx(net) != c)
@@ -23170,18 +23281,18 @@ SSLH_I_FN int sslh_i_look_begin(sslh_ctx *c, const char *op, sslh_i_look *k, ssl
         sslh_fail(c, SSLH_E_SHAPE, "%s: the targets must be (%d), SSLH_I32: one class for each sample", op,
                   x->shape[0]);
     if (SSLH_I_BAD(c)) return 0;
-    k->net = net;
-    k->x = x;
-    k->target = target;
-    k->groups = c->groups;
-    sslh_i_modes_evaluate(net, &k->modes);
+    look->net = net;
+    look->x = x;
+    look->target = target;
+    look->groups = c->groups;
+    sslh_i_modes_evaluate(net, &look->modes);
     c->groups = 0;
     sslh_push(c);
     if (!target) {
         sslh_forward_desc f;
         memset(&f, 0, sizeof f);
         sslh_no_grad(c, 1);
-        k->target = sslh_argmax(c, sslh_i_look_scores(k, x, f), 1);
+        look->target = sslh_argmax(c, sslh_i_look_scores(look, x, f), 1);
         sslh_no_grad(c, 0);
     }
     return !SSLH_I_BAD(c);
@@ -23189,16 +23300,16 @@ SSLH_I_FN int sslh_i_look_begin(sslh_ctx *c, const char *op, sslh_i_look *k, ssl
 
 /* Closes the scope. out, which was made in it, would be gone: the result is a copy outside. Puts the name op of the
    function before the error of an inner operation. */
-SSLH_I_FN sslh_tensor *sslh_i_look_end(sslh_i_look *k, const char *op, const sslh_tensor *out) {
-    sslh_ctx *c = k->c;
+SSLH_I_FN sslh_tensor *sslh_i_look_end(sslh_i_look *look, const char *op, const sslh_tensor *out) {
+    sslh_ctx *c = look->c;
     const sslh_shape shape = SSLH_I_BAD(c) || !out ? sslh_dim0() : sslh_shape_of(out);
     sslh_real *values = SSLH_I_BAD(c) || !out ? NULL : (sslh_real *)sslh_i_alloc(c, out->count * sizeof *values);
     sslh_tensor *copy = NULL;
     if (values) memcpy(values, out->data, out->count * sizeof *values);
-    if (k->net) {
+    if (look->net) {
         sslh_pop(c);
-        sslh_i_modes_back(k->net, &k->modes);
-        c->groups = k->groups;
+        sslh_i_modes_back(look->net, &look->modes);
+        c->groups = look->groups;
         if (SSLH_I_BAD(c)) sslh_i_prefix_error(c, op);
     }
     if (values && !SSLH_I_BAD(c)) copy = sslh_i_new(c, op, SSLH_F32, shape);
@@ -23209,30 +23320,32 @@ SSLH_I_FN sslh_tensor *sslh_i_look_end(sslh_i_look *k, const char *op, const ssl
 
 /* The sum over the batch of s, the targets' scores among y (N,K). In evaluation mode no sample has an influence on
    another, so the gradient of this sum by a sample is ds/dx of that sample, and one backward pass serves the batch. */
-SSLH_I_FN sslh_tensor *sslh_i_look_sum(const sslh_i_look *k, sslh_tensor *y) {
-    if (SSLH_I_BAD(k->c)) return sslh_i_dummy(k->c);
-    y = sslh_mul(k->c, y, sslh_one_hot(k->c, k->target, y->shape[1]));
-    return sslh_sum(k->c, y, SSLH_ALL, 0);
+SSLH_I_FN sslh_tensor *sslh_i_look_sum(const sslh_i_look *look, sslh_tensor *y) {
+    if (SSLH_I_BAD(look->c)) return sslh_i_dummy(look->c);
+    y = sslh_mul(look->c, y, sslh_one_hot(look->c, look->target, y->shape[1]));
+    return sslh_sum(look->c, y, SSLH_ALL, 0);
 }
 
 /* A new tensor of x's shape with these values that takes a gradient, or NULL. */
-SSLH_I_FN sslh_tensor *sslh_i_look_leaf(const sslh_i_look *k, const sslh_real *values) {
-    sslh_tensor *x = SSLH_I_BAD(k->c) ? NULL : sslh_i_new(k->c, "sslh_saliency", SSLH_F32, sslh_shape_of(k->x));
+SSLH_I_FN sslh_tensor *sslh_i_look_leaf(const sslh_i_look *look, const sslh_real *values) {
+    sslh_tensor *x = SSLH_I_BAD(look->c) ? NULL : sslh_i_new(look->c, "sslh_saliency", SSLH_F32,
+                                                             sslh_shape_of(look->x));
     if (!x) return NULL;
     memcpy(x->data, values, x->count * sizeof *values);
     return sslh_requires_grad(x);
 }
 
 /* out += weight ds/dx at these values of x. */
-SSLH_I_FN void sslh_i_look_gradient(const sslh_i_look *k, const sslh_real *values, sslh_real weight, sslh_tensor *out) {
-    sslh_ctx *c = k->c;
+SSLH_I_FN void sslh_i_look_gradient(const sslh_i_look *look, const sslh_real *values, sslh_real weight,
+                                    sslh_tensor *out) {
+    sslh_ctx *c = look->c;
     sslh_forward_desc f;
     sslh_tensor *x;
     size_t i;
     memset(&f, 0, sizeof f);
     sslh_push(c);
-    x = sslh_i_look_leaf(k, values);
-    if (x) sslh_backward(c, sslh_i_look_sum(k, sslh_i_look_scores(k, x, f)));
+    x = sslh_i_look_leaf(look, values);
+    if (x) sslh_backward(c, sslh_i_look_sum(look, sslh_i_look_scores(look, x, f)));
     for (i = 0; x && x->grad && i < x->count && !SSLH_I_BAD(c); i++) {
         sslh_real t = weight * x->grad[i];
         out->data[i] += t;
@@ -23241,17 +23354,17 @@ SSLH_I_FN void sslh_i_look_gradient(const sslh_i_look *k, const sslh_real *value
 }
 
 /* Zeros of x's shape inside the scope, for a result; NULL after an error. */
-SSLH_I_FN sslh_tensor *sslh_i_look_zeros(const sslh_i_look *k) {
-    sslh_tensor *out = SSLH_I_BAD(k->c) ? NULL : sslh_zeros(k->c, sslh_shape_of(k->x));
-    return SSLH_I_BAD(k->c) ? NULL : out;
+SSLH_I_FN sslh_tensor *sslh_i_look_zeros(const sslh_i_look *look) {
+    sslh_tensor *out = SSLH_I_BAD(look->c) ? NULL : sslh_zeros(look->c, sslh_shape_of(look->x));
+    return SSLH_I_BAD(look->c) ? NULL : out;
 }
 
 SSLH_DEF sslh_tensor *sslh_saliency(sslh_ctx *c, sslh_net *net, sslh_tensor *x, sslh_tensor *target) {
     const char *const op = "sslh_saliency";
-    sslh_i_look k;
-    sslh_tensor *out = sslh_i_look_begin(c, op, &k, net, x, target) ? sslh_i_look_zeros(&k) : NULL;
-    if (out) sslh_i_look_gradient(&k, x->data, 1, out);
-    return sslh_i_look_end(&k, op, out);
+    sslh_i_look look;
+    sslh_tensor *out = sslh_i_look_begin(c, op, &look, net, x, target) ? sslh_i_look_zeros(&look) : NULL;
+    if (out) sslh_i_look_gradient(&look, x->data, 1, out);
+    return sslh_i_look_end(&look, op, out);
 }
 
 /* noise, of x's shape (N,..) and of deviation 1, becomes x + e_j of (1): the deviation of e_j is this share of the
@@ -23281,27 +23394,27 @@ SSLH_DEF sslh_tensor *sslh_smooth_grad(sslh_ctx *c, sslh_net *net, sslh_tensor *
                                        sslh_inside_desc d) {
     const char *const op = "sslh_smooth_grad";
     const uint64_t stream = SSLH_I_BAD(c) ? 0 : sslh_next_stream(c);
-    sslh_i_look k;
+    sslh_i_look look;
     sslh_tensor *out, *noisy;
     int j;
     if (SSLH_I_BAD(c) || !sslh_i_desc_ok(c, op, SSLH_I_D_INSIDE, &d)) return sslh_i_dummy(c);
     if (!d.samples) d.samples = 25;
     d.noise = sslh_i_default(d.noise, 0.15f);
-    out = sslh_i_look_begin(c, op, &k, net, x, target) ? sslh_i_look_zeros(&k) : NULL;
-    noisy = out ? sslh_i_look_zeros(&k) : NULL;
+    out = sslh_i_look_begin(c, op, &look, net, x, target) ? sslh_i_look_zeros(&look) : NULL;
+    noisy = out ? sslh_i_look_zeros(&look) : NULL;
     for (j = 0; j < d.samples && noisy && !SSLH_I_BAD(c); j++) {
         sslh_i_random_fill(c, stream + ((uint64_t)(j + 1) << 40), noisy->data, noisy->count, 1, 0.0f, 1.0f);
         sslh_i_look_noisy(x, d.noise, noisy->data);
-        sslh_i_look_gradient(&k, noisy->data, 1 / (sslh_real)d.samples, out);
+        sslh_i_look_gradient(&look, noisy->data, 1 / (sslh_real)d.samples, out);
     }
-    return sslh_i_look_end(&k, op, out);
+    return sslh_i_look_end(&look, op, out);
 }
 
 /* (2) at the midpoints (j + 1/2) / m. */
 SSLH_DEF sslh_tensor *sslh_integrated_gradients(sslh_ctx *c, sslh_net *net, sslh_tensor *x, sslh_tensor *target,
                                                 sslh_inside_desc d) {
     const char *const op = "sslh_integrated_gradients";
-    sslh_i_look k;
+    sslh_i_look look;
     sslh_tensor *out, *at, *from = NULL;
     size_t i;
     int j;
@@ -23311,9 +23424,10 @@ SSLH_DEF sslh_tensor *sslh_integrated_gradients(sslh_ctx *c, sslh_net *net, sslh
         return sslh_i_dummy(c);
     }
     if (!d.samples) d.samples = 32;
-    out = sslh_i_look_begin(c, op, &k, net, x, target) ? sslh_i_look_zeros(&k) : NULL;
-    at = out ? sslh_i_look_zeros(&k) : NULL;
-    if (at) from = d.baseline ? sslh_broadcast(c, sslh_detach(c, d.baseline), sslh_shape_of(x)) : sslh_i_look_zeros(&k);
+    out = sslh_i_look_begin(c, op, &look, net, x, target) ? sslh_i_look_zeros(&look) : NULL;
+    at = out ? sslh_i_look_zeros(&look) : NULL;
+    if (at) from = d.baseline ? sslh_broadcast(c, sslh_detach(c, d.baseline), sslh_shape_of(x))
+                              : sslh_i_look_zeros(&look);
     for (j = 0; j < d.samples && from && !SSLH_I_BAD(c); j++) {
         const sslh_real a = ((sslh_real)j + SSLH_I_R(0.5)) / (sslh_real)d.samples;
         for (i = 0; i < x->count; i++) {
@@ -23321,38 +23435,38 @@ SSLH_DEF sslh_tensor *sslh_integrated_gradients(sslh_ctx *c, sslh_net *net, sslh
             t = t * a;
             at->data[i] = from->data[i] + t;
         }
-        sslh_i_look_gradient(&k, at->data, 1 / (sslh_real)d.samples, out);
+        sslh_i_look_gradient(&look, at->data, 1 / (sslh_real)d.samples, out);
     }
     for (i = 0; from && !SSLH_I_BAD(c) && i < x->count; i++) {
         sslh_real t = x->data[i] - from->data[i];
         out->data[i] = out->data[i] * t;
     }
-    return sslh_i_look_end(&k, op, out);
+    return sslh_i_look_end(&look, op, out);
 }
 
 /* --- maps of a block ---------------------------------------------------------------------------------------------- */
 
 /* Runs the net on x; *map receives the intermediate result that tap, or without it the last one with places, (N,h,w,C),
    as part of the tape. Returns the scores. */
-SSLH_I_FN sslh_tensor *sslh_i_look_map(const sslh_i_look *k, sslh_tensor *x, const char *tap, sslh_tensor **map) {
+SSLH_I_FN sslh_tensor *sslh_i_look_map(const sslh_i_look *look, sslh_tensor *x, const char *tap, sslh_tensor **map) {
     const char *taps[2] = {NULL, NULL};
     sslh_forward_desc f;
     sslh_tensor *y;
     char name[32];
-    *map = sslh_i_dummy(k->c);
+    *map = sslh_i_dummy(look->c);
     name[0] = 0;
-    if (!tap) sslh_i_last_places(sslh_i_tapped_net(k->net), x, name);
-    if (!SSLH_I_BAD(k->c) && !tap && !name[0])
-        sslh_fail(k->c, SSLH_E_USAGE, "the net has no intermediate result that is a map (N,h,w,C)");
-    if (SSLH_I_BAD(k->c)) return sslh_i_dummy(k->c);
+    if (!tap) sslh_i_last_places(sslh_i_tapped_net(look->net), x, name);
+    if (!SSLH_I_BAD(look->c) && !tap && !name[0])
+        sslh_fail(look->c, SSLH_E_USAGE, "the net has no intermediate result that is a map (N,h,w,C)");
+    if (SSLH_I_BAD(look->c)) return sslh_i_dummy(look->c);
     memset(&f, 0, sizeof f);
     taps[0] = tap ? tap : name;
     f.taps = taps;
     f.tapped = map;
-    y = sslh_i_look_scores(k, x, f);
-    if (!SSLH_I_BAD(k->c) && (*map)->ndim != 4)
-        sslh_fail(k->c, SSLH_E_SHAPE, "the intermediate result '%s' is no map (N,h,w,C); for a transformer there are "
-                  "sslh_class_attention and sslh_attention_rollout", taps[0]);
+    y = sslh_i_look_scores(look, x, f);
+    if (!SSLH_I_BAD(look->c) && (*map)->ndim != 4)
+        sslh_fail(look->c, SSLH_E_SHAPE, "the intermediate result '%s' is no map (N,h,w,C); for a transformer there "
+                  "are sslh_class_attention and sslh_attention_rollout", taps[0]);
     return y;
 }
 
@@ -23362,14 +23476,14 @@ SSLH_I_FN void sslh_i_grad_cam(const sslh_tensor *map, sslh_real *out) {
     const size_t N = (size_t)map->shape[0], C = (size_t)map->shape[3], places = map->count / N / C;
     size_t n, i, k;
     for (n = 0; n < N && map->grad; n++) {
-        const sslh_real *Y = map->data + n * places * C, *dY = map->grad + n * places * C;
+        const sslh_real *A = map->data + n * places * C, *dA = map->grad + n * places * C; /* (h w,C) */
         sslh_real *G = out + n * places;
         for (k = 0; k < C; k++) {
             sslh_real a = 0;
-            for (i = 0; i < places; i++) a += dY[i * C + k];
+            for (i = 0; i < places; i++) a += dA[i * C + k];
             a = a / (sslh_real)places;
             for (i = 0; i < places; i++) {
-                sslh_real t = a * Y[i * C + k];
+                sslh_real t = a * A[i * C + k];
                 G[i] += t;
             }
         }
@@ -23380,26 +23494,26 @@ SSLH_I_FN void sslh_i_grad_cam(const sslh_tensor *map, sslh_real *out) {
 SSLH_DEF sslh_tensor *sslh_grad_cam(sslh_ctx *c, sslh_net *net, sslh_tensor *x, sslh_tensor *target,
                                     sslh_inside_desc d) {
     const char *const op = "sslh_grad_cam";
-    sslh_i_look k;
+    sslh_i_look look;
     sslh_tensor *out = NULL, *map = NULL, *leaf = NULL;
     if (SSLH_I_BAD(c) || !sslh_i_desc_ok(c, op, SSLH_I_D_INSIDE, &d)) return sslh_i_dummy(c);
-    if (sslh_i_look_begin(c, op, &k, net, x, target)) leaf = sslh_i_look_leaf(&k, x->data);
-    if (leaf) sslh_backward(c, sslh_i_look_sum(&k, sslh_i_look_map(&k, leaf, d.tap, &map)));
+    if (sslh_i_look_begin(c, op, &look, net, x, target)) leaf = sslh_i_look_leaf(&look, x->data);
+    if (leaf) sslh_backward(c, sslh_i_look_sum(&look, sslh_i_look_map(&look, leaf, d.tap, &map)));
     if (leaf && !SSLH_I_BAD(c)) out = sslh_zeros(c, sslh_dim4(map->shape[0], map->shape[1], map->shape[2], 1));
     if (out && !SSLH_I_BAD(c)) sslh_i_grad_cam(map, out->data);
-    return sslh_i_look_end(&k, op, out);
+    return sslh_i_look_end(&look, op, out);
 }
 
 SSLH_DEF sslh_tensor *sslh_activation_map(sslh_ctx *c, sslh_net *net, sslh_tensor *x, sslh_inside_desc d) {
     const char *const op = "sslh_activation_map";
-    sslh_i_look k;
+    sslh_i_look look;
     sslh_tensor *out = NULL, *map, *one;
     if (SSLH_I_BAD(c) || !sslh_i_desc_ok(c, op, SSLH_I_D_INSIDE, &d)) return sslh_i_dummy(c);
     if (!d.power) d.power = 2;
-    if (sslh_i_look_begin(c, op, &k, net, x, NULL)) {
+    if (sslh_i_look_begin(c, op, &look, net, x, NULL)) {
         int i;
         sslh_no_grad(c, 1);
-        sslh_i_look_map(&k, x, d.tap, &map);
+        sslh_i_look_map(&look, x, d.tap, &map);
         map = sslh_abs(c, map); /* (N,h,w,C) */
         out = map;
         for (i = 1; i < d.power; i++) out = sslh_mul(c, out, map);
@@ -23408,23 +23522,23 @@ SSLH_DEF sslh_tensor *sslh_activation_map(sslh_ctx *c, sslh_net *net, sslh_tenso
         out = sslh_div(c, out, sslh_maximum(c, one, sslh_scalar(c, SSLH_I_R(1e-30)))); /* a dead map stays 0 */
         sslh_no_grad(c, 0);
     }
-    return sslh_i_look_end(&k, op, out);
+    return sslh_i_look_end(&look, op, out);
 }
 
 /* --- occlusion ---------------------------------------------------------------------------------------------------- */
 
 /* The targets' scores of x into score (N). */
-SSLH_I_FN void sslh_i_look_score(const sslh_i_look *k, sslh_tensor *x, sslh_real *score) {
-    sslh_ctx *c = k->c;
+SSLH_I_FN void sslh_i_look_score(const sslh_i_look *look, sslh_tensor *x, sslh_real *score) {
+    sslh_ctx *c = look->c;
     sslh_forward_desc f;
     sslh_tensor *y;
     int n;
     memset(&f, 0, sizeof f);
     sslh_push(c);
     sslh_no_grad(c, 1);
-    y = sslh_i_look_scores(k, x, f);
-    if (!SSLH_I_BAD(c)) y = sslh_sum(c, sslh_mul(c, y, sslh_one_hot(c, k->target, y->shape[1])), SSLH_AXIS(1), 0);
-    for (n = 0; n < k->x->shape[0] && !SSLH_I_BAD(c); n++) score[n] = y->data[n];
+    y = sslh_i_look_scores(look, x, f);
+    if (!SSLH_I_BAD(c)) y = sslh_sum(c, sslh_mul(c, y, sslh_one_hot(c, look->target, y->shape[1])), SSLH_AXIS(1), 0);
+    for (n = 0; n < look->x->shape[0] && !SSLH_I_BAD(c); n++) score[n] = y->data[n];
     sslh_no_grad(c, 0);
     sslh_pop(c);
 }
@@ -23445,7 +23559,7 @@ SSLH_I_FN void sslh_i_cover(sslh_tensor *x, int top, int left, int w, sslh_real 
 SSLH_DEF sslh_tensor *sslh_occlusion(sslh_ctx *c, sslh_net *net, sslh_tensor *x, sslh_tensor *target,
                                      sslh_inside_desc d) {
     const char *const op = "sslh_occlusion";
-    sslh_i_look k;
+    sslh_i_look look;
     sslh_tensor *out = NULL, *covered = NULL, *score[2] = {NULL, NULL};
     int N, R, S, r, s, n;
     if (!sslh_i_begin(c, op, &x, 1, 1) || !sslh_i_desc_ok(c, op, SSLH_I_D_INSIDE, &d)) return sslh_i_dummy(c);
@@ -23459,23 +23573,23 @@ SSLH_DEF sslh_tensor *sslh_occlusion(sslh_ctx *c, sslh_net *net, sslh_tensor *x,
     N = x->shape[0];
     R = (x->shape[1] - d.window) / d.stride + 1;
     S = (x->shape[2] - d.window) / d.stride + 1;
-    if (sslh_i_look_begin(c, op, &k, net, x, target)) {
+    if (sslh_i_look_begin(c, op, &look, net, x, target)) {
         score[0] = sslh_zeros(c, sslh_dim1(N));
         score[1] = sslh_zeros(c, sslh_dim1(N));
-        covered = sslh_i_look_zeros(&k);
+        covered = sslh_i_look_zeros(&look);
         out = sslh_zeros(c, sslh_dim4(N, R, S, 1));
     }
-    if (!SSLH_I_BAD(c)) sslh_i_look_score(&k, x, score[0]->data);
+    if (!SSLH_I_BAD(c)) sslh_i_look_score(&look, x, score[0]->data);
     for (r = 0; r < R; r++)
         for (s = 0; s < S && !SSLH_I_BAD(c); s++) {
             memcpy(covered->data, x->data, x->count * sizeof *x->data);
             sslh_i_cover(covered, r * d.stride, s * d.stride, d.window, (sslh_real)sslh_i_default(d.fill, 0.5f));
-            sslh_i_look_score(&k, covered, score[1]->data);
+            sslh_i_look_score(&look, covered, score[1]->data);
             for (n = 0; n < N && !SSLH_I_BAD(c); n++)
                 out->data[((size_t)n * (size_t)R + (size_t)r) * (size_t)S + (size_t)s] =
                     score[0]->data[n] - score[1]->data[n];
         }
-    return sslh_i_look_end(&k, op, out);
+    return sslh_i_look_end(&look, op, out);
 }
 
 /* --- attention ---------------------------------------------------------------------------------------------------- */
@@ -23484,20 +23598,20 @@ enum { SSLH_I_BLOCKS = 512 }; /* that a transformer can have */
 
 /* The attention (N,heads,T,T) of each block into a (SSLH_I_BLOCKS); returns how many blocks there are, and the grid of
    patches behind the class token: of all h, w with h w = T - 1 those whose h / w is nearest to that of the image. */
-SSLH_I_FN int sslh_i_look_attention(const sslh_i_look *k, sslh_tensor **a, int *h, int *w) {
-    sslh_ctx *c = k->c;
+SSLH_I_FN int sslh_i_look_attention(const sslh_i_look *look, sslh_tensor **a, int *h, int *w) {
+    sslh_ctx *c = look->c;
     sslh_forward_desc f;
     int blocks = 0, patches, side, best = -1, H, W;
     memset(&f, 0, sizeof f);
     f.attention = a;
     f.attention_room = SSLH_I_BLOCKS;
-    sslh_i_look_scores(k, k->x, f);
+    sslh_i_look_scores(look, look->x, f);
     if (SSLH_I_BAD(c)) return 0;
     while (blocks < SSLH_I_BLOCKS && a[blocks]) blocks++;
-    if (!blocks || k->x->ndim != 4 || a[0]->shape[2] < 2) return 0;
+    if (!blocks || look->x->ndim != 4 || a[0]->shape[2] < 2) return 0;
     patches = a[0]->shape[2] - 1;
-    H = k->x->shape[1];
-    W = k->x->shape[2];
+    H = look->x->shape[1];
+    W = look->x->shape[2];
     *h = *w = 1;
     for (side = 1; side <= patches; side++) { /* h / w next to H / W */
         const int64_t off = (int64_t)side * W - (int64_t)(patches / side) * H, size = off < 0 ? -off : off;
@@ -23519,13 +23633,13 @@ SSLH_I_FN sslh_tensor *sslh_i_first_unit(sslh_ctx *c, int T) {
 /* rollout 0: the class token's attention in the last block, (N,h,w,heads); 1: its row of (4), (N,h,w,1). */
 SSLH_I_FN sslh_tensor *sslh_i_attention_map(sslh_ctx *c, const char *op, sslh_net *net, sslh_tensor *x, int rollout) {
     sslh_tensor **a = SSLH_I_BAD(c) ? NULL : (sslh_tensor **)sslh_i_alloc(c, SSLH_I_BLOCKS * sizeof *a), *out = NULL;
-    sslh_i_look k;
+    sslh_i_look look;
     int blocks = 0, h = 1, w = 1, b;
-    memset(&k, 0, sizeof k);
-    k.c = c;
-    if (a && sslh_i_look_begin(c, op, &k, net, x, NULL)) {
+    memset(&look, 0, sizeof look);
+    look.c = c;
+    if (a && sslh_i_look_begin(c, op, &look, net, x, NULL)) {
         sslh_no_grad(c, 1);
-        blocks = sslh_i_look_attention(&k, a, &h, &w);
+        blocks = sslh_i_look_attention(&look, a, &h, &w);
         if (!blocks && !SSLH_I_BAD(c))
             sslh_fail(c, SSLH_E_USAGE, "the net has no attention of a class token to patches of an image (sslh_vit)");
     }
@@ -23542,13 +23656,13 @@ SSLH_I_FN sslh_tensor *sslh_i_attention_map(sslh_ctx *c, const char *op, sslh_ne
         {
             static const int heads_last[3] = {0, 2, 1};
             const int maps = rollout ? 1 : heads;
-            out = sslh_slice(c, sslh_reshape(c, out, sslh_dim3(N, maps, T)), 2, 1, T); /* (N,maps,P) */
+            out = sslh_slice(c, sslh_reshape(c, out, sslh_dim3(N, maps, T)), 2, 1, T); /* (N,maps,T-1) */
             out = sslh_reshape(c, sslh_permute(c, out, heads_last), sslh_dim4(N, h, w, maps));
         }
     }
-    if (k.net) sslh_no_grad(c, 0);
+    if (look.net) sslh_no_grad(c, 0);
     sslh_i_free(c, a);
-    return sslh_i_look_end(&k, op, out);
+    return sslh_i_look_end(&look, op, out);
 }
 
 SSLH_DEF sslh_tensor *sslh_class_attention(sslh_ctx *c, sslh_net *net, sslh_tensor *x) {
@@ -23612,8 +23726,8 @@ SSLH_DEF float sslh_cka(sslh_ctx *c, sslh_tensor *a, sslh_tensor *b) {
 
 /* --- pictures ----------------------------------------------------------------------------------------------------- */
 
-/* The value below which 99 of 100 lie of the n values v from 0 to most, exact to 1/1024 of most: they are counted in
-   1,024 bins. NaN counts as 0. */
+/* The value that all but a hundredth of the n values v, from 0 to most, do not exceed. It is exact to 1/1024 of most,
+   because the values are counted in 1,024 bins. NaN counts as 0. */
 SSLH_I_FN sslh_real sslh_i_high_value(const sslh_real *v, size_t n, sslh_real most) {
     size_t count[1024], i, above = 0;
     int bin;
@@ -23763,7 +23877,7 @@ SSLH_DEF void sslh_inside_picture(sslh_ctx *c, const char *path, sslh_net *net, 
    then cut to [0,1]. The steps have the length a (.step), and there are T of them (.steps):
 
        FGSM       y = P(x + eps sign g(x))                           Goodfellow et al. 2015                     (1)
-       PGD        y_t = P(y_(t-1) + a sign g(y_(t-1))), t = 1 .. T   Madry et al. 2018, eq. 2.2                 (2)
+       PGD        y_t = P(y_(t-1) + a sign g(y_(t-1))), t = 1 .. T   Madry et al. 2018, section 2.1             (2)
                   from y_0, a random point of the ball (or x itself with .no_random_start)
        with .l2   g / |g| of each image takes the place of sign g                                               (3)
        training   min over w of the mean over x of max over y in the ball of L(w, y)     Madry, eq. 2.1         (4)
@@ -23782,8 +23896,8 @@ SSLH_DEF void sslh_inside_picture(sslh_ctx *c, const char *path, sslh_net *net, 
 
 /* --- the attack --------------------------------------------------------------------------------------------------- */
 
-/* What an attack may do to images x (N,H,W,C), which may be normalised: eps is counted in pixels, and the pixels in
-   [0,1] are x std + mean, channel by channel. */
+/* What an attack may do to images x (N,H,W,C), which may be normalised: their pixels in [0,1] are x std + mean, channel
+   by channel, and eps and .step are differences of such pixels. */
 typedef struct sslh_i_attack {
     sslh_attack_desc d;     /* resolved */
     sslh_real mean[4], std[4];
@@ -23821,9 +23935,9 @@ SSLH_I_FN double sslh_i_pixel_length(const sslh_real *g, size_t n, size_t C, con
     return sqrt(sum);
 }
 
-/* y (N,H,W,C) moves by `length` pixels along g = dL/dy as (2) or (3) say, then back into the ball around x and into
-   [0,1]. For normalised images the gradient by pixels is g / std. g may also be a direction in pixels that was drawn
-   (drawn 1) and has to stay as it is. */
+/* y (N,H,W,C) moves by `length`, a difference of pixels, along g = dL/dy as (2) or (3) say, then back into the ball
+   around x and into [0,1]. For normalised images the gradient by pixels is g / std. g may also be a direction in pixels
+   that was drawn (drawn 1) and has to stay as it is. */
 SSLH_I_FN void sslh_i_attack_move(const sslh_i_attack *a, const sslh_tensor *x, sslh_real *y, const sslh_real *g,
                                   double length, int drawn) {
     const size_t N = (size_t)x->shape[0], C = (size_t)x->shape[3], each = x->count / N;
@@ -23836,9 +23950,13 @@ SSLH_I_FN void sslh_i_attack_move(const sslh_i_attack *a, const sslh_tensor *x, 
         double size = 0, reach = 0, shrink = 1;
         if (a->d.l2) size = sslh_i_pixel_length(slope, each, C, drawn ? ones : a->std, 1);
         for (i = 0; i < each; i++) { /* out becomes the distance from x, in pixels */
-            double d = ((double)out[i] - (double)x0[i]) * (double)a->std[i % C], s = (double)slope[i], square;
+            double d = (double)out[i] - (double)x0[i], s = (double)slope[i], square;
+            d = d * (double)a->std[i % C];
             if (!a->d.l2) s = s > 0 ? 1 : s < 0 ? -1 : 0;
-            else s = size > 0 ? (drawn ? s : s / (double)a->std[i % C]) / size : 0;
+            else {
+                if (!drawn) s = s / (double)a->std[i % C];
+                s = size > 0 ? s / size : 0;
+            }
             s = s * length;
             d = d + s;
             if (!a->d.l2) d = d > eps ? eps : d < -eps ? -eps : d;
@@ -23854,7 +23972,9 @@ SSLH_I_FN void sslh_i_attack_move(const sslh_i_attack *a, const sslh_tensor *x, 
             p = p + mean;
             p = p + d;
             p = p < 0 ? 0 : p > 1 ? 1 : p;
-            out[i] = (sslh_real)((p - mean) / std);
+            p = p - mean;
+            p = p / std;
+            out[i] = (sslh_real)p;
         }
     }
 }
@@ -23878,7 +23998,9 @@ SSLH_I_FN void sslh_i_attack_draw(sslh_ctx *c, const sslh_i_attack *a, const ssl
             p = p + (double)a->mean[k];
             p = p + d;
             p = p < 0 ? 0 : p > 1 ? 1 : p;
-            y[i] = (sslh_real)((p - (double)a->mean[k]) / (double)a->std[k]);
+            p = p - (double)a->mean[k];
+            p = p / (double)a->std[k];
+            y[i] = (sslh_real)p;
         }
     }
     sslh_i_scratch_end(c, g);
@@ -24477,7 +24599,9 @@ SSLH_I_FN void sslh_i_jpeg_channel(const sslh_i_corrupting *j, sslh_real *plane,
             for (i = 0; i < 64; i++) {
                 const int step = (sslh_i_jpeg_steps[channel > 0][i] * percent + 50) / 100;
                 const double size = (double)SSLH_I_MIN(255, SSLH_I_MAX(1, step));
-                block[i] = (sslh_real)(floor((double)block[i] / size + 0.5) * size);
+                double steps = (double)block[i] / size;
+                steps = steps + 0.5;
+                block[i] = (sslh_real)(floor(steps) * size);
             }
             sslh_i_cosine_transform(j, block, 1);
             for (i = 0; i < 64; i++)
@@ -24523,7 +24647,11 @@ SSLH_I_FN void sslh_i_corrupt_jpeg(const sslh_i_corrupting *j, const sslh_real *
         v[1] = y - t;
         t = 0.714136 * cr;
         v[1] = v[1] - t;
-        for (k = 0; k < C; k++) out[i * C + k] = sslh_i_unit_interval((sslh_real)(floor(v[k] + 0.5) / 255));
+        for (k = 0; k < C; k++) {
+            v[k] = v[k] + 0.5;
+            v[k] = floor(v[k]) / 255;
+            out[i * C + k] = sslh_i_unit_interval((sslh_real)v[k]);
+        }
     }
 }
 
@@ -28750,13 +28878,13 @@ SSLH_DEF sslh_net *sslh_chain(sslh_ctx *c, sslh_net *encoder, sslh_net *head) {
 
    A trained net that is to have another shape need not begin again. Its layer l has the weight W_l (outputs, inputs) or
    (outputs,kernel height,kernel width,inputs); W_l[j] is all that leads into its output j, a unit or filter, and
-   W_l+1[o][j] what leads from that into output o of the next layer. A prime marks the new net.
+   W_(l+1)[o][j] what leads from that into output o of the next layer. A prime marks the new net.
 
    Wider: layer l gets copies of its units. Unit j of the new layer is unit g(j) of the old one, where g(j) = j for the
    old ones, and is drawn at random for the new ones:
 
-       W_l'[j]       = W_l[g(j)], likewise biases, gains, shifts and running statistics                       (1)
-       W_l+1'[o][j]  = a_oj W_l+1[o][g(j)],  the a_oj of all copies of a unit have the sum 1 for every o      (2)
+       W_l'[j]         = W_l[g(j)], likewise biases, gains, shifts and running statistics                     (1)
+       W_(l+1)'[o][j]  = a_oj W_(l+1)[o][g(j)],  the a_oj of all copies of a unit have the sum 1 for each o   (2)
 
    so that each sum over the units is what it was. With a_oj = 1 / (number of copies), copies get equal gradients and
    never part; Net2Net therefore adds noise to the weights, which changes the function. Here the shares a_oj differ from
@@ -28848,9 +28976,13 @@ SSLH_I_FN sslh_net *sslh_i_stack_build(const sslh_i_stack *s) {
     sslh_net *net = s->convnet ? sslh_convnet(c, s->conv) : sslh_mlp(c, s->mlp);
     return sslh_i_net_bad(net) || !sslh_i_net_ready(net) ? NULL : net;
 }
-/* The changed net `made` takes from the net that it is made of what is not in the tensors: preprocessing and mode. */
-SSLH_I_FN sslh_net *sslh_i_structure_end(sslh_net *made, sslh_net *from) {
-    if (sslh_i_net_bad(made)) return sslh_i_dummy_net(from->ctx);
+/* The changed net `made` takes from the net that it is made of what is not in the tensors: preprocessing and mode.
+   After an error all memory that was taken since mark is freed, `made` included. */
+SSLH_I_FN sslh_net *sslh_i_structure_end(sslh_net *made, sslh_net *from, int64_t mark) {
+    if (sslh_i_net_bad(made)) {
+        sslh_i_undo(from->ctx, mark);
+        return sslh_i_dummy_net(from->ctx);
+    }
     made->preprocess = from->preprocess;
     made->norm_groups = from->norm_groups;
     sslh_train_mode(made, from->training);
@@ -28878,8 +29010,8 @@ typedef struct sslh_i_units {
 } sslh_i_units;
 
 /* (2) for row `row` (o) of a weight: the shares a (I') of its new inputs. Each copy but the first of a unit gets
-   between (1 - noise) and (1 + noise) times 1 / (number of copies); the first gets what is left of 1. left (I) is
-   scratch. */
+   between (1 - noise) and (1 + noise) times 1 / (number of copies); the first, which has the unit's own number, gets
+   what is left of 1. left (I) is scratch. */
 SSLH_I_FN void sslh_i_draw_shares(const sslh_i_units *u, int row, int inputs, sslh_real *left, sslh_real *a) {
     int i;
     for (i = 0; i < inputs; i++) {
@@ -28939,6 +29071,7 @@ SSLH_DEF sslh_net *sslh_net_widen(sslh_net *net, sslh_widen_desc d) {
     sslh_i_units wider, next;
     sslh_net *made;
     const uint64_t stream = sslh_i_sample_stream('W', 0, 0, d.layer);
+    const int64_t mark = sslh_mark(c);
     int *unit, *copies, i, j, old;
     sslh_real *shares;
     if (!sslh_i_stack_of(op, net, &s)) return sslh_i_dummy_net(c);
@@ -28957,7 +29090,10 @@ SSLH_DEF sslh_net *sslh_net_widen(sslh_net *net, sslh_widen_desc d) {
     made = sslh_i_stack_build(&s);
     unit = made ? (int *)sslh_i_scratch(c, (size_t)(d.width + old) * sizeof *unit) : NULL;
     shares = unit ? (sslh_real *)sslh_i_scratch(c, (size_t)(d.width + old) * sizeof *shares) : NULL;
-    if (!shares) return sslh_i_dummy_net(c);
+    if (!shares) {
+        sslh_i_scratch_end(c, unit);
+        return sslh_i_structure_end(NULL, net, mark);
+    }
     copies = unit + d.width; /* (old) */
     for (j = 0; j < old; j++) copies[j] = 0;
     for (j = 0; j < d.width; j++) { /* g */
@@ -28980,7 +29116,7 @@ SSLH_DEF sslh_net *sslh_net_widen(sslh_net *net, sslh_widen_desc d) {
     }
     sslh_i_scratch_end(c, shares);
     sslh_i_scratch_end(c, unit);
-    return sslh_i_structure_end(made, net);
+    return sslh_i_structure_end(made, net, mark);
 }
 
 /* --- deeper ------------------------------------------------------------------------------------------------------- */
@@ -29011,7 +29147,8 @@ SSLH_I_FN void sslh_i_undo_norm(sslh_net *net, int norm, sslh_net *from, int lay
         sslh_push(c);
         sslh_no_grad(c, 1);
         x = sslh_forward_ex(from, sample, f);
-        if (!SSLH_I_BAD(c)) {
+        if (SSLH_I_BAD(c)) sslh_i_prefix_error(c, "sslh_net_deepen: .sample");
+        else {
             x = sslh_reshape(c, x, sslh_dim2(-1, width));     /* (N H W,C) */
             m = sslh_mean(c, x, SSLH_AXIS(0), 0);             /* (C) */
             v = sslh_variance(c, x, SSLH_AXIS(0), 0, 0);      /* (C) */
@@ -29038,6 +29175,7 @@ SSLH_I_FN sslh_net *sslh_i_deepen_stack(const char *op, sslh_net *net, sslh_deep
     sslh_net *made;
     sslh_i_layer *fresh;
     sslh_tensor *weight;
+    const int64_t mark = sslh_mark(c);
     int i, *strides, width, places;
     if (!sslh_i_stack_of(op, net, &s)) return sslh_i_dummy_net(c);
     strides = s.conv.strides;
@@ -29062,7 +29200,7 @@ SSLH_I_FN sslh_net *sslh_i_deepen_stack(const char *op, sslh_net *net, sslh_deep
         }
     }
     made = sslh_i_stack_build(&after);
-    if (!made || !sslh_i_stack_of(op, made, &after)) return sslh_i_dummy_net(c);
+    if (!made || !sslh_i_stack_of(op, made, &after)) return sslh_i_structure_end(NULL, net, mark);
     memset(&plain, 0, sizeof plain);
     for (i = 0; i < s.n; i++)
         sslh_i_copy_layer(made, after.layer[i < d.layer ? i : i + 1].first, net, &s.layer[i], &plain, NULL, NULL);
@@ -29073,7 +29211,7 @@ SSLH_I_FN sslh_net *sslh_i_deepen_stack(const char *op, sslh_net *net, sslh_deep
     for (i = 0; i < width; i++) weight->data[(i * places + places / 2) * width + i] = 1; /* the middle of the kernel */
     if (fresh->norm >= 0) sslh_i_undo_norm(made, fresh->norm, net, d.layer, s.convnet, d.sample);
     else if (fresh->count > 1) memset(made->entry[fresh->first + 1]->t.data, 0, (size_t)width * sizeof(sslh_real));
-    return sslh_i_structure_end(made, net);
+    return sslh_i_structure_end(made, net, mark);
 }
 
 /* The number of the block in a name such as "blocks.3.norm1.weight" or, with stages, "features.5.0.block.3.weight",
@@ -29095,11 +29233,13 @@ SSLH_I_FN int sslh_i_block_in_name(const char *name, int stages, int *stage, con
     *rest = at;
     return block;
 }
-/* A fresh block behind block number at (from 1) of a stage: (5). The other tensors are copied by their names. */
-SSLH_I_FN sslh_net *sslh_i_deepen_residual(sslh_net *made, sslh_net *net, int stages, int stage, int at) {
+/* `made`, which was made after mark, gets the values of net, and a fresh block behind block number at (from 1) of a
+   stage: (5). The other tensors are copied by their names. */
+SSLH_I_FN sslh_net *sslh_i_deepen_residual(sslh_net *made, sslh_net *net, int stages, int stage, int at,
+                                           int64_t mark) {
     int i, of_stage, number;
-    if (sslh_i_net_bad(made) || !sslh_i_net_ready(made) || !sslh_i_net_ready(net)) return sslh_i_dummy_net(net->ctx);
-    for (i = 0; i < made->entries; i++) {
+    const int ready = !sslh_i_net_bad(made) && sslh_i_net_ready(made) && sslh_i_net_ready(net);
+    for (i = 0; ready && i < made->entries; i++) {
         sslh_i_entry *y = made->entry[i];
         const char *rest = "";
         char name[sizeof y->name];
@@ -29123,19 +29263,20 @@ SSLH_I_FN sslh_net *sslh_i_deepen_residual(sslh_net *made, sslh_net *net, int st
         y->t.group = x->t.group;
         memcpy(sslh_i_get_data(&y->t), sslh_i_get_data(&x->t), x->t.count * sslh_i_type_size(x->t.type));
     }
-    return sslh_i_structure_end(made, net);
+    return sslh_i_structure_end(made, net, mark);
 }
 
 SSLH_DEF sslh_net *sslh_net_deepen(sslh_net *net, sslh_deepen_desc d) {
     const char *const op = "sslh_net_deepen";
     sslh_ctx *c = sslh_net_ctx(net);
+    const int64_t mark = sslh_mark(c);
     if (!sslh_i_structure_ok(op, net)) return sslh_i_dummy_net(c);
     if (net->forward == sslh_i_vit_forward) {
         sslh_vit_desc v;
         memcpy(&v, net->self, sizeof v);
         if (!sslh_i_structure_layer_ok(op, net, d.layer, v.depth, "no more blocks")) return sslh_i_dummy_net(c);
         v.depth++;
-        return sslh_i_deepen_residual(sslh_vit(c, v), net, 0, 0, d.layer);
+        return sslh_i_deepen_residual(sslh_vit(c, v), net, 0, 0, d.layer, mark);
     }
     if (net->forward == sslh_i_convnext_forward) {
         sslh_convnext_desc v;
@@ -29145,7 +29286,7 @@ SSLH_DEF sslh_net *sslh_net_deepen(sslh_net *net, sslh_deepen_desc d) {
         if (!sslh_i_structure_layer_ok(op, net, d.layer, all, "no more blocks")) return sslh_i_dummy_net(c);
         while (at > v.depths[stage]) at -= v.depths[stage++];
         v.depths[stage]++;
-        return sslh_i_deepen_residual(sslh_convnext(c, v), net, 1, stage, at);
+        return sslh_i_deepen_residual(sslh_convnext(c, v), net, 1, stage, at, mark);
     }
     if (net->forward == sslh_i_mlp_forward || net->forward == sslh_i_convnet_forward)
         return sslh_i_deepen_stack(op, net, d);
@@ -29192,13 +29333,14 @@ SSLH_I_FN int sslh_i_prune_choose(const sslh_i_stack *s, int layer, const sslh_p
     }
     qsort(scored, (size_t)w->shape[0], sizeof *scored, sslh_i_rated_order);
     stays = (char *)sslh_i_scratch(c, (size_t)w->shape[0]);
-    if (!stays) return 0;
-    memset(stays, 0, (size_t)w->shape[0]);
-    for (j = 0; j < keep; j++) stays[scored[j].unit] = 1;
-    for (j = k = 0; j < w->shape[0]; j++) if (stays[j]) unit[k++] = j;
+    if (stays) {
+        memset(stays, 0, (size_t)w->shape[0]);
+        for (j = 0; j < keep; j++) stays[scored[j].unit] = 1;
+        for (j = k = 0; j < w->shape[0]; j++) if (stays[j]) unit[k++] = j;
+    }
     sslh_i_scratch_end(c, stays);
     sslh_i_scratch_end(c, scored);
-    return 1;
+    return stays != NULL;
 }
 
 SSLH_DEF sslh_net *sslh_net_prune_filters(sslh_net *net, sslh_prune_desc d) {
@@ -29206,6 +29348,7 @@ SSLH_DEF sslh_net *sslh_net_prune_filters(sslh_net *net, sslh_prune_desc d) {
     sslh_ctx *c = sslh_net_ctx(net);
     sslh_i_stack s, narrow;
     sslh_net *made;
+    const int64_t mark = sslh_mark(c);
     int *unit[8], *all, i, last, room = 0;
     memset(unit, 0, sizeof unit);
     if (!sslh_i_stack_of(op, net, &s)) return sslh_i_dummy_net(c);
@@ -29235,17 +29378,17 @@ SSLH_DEF sslh_net *sslh_net_prune_filters(sslh_net *net, sslh_prune_desc d) {
         if (d.layer && i != d.layer - 1) continue;
         unit[i] = all + room;
         room += narrow.widths[i];
-        if (!sslh_i_prune_choose(&s, i, &d, narrow.widths[i], unit[i])) return sslh_i_dummy_net(c);
+        if (!sslh_i_prune_choose(&s, i, &d, narrow.widths[i], unit[i])) break;
     }
-    for (i = 0; all && i < s.n; i++) {
+    for (i = 0; all && i < s.n && !SSLH_I_BAD(c); i++) {
         sslh_i_units u;
         memset(&u, 0, sizeof u);
         u.unit = unit[i];
         u.input = i ? unit[i - 1] : NULL;
         sslh_i_copy_layer(made, s.layer[i].first, net, &s.layer[i], &u, NULL, NULL);
     }
-    if (all) sslh_i_scratch_end(c, all);
-    return all ? sslh_i_structure_end(made, net) : sslh_i_dummy_net(c);
+    sslh_i_scratch_end(c, all);
+    return sslh_i_structure_end(all ? made : NULL, net, mark);
 }
 #endif /* SSLH_WITH_TRANSFER */
 
@@ -29267,10 +29410,10 @@ SSLH_DEF sslh_net *sslh_net_prune_filters(sslh_net *net, sslh_prune_desc d) {
      t      = max over the row or image x of |x| / 127,   p       = round(x / t), value by value      (2)
      y[o]   = t s[o] (sum over k of p[k] q[o][k]) + b[o]                                              (3)
 
-   where p[k] of a convolution are the K values of p that the kernel covers at one place of the output (0 outside of the
-   image). The sum of (3) is one of integers: it has no rounding, whatever the order, and fits into 32 bits while K is
-   at most 133,144, because no product exceeds 127^2. Accuracy is lost only by the roundings of (1) and (2), each of at
-   most half a step: |w - s q| <= s / 2.
+   where round gives the nearest integer, and of a half the one farther from 0; p[k] of a convolution are the K values
+   of p that the kernel covers at one place of the output (0 outside of the image). The sum of (3) is one of integers:
+   it has no rounding, whatever the order, and fits into 32 bits while K is at most 133,144, because no product exceeds
+   127^2. Accuracy is lost only by the roundings of (1) and (2), each of at most half a step: |w - s q| <= s / 2.
 
    A batch norm behind a layer is folded into its weights before they are rounded. In evaluation mode it is a gain and a
    shift for each output channel, of the running mean m and variance v, gain g and shift h:
@@ -29278,13 +29421,15 @@ SSLH_DEF sslh_net *sslh_net_prune_filters(sslh_net *net, sslh_prune_desc d) {
      w'[o][k] = w[o][k] a[o],    b'[o] = h[o] + (b[o] - m[o]) a[o],    a = g / sqrt(v + eps)        (4)
 
    Two factors of rank r come from the singular value decomposition W = L S R' (the ' transposes): the columns of L and
-   R have length 1 and are orthogonal, S is diagonal and holds the singular values s_1 >= s_2 >= .. The first r stay:
+   R have length 1 and are orthogonal, S is diagonal and holds the singular values sigma_1 >= sigma_2 >= .. Of the
+   columns of L and R, and of the singular values, the first r stay:
 
-     U = L_r sqrt(S_r)  (O,r),   V = sqrt(S_r) R_r'  (r,I),   |W - U V|^2 = s_r+1^2 + s_r+2^2 + ..     (5)
+     U = L_r sqrt(S_r)  (O,r),   V = sqrt(S_r) R_r'  (r,I),   |W - U V|^2 = sum over i > r of sigma_i^2     (5)
 
-   which Eckart and Young ("The approximation of one matrix by another of lower rank", Psychometrika 1, 1936) show to be
-   the least possible. The rows of the shorter side are made orthogonal by rotations of pairs (Hestenes, "Inversion of
-   matrices by biorthogonalization", 1958), which finds small singular values to full precision.
+   where |.|^2 is the sum of the squares of all values. Eckart and Young ("The approximation of one matrix by another of
+   lower rank", Psychometrika 1, 1936) show that no other factors of this rank make it smaller. The rows of W (its
+   columns, when there are fewer of them) are made orthogonal by rotations of pairs (Hestenes, "Inversion of matrices by
+   biorthogonalization and related results", 1958), which finds small singular values to full precision.
 
    The forward callback knows its tensors by the numbers of their declaration, and a changed net has other entries:
    .number of the net leads from the one to the other. In the place of a folded norm only the residual and the
@@ -29302,11 +29447,11 @@ SSLH_DEF sslh_net *sslh_net_prune_filters(sslh_net *net, sslh_prune_desc d) {
 /* What becomes of an entry. */
 typedef struct sslh_i_change {
     int into; /* of a batch norm: 1 + the entry of the weight that takes it in; 0: the entry stays */
-    int bias; /* of that weight: 1: its layer gets a bias; 2: the next entry is its bias */
-    int rank; /* of a weight that becomes two factors; 0 */
+    int bias; /* of that weight: 1: its layer gets a bias; 2: the next entry is its bias; 0: it takes in no norm */
+    int rank; /* of the two factors that a weight becomes; 0: it stays one matrix */
 } sslh_i_change;
 
-/* "fc1.low.weight" of "fc1.weight": name up to its last word, then that text. */
+/* "fc1.low.weight" from the name "fc1.weight" and the text "low.weight", which takes the place of "weight". */
 SSLH_I_FN void sslh_i_name_beside(char *out, size_t size, const char *name, const char *text) {
     snprintf(out, size, "%.*s%s", (int)(strlen(name) - strlen("weight")), name, text);
 }
@@ -29388,7 +29533,8 @@ SSLH_I_FN int sslh_i_changed_copy(sslh_net *made, const sslh_net *net, const ssl
 
 /* --- batch norms folded --- */
 
-/* Entries of a batch norm, from .norm of its first one. */
+/* How many entries a batch norm has, from .norm of its first one. They are: gain, shift, mean, variance and number of
+   batches (1), the same without gain and shift (2), or without the shift (3). */
 SSLH_I_FN int sslh_i_norm_entries(int norm) { return norm == 1 ? 5 : norm == 2 ? 3 : 4; }
 /* Whether entry i is the bias (O) of the layer whose weight is the entry before it. */
 SSLH_I_FN int sslh_i_is_bias(const sslh_net *net, int i) {
@@ -29396,8 +29542,9 @@ SSLH_I_FN int sslh_i_is_bias(const sslh_net *net, int i) {
     return weight->layer && bias->is_param && bias->t.ndim == 1 && bias->t.shape[0] == weight->t.shape[0] &&
            sslh_i_has_suffix(bias->name, "bias");
 }
-/* Which layers take in which batch norms; returns how many there are, or -1 - i when the one from entry i on does not
-   follow a layer. That the forward callback uses them so is not known here. */
+/* Which layers take in which batch norms; returns how many norms there are, or -1 - i when the one from entry i on does
+   not follow a layer. This looks at the order of the declarations only: whether the forward callback runs the norm
+   right behind the layer is known from a sample (sslh_i_fold_check). */
 SSLH_I_FN int sslh_i_fold_plan(const sslh_net *net, sslh_i_change *change) {
     int i, k, found = 0;
     for (i = 0; i < net->entries; i++) {
@@ -29441,13 +29588,17 @@ SSLH_I_FN void sslh_i_fold_values(const char *op, sslh_net *made, const sslh_net
     size_t o, k;
     double bad = 0; /* stays 0 while all is finite */
     for (o = 0; o < O; o++, weight += K) {
-        const double a = (gain ? (double)gain[o] : 1.0) / sqrt((double)(var[o] + SSLH_I_BATCH_NORM_EPS));
-        const double moved = ((old ? (double)old[o] : 0.0) - (double)mean[o]) * a;
+        const sslh_real spread = var[o] + SSLH_I_BATCH_NORM_EPS;
+        const double deviation = sqrt((double)spread), a = (gain ? (double)gain[o] : 1.0) / deviation;
+        double b = (old ? (double)old[o] : 0.0) - (double)mean[o];
         for (k = 0; k < K; k++) {
-            weight[k] = (sslh_real)((double)weight[k] * a);
+            const double folded = (double)weight[k] * a;
+            weight[k] = (sslh_real)folded;
             bad += (double)weight[k] * 0;
         }
-        bias[o] = (sslh_real)((shift ? (double)shift[o] : 0.0) + moved);
+        b = b * a;
+        b = b + (shift ? (double)shift[o] : 0.0);
+        bias[o] = (sslh_real)b;
         bad += (double)bias[o] * 0;
     }
     if (!(bad == 0))
@@ -29495,6 +29646,7 @@ SSLH_I_FN void sslh_i_fold_check(sslh_net *net, sslh_net *folded, sslh_tensor *s
     sslh_no_grad(c, 1);
     a = sslh_forward(net, sample);
     b = sslh_forward(folded, sample);
+    if (SSLH_I_BAD(c)) sslh_i_prefix_error(c, "sslh_fold_batch_norm: the sample");
     if (!SSLH_I_BAD(c) && (a->type != SSLH_F32 || b->type != SSLH_F32 || a->count != b->count)) apart = HUGE_VAL;
     for (i = 0; !SSLH_I_BAD(c) && apart < HUGE_VAL && i < a->count; i++) {
         const double x = (double)a->data[i], d = fabs(x - (double)b->data[i]);
@@ -29514,7 +29666,8 @@ SSLH_I_FN void sslh_i_fold_check(sslh_net *net, sslh_net *folded, sslh_tensor *s
     sslh_i_modes_back(net, &modes);
 }
 
-/* The copy without batch norms of net number `at` of the tree, not yet linked to its children; NULL after an error. */
+/* The copy without batch norms of net number `at` of the tree, not yet linked to its children; *found counts norms.
+   NULL after an error. */
 SSLH_I_FN sslh_net *sslh_i_fold_copy(const sslh_i_tree *t, int at, int sampled, int *found) {
     sslh_net *net = t->net[at], *copy;
     if (!sslh_i_all_float("sslh_fold_batch_norm", net, "give the float net")) return NULL;
@@ -29557,36 +29710,37 @@ SSLH_I_FN int sslh_i_low_possible(const sslh_i_entry *e) {
     if (sslh_i_has_suffix(e->name, ".low.weight") || strcmp(e->name, "low.weight") == 0) return 0; /* a factor */
     return t->ndim == 2 || (t->ndim == 4 && t->shape[1] == 1 && t->shape[2] == 1);
 }
-/* Rotates pairs of rows of x (n,m) until all are orthogonal: then row i is S_i times the i-th singular vector. */
+/* Rotates pairs of rows of x (n,m) until all are orthogonal: then each row is a singular value times its singular
+   vector of length m. The pairs come in no particular order. */
 SSLH_I_FN void sslh_i_svd_rows(double *x, size_t n, size_t m) {
     size_t p, q, k;
     int sweep, turned = 1;
     for (sweep = 0; sweep < 60 && turned; sweep++)
         for (turned = 0, p = 0; p < n; p++)
             for (q = p + 1; q < n; q++) {
-                double *u = x + p * m, *v = x + q * m, uu = 0, vv = 0, uv = 0, theta, t, co, si;
+                double *u = x + p * m, *v = x + q * m, uu = 0, vv = 0, uv = 0, cotangent, tangent, cosine, sine;
                 for (k = 0; k < m; k++) uu += u[k] * u[k], vv += v[k] * v[k], uv += u[k] * v[k];
                 if (uv * uv <= 1e-28 * uu * vv) continue;
                 turned = 1;
-                theta = (vv - uu) / (2 * uv); /* the angle that makes the product of the two 0 */
-                t = (theta >= 0 ? 1 : -1) / (fabs(theta) + sqrt(theta * theta + 1));
-                co = 1 / sqrt(t * t + 1);
-                si = t * co;
+                cotangent = (vv - uu) / (2 * uv); /* of twice the angle that makes the product of the two 0 */
+                tangent = (cotangent >= 0 ? 1 : -1) / (fabs(cotangent) + sqrt(cotangent * cotangent + 1));
+                cosine = 1 / sqrt(tangent * tangent + 1);
+                sine = tangent * cosine;
                 for (k = 0; k < m; k++) {
                     const double a = u[k], b = v[k];
-                    u[k] = co * a - si * b;
-                    v[k] = si * a + co * b;
+                    u[k] = cosine * a - sine * b;
+                    v[k] = sine * a + cosine * b;
                 }
             }
 }
-typedef struct sslh_i_singular { double value; size_t row; } sslh_i_singular;
+typedef struct sslh_i_singular { double value; size_t row; } sslh_i_singular; /* row: the one that has this length */
 /* Descending values, of equal ones the first row. */
 SSLH_I_FN int sslh_i_singular_order(const void *a, const void *b) {
     const sslh_i_singular *x = (const sslh_i_singular *)a, *y = (const sslh_i_singular *)b;
     return x->value > y->value ? -1 : x->value < y->value ? 1 : x->row < y->row ? -1 : x->row > y->row;
 }
-/* The decomposition of a weight (O,I): rows (n,m), n the shorter side, orthogonal, and their lengths, descending. 0
-   after an error. */
+/* The decomposition of a weight (O,I): rows (n,m), n the shorter side, which are orthogonal, and their lengths, the
+   singular values (n), descending. 0, and no error yet, when the weight holds NaN or Inf. */
 SSLH_I_FN int sslh_i_svd_of(const sslh_tensor *w, double *rows, sslh_i_singular *value) {
     const size_t O = (size_t)w->shape[0], inputs = (size_t)w->shape[w->ndim - 1];
     const size_t n = SSLH_I_MIN(O, inputs), m = w->count / n;
@@ -29609,7 +29763,8 @@ SSLH_I_FN int sslh_i_svd_of(const sslh_tensor *w, double *rows, sslh_i_singular 
     qsort(value, n, sizeof *value, sslh_i_singular_order);
     return 1;
 }
-/* The rank that the descriptor asks for; 0 when two factors of it have no fewer values than the weight. */
+/* The rank that the descriptor asks for, 0 when two factors of this rank have no fewer values than the weight w (O,I);
+   value (n): its singular values. */
 SSLH_I_FN int sslh_i_low_rank_for(const sslh_tensor *w, const sslh_i_singular *value, const sslh_low_rank_desc *d) {
     const size_t O = (size_t)w->shape[0], inputs = (size_t)w->shape[w->ndim - 1], n = SSLH_I_MIN(O, inputs);
     size_t k, rank = (size_t)d->rank;
@@ -29628,22 +29783,23 @@ SSLH_I_FN void sslh_i_low_fill(const sslh_tensor *w, const double *rows, const s
     const size_t m = O <= inputs ? inputs : O, other = O <= inputs ? O : inputs;
     size_t k, i, j;
     for (k = 0; k < r; k++) {
-        const double *row = rows + value[k].row * m, S = value[k].value, half = sqrt(S);
-        for (i = 0; i < m; i++) { /* the unit vector of the longer side */
-            const double x = S > 0 ? row[i] / half : 0;
+        const double *row = rows + value[k].row * m, sigma = value[k].value, root = sqrt(sigma);
+        for (i = 0; i < m; i++) { /* the singular vector of the longer side, times the root: row has its sigma-fold */
+            const double x = sigma > 0 ? row[i] / root : 0;
             if (O <= inputs) v->data[k * inputs + i] = (sslh_real)x;
             else u->data[i * r + k] = (sslh_real)x;
         }
-        for (j = 0; j < other; j++) { /* W times it is S times that of the shorter side */
+        for (j = 0; j < other; j++) { /* W, or W', times that vector is sigma times the vector of the shorter side */
             double sum = 0;
             for (i = 0; i < m; i++) sum += row[i] * (double)w->data[O <= inputs ? j * inputs + i : i * inputs + j];
-            sum = S > 0 ? sum / S / half : 0;
+            sum = sigma > 0 ? sum / sigma / root : 0;
             if (O <= inputs) u->data[j * r + k] = (sslh_real)sum;
             else v->data[k * inputs + j] = (sslh_real)sum;
         }
     }
 }
-/* Makes room for the decompositions of the weights of a net in turn; NULL after an error. */
+/* Scratch memory in which the weights of a net are decomposed one after the other: *rows doubles for the largest of
+   them, and behind these the singular values of the one with the longest shorter side. NULL after an error. */
 SSLH_I_FN double *sslh_i_svd_room(const sslh_net *net, size_t *rows) {
     size_t most = 0, side = 0;
     int i;
@@ -29656,7 +29812,9 @@ SSLH_I_FN double *sslh_i_svd_room(const sslh_net *net, size_t *rows) {
     *rows = most;
     return (double *)sslh_i_scratch(net->ctx, most * sizeof(double) + (side + 1) * sizeof(sslh_i_singular));
 }
-/* One net of the tree. Each weight is decomposed twice, for its rank and for its factors: memory for one is enough. */
+/* The copy of net number net_at of the tree with two factors for each weight that gets smaller; *found counts these.
+   Each weight is decomposed twice, for its rank and for its factors, so that memory for one decomposition is enough.
+   NULL after an error. */
 SSLH_I_FN sslh_net *sslh_i_low_one(const sslh_i_tree *t, int net_at, const sslh_low_rank_desc *d, int *found) {
     sslh_net *net = t->net[net_at], *made = NULL;
     sslh_ctx *c = net->ctx;
@@ -29764,7 +29922,7 @@ SSLH_I_FN sslh_net *sslh_i_eight_shell(sslh_ctx *c, const sslh_net *net, const c
     for (i = 0; i < net->entries; i++) {
         char name[sizeof net->entry[i]->name];
         if (!wanted[i]) continue;
-        snprintf(name, sizeof name, "%.105s_scale", net->entry[i]->name);
+        snprintf(name, sizeof name, "%.105s_scale", net->entry[i]->name); /* never cut: see sslh_i_eight_wanted */
         if (sslh_state_new(made, name, SSLH_F32, sslh_dim1(net->entry[i]->t.shape[0])) < 0) return NULL;
     }
     made->training = 0;
@@ -30483,18 +30641,6 @@ SSLH_I_FN int sslh_i_recipe_resolve(sslh_ctx *c, const char *op, sslh_recipe *r,
     return bad == NULL;
 }
 
-/* Appends to a text of limited size; the length counts the whole text, even what does not fit. */
-SSLH_I_FN void sslh_i_text(char *out, size_t size, size_t *used, const char *format, ...) SSLH_I_PRINTF(4, 5);
-SSLH_I_FN void sslh_i_text(char *out, size_t size, size_t *used, const char *format, ...) {
-    va_list args;
-    char *at = out && *used < size ? out + *used : NULL;
-    int n;
-    va_start(args, format);
-    n = vsnprintf(at, at ? size - *used : 0, format, args);
-    va_end(args);
-    if (n > 0) *used += (size_t)n;
-}
-
 /* A value with up to four decimals and without trailing zeros; the decimal point is a point in every locale. */
 SSLH_I_FN const char *sslh_i_number(char buffer[32], float x) {
     int32_t v, a;
@@ -30517,43 +30663,43 @@ SSLH_DEF size_t sslh_recipe_print(sslh_recipe r, char *out, size_t size) {
     int i;
     if (out && size) out[0] = 0;
     if (r.crop_min > 0) {
-        sslh_i_text(out, size, &used, "crop: %s to %s of the area, aspect %s to %s, %d tries, %s%s\n",
-                    sslh_i_number(a, r.crop_min), sslh_i_number(b, r.crop_max > 0 ? r.crop_max : 1.0f),
-                    sslh_i_number(d, r.ratio_min > 0 ? r.ratio_min : 0.75f),
-                    sslh_i_number(e, r.ratio_max > 0 ? r.ratio_max : 4.0f / 3.0f), r.crop_tries ? r.crop_tries : 10,
-                    r.bilinear ? "bilinear" : "bicubic", r.no_antialias ? ", no antialiasing" : "");
+        sslh_i_append(out, size, &used, "crop: %s to %s of the area, aspect %s to %s, %d tries, %s%s\n",
+                      sslh_i_number(a, r.crop_min), sslh_i_number(b, r.crop_max > 0 ? r.crop_max : 1.0f),
+                      sslh_i_number(d, r.ratio_min > 0 ? r.ratio_min : 0.75f),
+                      sslh_i_number(e, r.ratio_max > 0 ? r.ratio_max : 4.0f / 3.0f), r.crop_tries ? r.crop_tries : 10,
+                      r.bilinear ? "bilinear" : "bicubic", r.no_antialias ? ", no antialiasing" : "");
     } else if (r.bilinear || r.no_antialias) {
-        sslh_i_text(out, size, &used, "resizing: %s%s\n", r.bilinear ? "bilinear" : "bicubic",
-                    r.no_antialias ? ", no antialiasing" : "");
+        sslh_i_append(out, size, &used, "resizing: %s%s\n", r.bilinear ? "bilinear" : "bicubic",
+                      r.no_antialias ? ", no antialiasing" : "");
     }
-    if (r.height || r.width) sslh_i_text(out, size, &used, "size: %d x %d (0: of the image)\n", r.height, r.width);
-    if (r.pad_crop) sslh_i_text(out, size, &used, "pad and crop: %d pixels of zeros\n", r.pad_crop);
-    if (r.flip > 0) sslh_i_text(out, size, &used, "mirror: probability %s\n", sslh_i_number(a, r.flip));
-    if (r.rotate90) sslh_i_text(out, size, &used, "rotation: 0, 90, 180 or 270 degrees\n");
+    if (r.height || r.width) sslh_i_append(out, size, &used, "size: %d x %d (0: of the image)\n", r.height, r.width);
+    if (r.pad_crop) sslh_i_append(out, size, &used, "pad and crop: %d pixels of zeros\n", r.pad_crop);
+    if (r.flip > 0) sslh_i_append(out, size, &used, "mirror: probability %s\n", sslh_i_number(a, r.flip));
+    if (r.rotate90) sslh_i_append(out, size, &used, "rotation: 0, 90, 180 or 270 degrees\n");
     if (r.jitter > 0) {
-        sslh_i_text(out, size, &used, "colour jitter: probability %s, brightness %s, contrast %s, saturation %s, hue "
-                    "%s turns, shuffled\n", sslh_i_number(a, r.jitter), sslh_i_number(b, r.brightness),
-                    sslh_i_number(d, r.contrast), sslh_i_number(e, r.saturation), sslh_i_number(f, r.hue));
+        sslh_i_append(out, size, &used, "colour jitter: probability %s, brightness %s, contrast %s, saturation %s, hue "
+                      "%s turns, shuffled\n", sslh_i_number(a, r.jitter), sslh_i_number(b, r.brightness),
+                      sslh_i_number(d, r.contrast), sslh_i_number(e, r.saturation), sslh_i_number(f, r.hue));
     }
-    if (r.grey > 0) sslh_i_text(out, size, &used, "grey: probability %s\n", sslh_i_number(a, r.grey));
+    if (r.grey > 0) sslh_i_append(out, size, &used, "grey: probability %s\n", sslh_i_number(a, r.grey));
     if (r.blur > 0) {
-        sslh_i_text(out, size, &used, "blur: probability %s, sigma %s to %s, ", sslh_i_number(a, r.blur),
-                    sslh_i_number(b, r.blur_min > 0 ? r.blur_min : 0.1f),
-                    sslh_i_number(d, r.blur_max > 0 ? r.blur_max : 2.0f));
-        if (r.blur_kernel) sslh_i_text(out, size, &used, "kernel %d\n", r.blur_kernel);
-        else sslh_i_text(out, size, &used, "kernel a tenth of the side\n");
+        sslh_i_append(out, size, &used, "blur: probability %s, sigma %s to %s, ", sslh_i_number(a, r.blur),
+                      sslh_i_number(b, r.blur_min > 0 ? r.blur_min : 0.1f),
+                      sslh_i_number(d, r.blur_max > 0 ? r.blur_max : 2.0f));
+        if (r.blur_kernel) sslh_i_append(out, size, &used, "kernel %d\n", r.blur_kernel);
+        else sslh_i_append(out, size, &used, "kernel a tenth of the side\n");
     }
     if (r.solarize > 0) {
-        sslh_i_text(out, size, &used, "solarise: probability %s, threshold %s\n", sslh_i_number(a, r.solarize),
-                    sslh_i_number(b, r.solarize_threshold == 0 ? 0.5f : r.solarize_threshold < 0 ? 0.0f
-                                  : r.solarize_threshold));
+        sslh_i_append(out, size, &used, "solarise: probability %s, threshold %s\n", sslh_i_number(a, r.solarize),
+                      sslh_i_number(b, r.solarize_threshold == 0 ? 0.5f : r.solarize_threshold < 0 ? 0.0f
+                                    : r.solarize_threshold));
     }
-    if (r.cutout > 0) sslh_i_text(out, size, &used, "cutout: a square of %d pixels\n", r.cutout);
+    if (r.cutout > 0) sslh_i_append(out, size, &used, "cutout: a square of %d pixels\n", r.cutout);
     for (i = 0; i < 4; i++)
         if (r.std[i] > 0)
-            sslh_i_text(out, size, &used, "normalise channel %d: mean %s, std %s\n", i, sslh_i_number(a, r.mean[i]),
-                        sslh_i_number(b, r.std[i]));
-    if (used == 0) sslh_i_text(out, size, &used, "as it is\n");
+            sslh_i_append(out, size, &used, "normalise channel %d: mean %s, std %s\n", i, sslh_i_number(a, r.mean[i]),
+                          sslh_i_number(b, r.std[i]));
+    if (used == 0) sslh_i_append(out, size, &used, "as it is\n");
     return used;
 }
 
@@ -33088,6 +33234,11 @@ SSLH_DEF uint32_t sslh_random_u32(uint64_t seed, uint64_t stream, uint64_t index
 }
 
 SSLH_I_FN float sslh_i_uniform(uint32_t x) { return (float)(x >> 8) * (1.0f / 16777216.0f); } /* [0,1) */
+SSLH_I_FN float sslh_i_between(uint32_t x, float lo, float hi) {
+    float range = hi - lo, v = sslh_i_uniform(x) * range;
+    return lo + v;
+}
+SSLH_I_FN int sslh_i_below(uint32_t x, int n) { return (int)(((uint64_t)x * (uint64_t)n) >> 32); }
 
 SSLH_DEF float sslh_random_uniform(uint64_t seed, uint64_t stream, uint64_t index) {
     return sslh_i_uniform(sslh_random_u32(seed, stream, index));
@@ -33131,6 +33282,17 @@ SSLH_DEF void sslh_random_permutation(uint64_t seed, uint64_t stream, int32_t *o
 SSLH_DEF uint64_t sslh_next_stream(sslh_ctx *c) {
     if (SSLH_I_BAD(c)) return 0;
     return c->stream++;
+}
+
+/* Where in (seed, stream) the draws of one clip or one view begin. The base counts numbers in >>audio, and blocks of
+   four numbers in >>views-make. */
+typedef struct sslh_i_key { uint64_t seed, stream, base; } sslh_i_key;
+SSLH_I_FN sslh_i_key sslh_i_key_of(uint64_t seed, uint64_t stream, uint64_t base) {
+    sslh_i_key k;
+    k.seed = seed;
+    k.stream = stream;
+    k.base = base;
+    return k;
 }
 
 /* Bulk fills, threaded; value i is sslh_random_uniform / sslh_random_normal (seed, stream, first + i) scaled and
@@ -37493,7 +37655,8 @@ SSLH_DEF sslh_tensor *sslh_resize_bilinear(sslh_ctx *c, sslh_tensor *x, int heig
 /* ================================================================================================================== */
 
 #if SSLH_WITH_QUANTIZE
-/* Equations (2) and (3) of >>quantize. Forward only. A linear layer is a convolution whose images have one pixel.
+/* Equations (2) and (3) of >>quantize, whose numbers go on here. Forward only. A linear layer is a convolution whose
+   images have one pixel.
 
    Values become integers once: those of a convolution by image, with zeros around it, so that what lies under a row of
    the filter is one run of Kw I integers that nothing has to copy; those of a linear layer by the task that needs them.
@@ -37502,7 +37665,7 @@ SSLH_DEF sslh_tensor *sslh_resize_bilinear(sslh_ctx *c, sslh_tensor *x, int heig
 
    Kernels of group 4 multiply bytes without sign by bytes with one. With values 128 + p the sum of a channel is
 
-     sum over k of p[k] q[o][k] = sum over k of (128 + p[k]) q[o][k] - 128 (sum over k of q[o][k])         (4)
+     sum over k of p[k] q[o][k] = sum over k of (128 + p[k]) q[o][k] - 128 (sum over k of q[o][k])         (6)
 
    and begins with the last term (start). Whatever the group, the integers are the same. */
 
@@ -37514,22 +37677,22 @@ typedef struct sslh_i_eight {
     int              linear;
     const sslh_real *x;       /* (images,H,W,I) */
     const uint8_t   *q;       /* (O,K), 128 + q, K = Kh Kw I */
-    const sslh_real *scales, *bias; /* (O); bias may be NULL */
+    const sslh_real *scales, *bias; /* (O): s and b of (3); bias may be NULL */
     sslh_real       *y;       /* (images,H',W',O) */
     int              relu;
-    /* the plan */
+    /* the plan; a panel holds the weights of k->lanes channels, its integers come in groups of k->group */
     const sslh_i_eight_kernels *k;
     size_t           pixel;   /* bytes of a pixel: its channels in whole groups */
     size_t           line, image; /* bytes of a row of pixels and of an image, both with the zeros around it */
-    size_t           each;    /* outputs of a task */
-    ptrdiff_t       *at;      /* see sslh_i_eight_tile; from here on memory of the call */
+    size_t           each;    /* outputs of a task, each the place of one pixel of y with all its channels */
+    ptrdiff_t       *at;      /* (segs), see sslh_i_eight_tile; this and all arrays below are memory of the call */
     int              segs;
     size_t           length, step;
-    uint8_t         *p;       /* (images,image), or threads x (SSLH_I_EIGHT_TASK,image) for a linear layer */
+    uint8_t         *p;       /* (images,image), or (threads,SSLH_I_EIGHT_TASK,image) for a linear layer */
     sslh_real       *t;       /* (images): scales of a convolution's images */
-    uint8_t         *panels;
-    int32_t         *start;   /* (whole panels), and the same for scales and bias */
-    sslh_real       *whole_scales, *whole_bias;
+    uint8_t         *panels;  /* (panels,step) */
+    int32_t         *start;   /* (O rounded up to whole panels): what the sum of a channel begins with */
+    sslh_real       *whole_scales, *whole_bias; /* likewise; 0 in the channels that are not there */
 } sslh_i_eight;
 
 /* Equation (2), scales: t from the largest |x|, and its inverse. NaN and Inf make t NaN, and so all that follows. */
@@ -37537,6 +37700,7 @@ SSLH_I_FN sslh_real sslh_i_eight_scale(sslh_real most, sslh_real *inverse) {
     *inverse = most > SSLH_I_R(1e-30) ? 127 / most : 0;
     return !(most - most == 0) ? most - most : *inverse > 0 ? most / 127 : 0;
 }
+/* Equation (2), or (1): x / t, by the inverse of t, rounded; a half goes away from 0. */
 SSLH_I_FN int sslh_i_eight_round(sslh_real x, sslh_real inverse) {
     const sslh_real v = inverse > 0 ? x * inverse : 0;
 #if SSLH_I_DOUBLE
@@ -37545,6 +37709,7 @@ SSLH_I_FN int sslh_i_eight_round(sslh_real x, sslh_real inverse) {
     return (int)sslh_i_nearest(v);
 #endif
 }
+/* The largest |x| of n values; NaN where there is NaN or Inf. */
 SSLH_I_FN sslh_real sslh_i_plain_eight_most(const sslh_real *x, size_t n) {
     sslh_real most = 0, wrong = 0;
     size_t k;
@@ -37590,8 +37755,9 @@ SSLH_I_FN void sslh_i_plain_eight(void *arg, int task, int worker) {
 }
 
 /* --- the engine --- */
-/* Integers of any group in the panel of equation (4): channels (1 to lanes) of q (channels,taps,I), where a tap has
-   whole groups, and start. For the channels that are missing the panel holds zeros. */
+/* Packs q (channels,taps,I) of 1 to lanes channels into one panel, in which each tap is filled up to whole groups, and
+   computes start (lanes): the last term of (6) in groups of 4, else 0. Missing channels are zeros in the panel. Serves
+   groups of both sizes; k->pack is faster, but can only be used when I consists of whole groups. */
 SSLH_I_FN void sslh_i_eight_pack(const sslh_i_eight_kernels *k, const uint8_t *q, int channels, size_t taps, size_t I,
                                  uint8_t *panel, int32_t *start) {
     const size_t group = (size_t)k->group, lanes = (size_t)k->lanes;
@@ -37654,7 +37820,8 @@ SSLH_I_FN void sslh_i_eight_image_task(void *arg, int task, int worker) {
     j->t[task] = sslh_i_eight_image(j, j->x + (size_t)task * n, j->p + (size_t)task * j->image);
 }
 
-/* Where the values of `count` outputs from `first` on begin, and their scales. */
+/* Where the integers p of `count` outputs from `first` on begin (row), and their scales (t), both (count). For a linear
+   layer the integers are made here, in memory of this worker. */
 SSLH_I_FN void sslh_i_eight_rows(const sslh_i_eight *j, size_t first, int count, int worker, const uint8_t **row,
                                  sslh_real *t) {
     const sslh_i_conv *s = &j->s;
@@ -37726,7 +37893,7 @@ SSLH_I_FN sslh_tensor *sslh_i_eight_end(sslh_ctx *c, const char *op, sslh_tensor
     return sslh_i_end(c, op, in, bias ? 3 : 2, out);
 }
 
-/* n times `each` bytes; NULL and an error when there is no memory, or none could be as large. */
+/* Scratch memory of n times `each` bytes; NULL and an error when there is none, or the product overflows. */
 SSLH_I_FN void *sslh_i_eight_scratch(sslh_ctx *c, size_t n, size_t each) {
     size_t bytes = 0;
     return sslh_i_scratch(c, sslh_i_mul(n, each, &bytes) ? bytes : (size_t)-1);
@@ -37753,6 +37920,8 @@ SSLH_I_FN void sslh_i_eight_plan(sslh_ctx *c, sslh_i_eight *j) {
                                       (size_t)(a % s->kw) * (size_t)s->dw * j->pixel);
 }
 
+/* Computes y of a job whose fields up to relu are set: packs the weights, rounds the images, then (3) by tiles; or all
+   of it by the plain version. */
 SSLH_I_FN void sslh_i_eight_run(sslh_ctx *c, sslh_i_eight *j) {
     size_t panels, whole;
     if (sslh_i_run_plain(c, sslh_i_plain_eight, j)) return;
@@ -38263,6 +38432,35 @@ SSLH_I_FN sslh_tensor *sslh_i_norm_finish(sslh_ctx *c, const char *op, sslh_i_no
     return sslh_i_end(c, op, present, n, out);
 }
 
+/* 0 and an error for shapes and settings that do not go together. running: whether both running statistics are there;
+   G: the parts of this rank; over_ranks: 1 when the rows of all ranks are one part. */
+SSLH_I_FN int sslh_i_batch_norm_ok(sslh_ctx *c, const char *op, const sslh_tensor *x, const sslh_tensor *residual,
+                                   const sslh_batch_norm_desc *d, int running, size_t G, int over_ranks) {
+    const size_t ranks = (size_t)sslh_i_rank_count(c), C = (size_t)x->shape[x->ndim - 1];
+    char a[96], b[96];
+    if (residual && !sslh_i_same_shape(residual, x))
+        sslh_fail(c, SSLH_E_SHAPE, "%s: residual %s and x %s differ in shape: they must be equal", op,
+                  sslh_i_str(a, sizeof a, sslh_shape_of(residual)), sslh_i_str(b, sizeof b, sslh_shape_of(x)));
+    else if (d->activation != SSLH_LINEAR && d->activation != SSLH_RELU)
+        sslh_i_out_of_range(c, op, "activation", (double)(int)d->activation, 0, "SSLH_LINEAR or SSLH_RELU");
+    else if (d->training && d->virtual_groups > 1 && (size_t)d->virtual_groups % ranks)
+        sslh_fail(c, SSLH_E_USAGE, "%s: %d virtual groups cannot be dealt to %d ranks: choose a multiple of %d, or 1",
+                  op, d->virtual_groups, (int)ranks, (int)ranks);
+    else if (!d->training && !running)
+        sslh_fail(c, SSLH_E_USAGE, "%s: without .training running_mean and running_var are needed", op);
+    else if (d->training && x->ndim < 2)
+        sslh_fail(c, SSLH_E_SHAPE, "%s: x of shape %s: statistics are taken over all axes but the last, in training "
+                  "there must be at least two axes", op, sslh_i_str(a, sizeof a, sslh_shape_of(x)));
+    else if (d->training && (size_t)x->shape[0] % G != 0)
+        sslh_fail(c, SSLH_E_SHAPE, "%s: %d virtual groups do not divide the batch of %s: choose a divisor", op, (int)G,
+                  sslh_i_str(a, sizeof a, sslh_shape_of(x)));
+    else if (d->training && x->count / C / G * (over_ranks ? ranks : 1) < 2)
+        sslh_fail(c, SSLH_E_SHAPE, "%s: %s has one value per channel%s, no statistics can be taken in training: give a "
+                  "larger batch or map, or turn the training mode off", op, sslh_i_str(a, sizeof a, sslh_shape_of(x)),
+                  G > 1 ? " and group" : "");
+    return !SSLH_I_BAD(c);
+}
+
 /* Ioffe & Szegedy 2015, alg. 1: in training the statistics of the G parts, otherwise the running ones (then G = 1). */
 SSLH_DEF sslh_tensor *sslh_batch_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *gamma, sslh_tensor *beta,
                                       sslh_tensor *running_mean, sslh_tensor *running_var, sslh_tensor *residual,
@@ -38272,12 +38470,11 @@ SSLH_DEF sslh_tensor *sslh_batch_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *
     sslh_i_norm_job f;
     sslh_real eps = sslh_i_default_real(d.eps, SSLH_I_BATCH_NORM_EPS);
     sslh_real momentum = (sslh_real)sslh_i_default(d.momentum, 0.1f);
-    size_t G = d.virtual_groups > 0 ? (size_t)d.virtual_groups : 1, M, C, g, j;
+    size_t G = d.virtual_groups > 0 ? (size_t)d.virtual_groups : 1, M, C, g;
     const size_t ranks = (size_t)sslh_i_rank_count(c);
     const int over_ranks = d.training && ranks > 1 && G == 1;
     sslh_i_fpenv before;
     int n;
-    char a[96], b[96];
     if (!sslh_i_norm_begin(c, op, x, gamma, beta, present, &n) ||
         !sslh_i_norm_vector_ok(c, op, "running_mean", running_mean, x) ||
         !sslh_i_norm_vector_ok(c, op, "running_var", running_var, x) || !sslh_i_desc_ok(c, op, SSLH_I_D_BATCH_NORM, &d))
@@ -38287,34 +38484,11 @@ SSLH_DEF sslh_tensor *sslh_batch_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *
     if (residual) {
         present[n] = residual;
         if (!sslh_i_begin(c, op, present + n++, 1, 1)) return sslh_i_dummy(c);
-        for (j = 0; j < SSLH_MAX_DIMS && residual->ndim == x->ndim; j++)
-            if ((int)j < x->ndim && residual->shape[j] != x->shape[j]) break;
-        if (residual->ndim != x->ndim || (int)j < x->ndim) {
-            sslh_fail(c, SSLH_E_SHAPE, "%s: residual %s and x %s differ in shape: they must be equal", op,
-                      sslh_i_str(a, sizeof a, sslh_shape_of(residual)), sslh_i_str(b, sizeof b, sslh_shape_of(x)));
-            return sslh_i_dummy(c);
-        }
     }
     C = (size_t)x->shape[x->ndim - 1];
     if (d.training && G > 1 && G % ranks == 0) G /= ranks; /* the groups of this rank */
-    if (d.activation != SSLH_LINEAR && d.activation != SSLH_RELU)
-        sslh_i_out_of_range(c, op, "activation", (double)(int)d.activation, 0, "SSLH_LINEAR or SSLH_RELU");
-    else if (d.training && d.virtual_groups > 1 && (size_t)d.virtual_groups % ranks)
-        sslh_fail(c, SSLH_E_USAGE, "%s: %d virtual groups cannot be dealt to %d ranks: choose a multiple of %d, or 1",
-                  op, d.virtual_groups, (int)ranks, (int)ranks);
-    else if (!d.training && (!running_mean || !running_var))
-        sslh_fail(c, SSLH_E_USAGE, "%s: without .training running_mean and running_var are needed", op);
-    else if (d.training && x->ndim < 2)
-        sslh_fail(c, SSLH_E_SHAPE, "%s: x of shape %s: statistics are taken over all axes but the last, in training "
-                  "there must be at least two axes", op, sslh_i_str(a, sizeof a, sslh_shape_of(x)));
-    else if (d.training && (size_t)x->shape[0] % G != 0)
-        sslh_fail(c, SSLH_E_SHAPE, "%s: %d virtual groups do not divide the batch of %s: choose a divisor", op, (int)G,
-                  sslh_i_str(a, sizeof a, sslh_shape_of(x)));
-    else if (d.training && x->count / C / G * (over_ranks ? ranks : 1) < 2)
-        sslh_fail(c, SSLH_E_SHAPE, "%s: %s has one value per channel%s, no statistics can be taken in training: give a "
-                  "larger batch or map, or turn the training mode off", op, sslh_i_str(a, sizeof a, sslh_shape_of(x)),
-                  G > 1 ? " and group" : "");
-    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    if (!sslh_i_batch_norm_ok(c, op, x, residual, &d, running_mean && running_var, G, over_ranks))
+        return sslh_i_dummy(c);
     if (!d.training) G = 1;
     M = x->count / C / G;
     if (x->count / C > (size_t)INT_MAX) sslh_fail(c, SSLH_E_SHAPE, "%s: more than %d rows", op, INT_MAX);
@@ -38715,15 +38889,17 @@ SSLH_DEF sslh_tensor *sslh_drop_path(sslh_ctx *c, sslh_tensor *x, float p) {
 /* R ranks compute what one process computes with the whole batch, of which each has N rows (sslh_comm). The convention
    from which everything follows: rank r has a loss L_r, and the loss of the whole batch is their mean,
      L = 1/R sum over r of L_r                                                                                       (1)
-   Its gradient with respect to a parameter is the mean of the gradients of the L_r, which sslh_optimizer_step
-   takes (2). The gradient that reaches a tensor of activations in rank r is therefore that of the sum of all L_r, which
-   is R L:
+   Therefore its gradient with respect to a parameter w is the mean of the ranks' gradients, which sslh_optimizer_step
+   takes:
+     dL/dw = 1/R sum over r of dL_r/dw                                                                               (2)
+   As (2) divides by R at the end, the gradient that reaches a tensor of activations in rank r is that of the sum of all
+   L_r, which is R L:
      batch norm   its sums over rows, forward and backward, are over the rows of all ranks; dgamma and dbeta are sums
-                  over the own rows, because (2) adds up the rest
+                  over the rank's own rows, because (2) adds up the rest
      gather       every rank computes the same L_r = L from the rows of all, so that the gradient of R L with respect to
-                  the own rows is R times the own rows of dL                                                         (3)
-   Draws of an operation (noise, dropout) are those of the place in the whole batch, those of a sample (views, hidden
-   tokens) depend on the sample's number anyway. */
+                  its own rows is R times these rows of the gradient of L                                            (3)
+   An operation that draws numbers (noise, dropout) draws those of the place that its rows have in the whole batch;
+   what is drawn for a sample (views, hidden tokens) depends on the number of the sample alone. */
 
 SSLH_I_FN int sslh_i_rank_count(const sslh_ctx *c) { return c && c->desc.comm.ranks > 1 ? c->desc.comm.ranks : 1; }
 
@@ -38815,7 +38991,7 @@ SSLH_I_FN sslh_tensor *sslh_i_rank_weighted(sslh_ctx *c, sslh_tensor *loss, size
     return sslh_scale(c, loss, (sslh_real)count * (sslh_real)sslh_i_rank_count(c) / sums[0]);
 }
 
-/* Of rows of all ranks (ranks n,..) those of this one (n,..). */
+/* The rows (n,..) of this rank among the rows x (ranks n,..) of all. */
 SSLH_I_FN sslh_tensor *sslh_i_own_rows(sslh_ctx *c, sslh_tensor *x) {
     int n;
     if (SSLH_I_BAD(c) || sslh_i_rank_count(c) == 1) return x;
@@ -40673,34 +40849,21 @@ SSLH_DEF sslh_tensor *sslh_mfcc(sslh_ctx *c, sslh_tensor *x, sslh_mfcc_desc d) {
 
 /* --- augmentation ------------------------------------------------------------------------------------------------- */
 
-/* Where the draws of a clip are: draw i is number base + i of (seed, stream). */
-typedef struct sslh_i_rng { uint64_t seed, stream, base; } sslh_i_rng;
 enum { SSLH_I_DRAW_CROP = 0, SSLH_I_DRAW_SHIFT, SSLH_I_DRAW_GAIN, SSLH_I_DRAW_NOISE, SSLH_I_DRAW_SNR,
     SSLH_I_DRAW_SAMPLES = 8, /* normal numbers from here on */
     SSLH_I_DRAW_MASKS = 0    /* another stream: the width and the place of each mask alternate */ };
 
-SSLH_I_FN float sslh_i_rng_between(const sslh_i_rng *k, int draw, float low, float high) {
-    float range = high - low, v = sslh_random_uniform(k->seed, k->stream, k->base + (uint64_t)draw) * range;
-    return low + v;
-}
-SSLH_I_FN int sslh_i_rng_below(const sslh_i_rng *k, int draw, int n) {
-    return (int)sslh_random_below(k->seed, k->stream, k->base + (uint64_t)draw, (uint32_t)n);
+/* Draw number `draw` of a clip. */
+SSLH_I_FN uint32_t sslh_i_key_draw(const sslh_i_key *k, int draw) {
+    return sslh_random_u32(k->seed, k->stream, k->base + (uint64_t)draw);
 }
 /* Row n of a caller's tensor. */
-SSLH_I_FN sslh_i_rng sslh_i_rng_row(const sslh_ctx *c, uint64_t stream, int n) {
-    sslh_i_rng k;
-    k.seed = c->desc.seed;
-    k.stream = stream;
-    k.base = (uint64_t)(uint32_t)n << 32;
-    return k;
+SSLH_I_FN sslh_i_key sslh_i_row_key(const sslh_ctx *c, uint64_t stream, int n) {
+    return sslh_i_key_of(c->desc.seed, stream, (uint64_t)(uint32_t)n << 32);
 }
 /* Sample n of a batch, for one purpose. */
-SSLH_I_FN sslh_i_rng sslh_i_rng_sample(const sslh_batch *b, int tag, int view, int n) {
-    sslh_i_rng k;
-    k.seed = b->seed;
-    k.stream = sslh_i_sample_stream(tag, view, b->epoch, b->index[n]);
-    k.base = 0;
-    return k;
+SSLH_I_FN sslh_i_key sslh_i_sample_key(const sslh_batch *b, int tag, int view, int n) {
+    return sslh_i_key_of(b->seed, sslh_i_sample_stream(tag, view, b->epoch, b->index[n]), 0);
 }
 
 SSLH_I_FN int sslh_i_audio_recipe_ok(sslh_ctx *c, const char *op, sslh_audio_recipe *r) {
@@ -40715,11 +40878,12 @@ SSLH_I_FN int sslh_i_audio_recipe_ok(sslh_ctx *c, const char *op, sslh_audio_rec
 /* x (T,C), of which `length` samples are valid, becomes out (L,C): a random crop, moved by at most .shift, with zeros
    where nothing is left; a gain within +- .gain dB; white noise with probability .noise, whose standard deviation is
    the RMS of the sound times 10^(-SNR / 20). */
-SSLH_I_FN void sslh_i_audio_view(const sslh_audio_recipe *r, const sslh_i_rng *k, const sslh_real *x, int length,
+SSLH_I_FN void sslh_i_audio_view(const sslh_audio_recipe *r, const sslh_i_key *k, const sslh_real *x, int length,
                                  int C, sslh_real *out, int L) {
     size_t ch = (size_t)C, n = (size_t)L * ch, i;
-    int from = length > L ? sslh_i_rng_below(k, SSLH_I_DRAW_CROP, length - L + 1) : 0, kept = length - from, shift = 0;
-    if (r->shift) shift = sslh_i_rng_below(k, SSLH_I_DRAW_SHIFT, 2 * r->shift + 1) - r->shift;
+    int from = length > L ? sslh_i_below(sslh_i_key_draw(k, SSLH_I_DRAW_CROP), length - L + 1) : 0;
+    int kept = length - from, shift = 0;
+    if (r->shift) shift = sslh_i_below(sslh_i_key_draw(k, SSLH_I_DRAW_SHIFT), 2 * r->shift + 1) - r->shift;
     kept = SSLH_I_MIN(kept, L);
     memset(out, 0, n * sizeof *out);
     if (shift < 0) {
@@ -40731,12 +40895,12 @@ SSLH_I_FN void sslh_i_audio_view(const sslh_audio_recipe *r, const sslh_i_rng *k
     kept = SSLH_I_MIN(kept, L - shift);
     memcpy(out + (size_t)shift * ch, x + (size_t)from * ch, (size_t)kept * ch * sizeof *out);
     if (r->gain > 0.0f) {
-        float decibels = sslh_i_rng_between(k, SSLH_I_DRAW_GAIN, -r->gain, r->gain);
+        float decibels = sslh_i_between(sslh_i_key_draw(k, SSLH_I_DRAW_GAIN), -r->gain, r->gain);
         sslh_real factor = sslh_i_exp((sslh_real)(decibels * 0.11512925464970229f)); /* log 10 / 20 */
         for (i = 0; i < n; i++) out[i] = out[i] * factor;
     }
-    if (r->noise > 0.0f && sslh_i_rng_between(k, SSLH_I_DRAW_NOISE, 0.0f, 1.0f) < r->noise) {
-        float decibels = sslh_i_rng_between(k, SSLH_I_DRAW_SNR, r->snr_min, r->snr_max);
+    if (r->noise > 0.0f && sslh_i_between(sslh_i_key_draw(k, SSLH_I_DRAW_NOISE), 0.0f, 1.0f) < r->noise) {
+        float decibels = sslh_i_between(sslh_i_key_draw(k, SSLH_I_DRAW_SNR), r->snr_min, r->snr_max);
         double squares = 0, deviation;
         for (i = 0; i < n; i++) {
             double square = (double)out[i] * (double)out[i];
@@ -40767,7 +40931,7 @@ typedef struct sslh_i_audio_job {
 
 SSLH_I_FN void sslh_i_audio_task(void *arg, int task, int worker) {
     const sslh_i_audio_job *j = (const sslh_i_audio_job *)arg;
-    sslh_i_rng k = j->b ? sslh_i_rng_sample(j->b, 'A', j->view, task) : sslh_i_rng_row(j->c, j->stream, task);
+    sslh_i_key k = j->b ? sslh_i_sample_key(j->b, 'A', j->view, task) : sslh_i_row_key(j->c, j->stream, task);
     int length = j->f ? sslh_i_valid_length(j->f, sslh_i_sample_id(&j->b->data, j->b->index[task])) : j->T;
     size_t row = (size_t)task * (size_t)j->C;
     (void)worker;
@@ -40825,7 +40989,7 @@ SSLH_DEF sslh_tensor *sslh_audio_augment(sslh_ctx *c, sslh_tensor *x, sslh_audio
 
 /* Masks over x (F,M), filled with its mean. For each mask the width is drawn from 0 to the largest, then the place; the
    masks over bands come first. */
-SSLH_I_FN void sslh_i_mask_spectrum(const sslh_audio_recipe *r, const sslh_i_rng *k, sslh_real *x, int F, int M) {
+SSLH_I_FN void sslh_i_mask_spectrum(const sslh_audio_recipe *r, const sslh_i_key *k, sslh_real *x, int F, int M) {
     size_t n = (size_t)F * (size_t)M, i;
     double sum = 0;
     int m, draw = SSLH_I_DRAW_MASKS;
@@ -40833,8 +40997,9 @@ SSLH_I_FN void sslh_i_mask_spectrum(const sslh_audio_recipe *r, const sslh_i_rng
     sslh_real mean = (sslh_real)(sum / (double)n);
     for (m = 0; m < r->band_masks + r->time_masks; m++) {
         int bands = m < r->band_masks, side = bands ? M : F;
-        int width = sslh_i_rng_below(k, draw++, SSLH_I_MIN(bands ? r->band_width : r->time_width, side) + 1);
-        int begin = sslh_i_rng_below(k, draw++, side - width + 1), f, b;
+        int widest = SSLH_I_MIN(bands ? r->band_width : r->time_width, side);
+        int width = sslh_i_below(sslh_i_key_draw(k, draw++), widest + 1);
+        int begin = sslh_i_below(sslh_i_key_draw(k, draw++), side - width + 1), f, b;
         for (f = bands ? 0 : begin; f < (bands ? F : begin + width); f++)
             for (b = bands ? begin : 0; b < (bands ? begin + width : M); b++)
                 x[(size_t)f * (size_t)M + (size_t)b] = mean;
@@ -40855,7 +41020,7 @@ SSLH_DEF sslh_tensor *sslh_mask_spectrogram(sslh_ctx *c, sslh_tensor *x, sslh_au
     if (!out) return sslh_i_dummy(c);
     memcpy(out->data, x->data, x->count * sizeof *x->data);
     for (n = 0; n < x->shape[0]; n++) {
-        sslh_i_rng k = sslh_i_rng_row(c, stream, n);
+        sslh_i_key k = sslh_i_row_key(c, stream, n);
         sslh_i_mask_spectrum(&recipe, &k, out->data + (size_t)n * (x->count / (size_t)x->shape[0]), x->shape[1],
                              x->shape[2]);
     }
@@ -40868,7 +41033,7 @@ SSLH_DEF sslh_tensor *sslh_mel_views(sslh_ctx *c, sslh_batch batch, sslh_audio_r
     int n;
     x = sslh_i_log_mel(c, "sslh_mel_views", x, mel);
     for (n = 0; n < batch.count && !SSLH_I_BAD(c); n++) {
-        sslh_i_rng k = sslh_i_rng_sample(&batch, 'S', view, n);
+        sslh_i_key k = sslh_i_sample_key(&batch, 'S', view, n);
         sslh_i_mask_spectrum(&recipe, &k, x->data + (size_t)n * (x->count / (size_t)x->shape[0]), x->shape[1],
                              x->shape[2]);
     }
@@ -44071,9 +44236,13 @@ SSLH_I_INLINE void SSLH_I_P(sslh_i_eight_out_)(const sslh_i_eight_tile *t, SSLH_
             if (t->relu) x = SSLH_I_NMAX(zero, x);
             if (o + SSLH_I_W <= t->columns) SSLH_I_NSTORE(y + o, x);
             else {
+#ifdef SSLH_I_NSTOREN
+                SSLH_I_NSTOREN(y + o, (int)(t->columns - o), x);
+#else
                 float some[SSLH_I_W];
                 SSLH_I_NSTORE(some, x);
                 memcpy(y + o, some, (t->columns - o) * sizeof *y);
+#endif
             }
         }
     }
@@ -48600,24 +48769,13 @@ typedef struct sslh_i_draw {
     int   cut_y, cut_x;             /* centre of the cutout */
 } sslh_i_draw;
 
-/* Where the draws of a view are in the Philox counter: the blocks of (seed, stream) from number base on. */
-typedef struct sslh_i_key { uint64_t seed, stream, base; } sslh_i_key;
 #define SSLH_I_KEY_VIEW ((uint64_t)0x5653 << 48)    /* "VS": view of a sample of a data set */
 #define SSLH_I_KEY_AUGMENT ((uint64_t)0x4147 << 48) /* "AG": image of a caller's batch */
 
 /* With view < 2^32 and fewer than 2^16 draws each, no two views share a counter. */
 SSLH_I_FN sslh_i_key sslh_i_view_key(uint64_t seed, int epoch, int64_t sample, int view) {
-    sslh_i_key k;
-    k.seed = seed;
-    k.stream = ((uint64_t)(uint32_t)epoch << 32) | (uint64_t)(uint32_t)sample;
-    k.base = SSLH_I_KEY_VIEW | ((uint64_t)(uint32_t)view << 16);
-    return k;
-}
-
-SSLH_I_FN int sslh_i_below(uint32_t x, int n) { return (int)(((uint64_t)x * (uint64_t)n) >> 32); }
-SSLH_I_FN float sslh_i_between(uint32_t x, float lo, float hi) {
-    float range = hi - lo, v = sslh_i_uniform(x) * range;
-    return lo + v;
+    return sslh_i_key_of(seed, ((uint64_t)(uint32_t)epoch << 32) | (uint64_t)(uint32_t)sample,
+                         SSLH_I_KEY_VIEW | ((uint64_t)(uint32_t)view << 16));
 }
 
 /* A random resized crop as torchvision draws it: area uniform, aspect log-uniform, integer box. After .crop_tries
@@ -48908,9 +49066,8 @@ SSLH_I_FN void sslh_i_view_task(void *arg, int task, int worker) {
         if (job->index) {
             key = sslh_i_view_key(job->seed, job->epoch, job->index[sample], job->view);
         } else {
-            key.seed = job->seed;
-            key.stream = job->streams[i / job->each];
-            key.base = SSLH_I_KEY_AUGMENT | ((uint64_t)(uint32_t)(i % job->each) << 16);
+            key = sslh_i_key_of(job->seed, job->streams[i / job->each],
+                                SSLH_I_KEY_AUGMENT | ((uint64_t)(uint32_t)(i % job->each) << 16));
         }
         sslh_i_draw_view(&job->recipe, &key, job->height, job->width, &d);
         sslh_i_view_image(job, &w, &s, &d, job->out + (size_t)i * view);
@@ -51762,6 +51919,25 @@ SSLH_I_FN int sslh_i_is_idx(const sslh_i_source *s) {
 
 SSLH_I_FN int sslh_i_is_gzip(const sslh_i_source *s) { return s->size >= 18 && s->p[0] == 0x1f && s->p[1] == 0x8b; }
 
+/* Replaces the bytes of a gzip file by what it unpacks to, at most `most` bytes; room for `first` is taken to begin
+   with. less says what is wrong when there are fewer than `most`; NULL: nothing is. */
+SSLH_I_FN int sslh_i_source_unpack(sslh_i_source *s, size_t first, size_t most, const char *less) {
+    size_t at;
+    const char *why;
+    sslh_i_sink o = sslh_i_sink_of(s->c, first, most);
+    if (!o.p) return 0;
+    why = sslh_i_inflate(s->p, s->size, 2, &o, &at);
+    if (!why && o.n != most) why = less;
+    if (why) {
+        sslh_i_free(s->c, o.p);
+        return sslh_i_bad(s, at, "%s", why);
+    }
+    sslh_i_source_close(s);
+    s->p = s->own = o.p;
+    s->size = o.n;
+    return 1;
+}
+
 /* Replaces the bytes of a gzipped IDX file by those of the IDX file. Its first 20 bytes, inflated alone, say how long
    the whole will be, so that a small file cannot demand much memory. */
 SSLH_I_FN int sslh_i_idx_unpack(sslh_i_source *s) {
@@ -51782,18 +51958,7 @@ SSLH_I_FN int sslh_i_idx_unpack(sslh_i_source *s) {
     }
     sslh_i_free(s->c, o.p);
     if (why) return sslh_i_bad(s, at, "%s", why);
-    o = sslh_i_sink_of(s->c, h.total, h.total);
-    if (!o.p) return 0;
-    why = sslh_i_inflate(s->p, s->size, 2, &o, &at);
-    if (!why && o.n != h.total) why = "it unpacks to less than the IDX file needs";
-    if (why) {
-        sslh_i_free(s->c, o.p);
-        return sslh_i_bad(s, at, "%s", why);
-    }
-    sslh_i_source_close(s);
-    s->p = s->own = o.p;
-    s->size = o.n;
-    return 1;
+    return sslh_i_source_unpack(s, h.total, h.total, "it unpacks to less than the IDX file needs");
 }
 
 /* Reads the labels of an IDX file, gzipped or not: `count` bytes or 32-bit numbers. */
@@ -53121,6 +53286,19 @@ SSLH_I_FN sslh_data sslh_i_no_data(sslh_ctx *c) {
     return d;
 }
 
+/* The field of the classes of a data set; names of them, or NULL and 0. */
+SSLH_I_FN sslh_field sslh_i_class_field(const int32_t *labels, const char *const *names, int classes) {
+    sslh_field f;
+    memset(&f, 0, sizeof f);
+    f.kind = SSLH_FIELD_LABEL;
+    f.type = SSLH_I32;
+    f.values = labels;
+    f.name = "class";
+    f.names = names;
+    f.classes = classes;
+    return f;
+}
+
 /* Bytes of one sample of a field; 0 when its shape is impossible. */
 SSLH_I_FN size_t sslh_i_field_bytes(const sslh_field *f) {
     size_t n = f->int16 ? 2 : f->type == SSLH_U8 ? 1 : 4;
@@ -53320,10 +53498,7 @@ SSLH_DEF sslh_data sslh_data_from_images(sslh_ctx *c, const uint8_t *pixels, int
     f[0].type = SSLH_U8;
     f[0].shape = sslh_dim3(height, width, channels);
     f[0].values = pixels;
-    f[1].kind = SSLH_FIELD_LABEL;
-    f[1].type = SSLH_I32;
-    f[1].values = labels;
-    f[1].name = "class";
+    f[1] = sslh_i_class_field(labels, NULL, 0);
     return sslh_i_data_from_fields(c, "sslh_data_from_images", f, labels ? 2 : 1, count);
 }
 
@@ -54716,22 +54891,10 @@ SSLH_I_FN int sslh_i_load_file(void *to, const char *path, int wanted, int label
 /* Replaces a gzipped source by what it unpacks to, which is limited to the 1032 bytes per byte that deflate can reach
    and to 2^30 bytes in all. */
 SSLH_I_FN int sslh_i_source_unzip(sslh_i_source *s) {
-    size_t most = (size_t)1 << 30, at;
-    sslh_i_sink o;
-    const char *why;
+    size_t most = (size_t)1 << 30;
     if (!s->p || !sslh_i_is_gzip(s)) return s->p != NULL;
     if (s->size < most / 1032) most = s->size * 1032;
-    o = sslh_i_sink_of(s->c, SSLH_I_MIN(4 * s->size, most), most);
-    if (!o.p) return 0;
-    why = sslh_i_inflate(s->p, s->size, 2, &o, &at);
-    if (why) {
-        sslh_i_free(s->c, o.p);
-        return sslh_i_bad(s, at, "%s", why);
-    }
-    sslh_i_source_close(s);
-    s->p = s->own = o.p;
-    s->size = o.n;
-    return 1;
+    return sslh_i_source_unpack(s, SSLH_I_MIN(4 * s->size, most), most, NULL);
 }
 
 SSLH_DEF char *sslh_load_file(sslh_ctx *c, const char *path, size_t *size) {
@@ -55280,16 +55443,16 @@ typedef struct sslh_i_reading {
     sslh_ctx                   *c;
     const char                 *fn;    /* the public function, for messages */
     const struct sslh_i_stream *s;
-    const void                 *owner; /* what the block lives as long as; NULL: scratch memory of one call */
+    const void                 *owner; /* the block is freed with this; NULL: it is scratch memory of one call */
     size_t                      bytes; /* of an image */
-    size_t                      held;  /* bytes that the limit counts besides the block */
+    size_t                      held;  /* bytes that count against .megabytes besides the block */
     int32_t                    *id;    /* (n) numbers of the files */
     uint8_t                    *state; /* (n) SSLH_I_UNREAD .. */
     uint8_t                    *out;   /* (n,H,W,C) */
     int                         n, shares;
     int                         alone; /* 1: only this thread reads */
-    sslh_i_share               *share; /* (threads) */
-    char                       *block; /* (shares,size) */
+    sslh_i_share               *share; /* (threads), of which the first `shares` are used */
+    char                       *block; /* the memory of all shares, one after the other */
 } sslh_i_reading;
 
 /* What a loader reads ahead. Like struct sslh_i_ahead it begins with its loader (sslh_i_ahead_yield). */
@@ -55538,9 +55701,10 @@ SSLH_I_FN int sslh_i_feed_new(sslh_loader *l, const struct sslh_i_stream *s) {
     return 1;
 }
 
-/* Puts an image of the batches that follow in the order of the epoch in the place of number i of the batch, which
-   begins at place first of this order: the one that lies as far behind the batch as i lies in it, so that no image
-   comes twice in a batch, unless the next ones cannot be read either. */
+/* Image number i of the batch cannot be read: puts another one in its place, which the epoch has in another batch too.
+   The batch begins at place `first` of the epoch's order, and the other image is number i of the next batch, so that no
+   image comes twice in a batch. If that one cannot be read either, those behind it are tried, and one may come twice.
+   0 and an error when none of them can be read. */
 SSLH_I_FN int sslh_i_feed_replace(sslh_loader *l, int64_t first, int i) {
     struct sslh_i_feed *f = l->feed;
     sslh_ctx *c = l->c;
@@ -55743,12 +55907,7 @@ SSLH_DEF sslh_data sslh_stream_images(sslh_ctx *c, const char *path, sslh_stream
         f[0].shape = sslh_dim3(s->height, s->width, s->channels);
         f[0].fetch = sslh_i_stream_fetch;
         f[0].user = s;
-        f[1].kind = SSLH_FIELD_LABEL;
-        f[1].type = SSLH_I32;
-        f[1].values = l.label;
-        f[1].name = "class";
-        f[1].names = names;
-        f[1].classes = classes;
+        f[1] = sslh_i_class_field(l.label, names, classes);
     }
     sslh_data out = sslh_i_data_from_fields(c, "sslh_stream_images", f, l.labelled ? 2 : 1, l.n);
     if (SSLH_I_BAD(c)) {
@@ -55999,12 +56158,7 @@ SSLH_I_FN sslh_data sslh_i_recordings_finish(sslh_i_recordings *s) {
     if (ok && s->folders) {
         int32_t *labels = (int32_t *)sslh_i_recordings_alloc(s, (size_t)s->n * sizeof *labels);
         for (int i = 0; labels && i < s->n; i++) labels[i] = s->recording[i].folder;
-        field[fields].kind = SSLH_FIELD_LABEL;
-        field[fields].type = SSLH_I32;
-        field[fields].values = labels;
-        field[fields].name = "class";
-        field[fields].names = s->folders;
-        field[fields++].classes = s->classes;
+        field[fields++] = sslh_i_class_field(labels, s->folders, s->classes);
         ok = labels != NULL;
     }
     for (int k = 0; ok && k < s->parts; k++) {
@@ -56331,12 +56485,7 @@ SSLH_I_FN sslh_data sslh_i_videos_finish(sslh_i_videos *s) {
         f[0].values = s->pixels;
         f[0].lengths = lengths;
         f[0].name = "clip";
-        f[1].kind = SSLH_FIELD_LABEL;
-        f[1].type = SSLH_I32;
-        f[1].values = labels;
-        f[1].name = "class";
-        f[1].names = names;
-        f[1].classes = s->nclasses;
+        f[1] = sslh_i_class_field(labels, names, s->nclasses);
         d = sslh_i_data_from_fields(c, "sslh_load_clips", f, labels ? 2 : 1, s->n);
         d.files = files;
     }
@@ -56594,12 +56743,7 @@ SSLH_DEF sslh_data sslh_data_moving(sslh_data images, sslh_moving_desc d) {
     f[0].shape = sslh_dim4(d.frames, d.height, d.width, images.channels);
     f[0].values = pixels;
     f[0].name = "clip";
-    f[1].kind = SSLH_FIELD_LABEL;
-    f[1].type = SSLH_I32;
-    f[1].values = labels;
-    f[1].name = "class";
-    f[1].names = images.class_names;
-    f[1].classes = images.classes;
+    f[1] = sslh_i_class_field(labels, images.class_names, images.classes);
     if (!SSLH_I_BAD(c)) return sslh_i_data_from_fields(c, "sslh_data_moving", f, labels ? 2 : 1, d.clips);
     sslh_i_free(c, pixels);
     sslh_i_free(c, labels);
@@ -56662,7 +56806,7 @@ typedef struct sslh_i_py_class { const char *module, *name; int role; const char
 static const sslh_i_py_class sslh_i_py_classes[] = {
     {"collections", "OrderedDict", SSLH_I_PY_MAKES_DICT, NULL},
     {"torch._utils", "_rebuild_tensor_v2", SSLH_I_PY_MAKES_TENSOR, NULL},
-    {"torch._utils", "_rebuild_tensor", SSLH_I_PY_MAKES_TENSOR, NULL}, /* until 2018, and so is the class Parameter */
+    {"torch._utils", "_rebuild_tensor", SSLH_I_PY_MAKES_TENSOR, NULL}, /* this and the next: in files until 2018 */
     {"torch.nn.parameter", "Parameter", SSLH_I_PY_MAKES_PARAMETER, NULL},
     {"torch._utils", "_rebuild_parameter", SSLH_I_PY_MAKES_PARAMETER, NULL},
     {"torch._utils", "_rebuild_parameter_with_state", SSLH_I_PY_MAKES_PARAMETER, NULL},
@@ -56973,10 +57117,10 @@ SSLH_I_FN int sslh_i_py_instruction(sslh_i_pickle *p, uint8_t op) {
     case ')': return sslh_i_py_push(p, SSLH_I_PY_TUPLE) >= 0;
     case 't': case 'l': return (from = sslh_i_py_marked(p)) > 0 &&
                                sslh_i_py_gather(p, op == 't' ? SSLH_I_PY_TUPLE : SSLH_I_PY_LIST, from, 1);
-    case 0x85: case 0x86: case 0x87:                 /* tuples of one, two and three */
+    case 0x85: case 0x86: case 0x87:                 /* tuples of one, two and three: here `from` is how many */
         from = (size_t)(op - 0x84);
         return sslh_i_py_has(p, from) && sslh_i_py_gather(p, SSLH_I_PY_TUPLE, p->depth - from, 0);
-    case 's': case 'a':                              /* one entry of a dict, one of a list */
+    case 's': case 'a':                              /* one entry of a dict, two values; one of a list */
         from = op == 's' ? 2 : 1;
         return sslh_i_py_has(p, from) &&
                sslh_i_py_extend(p, p->depth - from, 0, op == 's' ? SSLH_I_PY_DICT : SSLH_I_PY_LIST);
@@ -59052,8 +59196,9 @@ SSLH_DEF void sslh_save_classifier(sslh_classifier *k, sslh_net *encoder, const 
 }
 
 /* What is wrong with a forest that was read, or NULL. Every node must lead to nodes that follow it in its own tree, so
-   that there are no cycles, and every leaf to a class or to shares that exist. */
-SSLH_I_FN const char *sslh_i_forest_bad(const sslh_classifier *k) {
+   that there are no cycles, and no two of them to the same node, or a tree of 60 nodes could take years to print. Every
+   leaf must lead to a class or to shares that exist. led (nodes), zeros, becomes 1 where a node is led to. */
+SSLH_I_FN const char *sslh_i_forest_bad(const sslh_classifier *k, uint8_t *led) {
     int64_t i, end;
     int tree;
     for (i = 0; i < k->mixed * k->info.classes; i++)
@@ -59070,6 +59215,11 @@ SSLH_I_FN const char *sslh_i_forest_bad(const sslh_classifier *k) {
             if (node->next < 0) return "a node that leads nowhere";
             if (node->feature >= 0 && (node->next <= i - k->root[tree] || node->next >= end - k->root[tree] - 1))
                 return "a node that leads out of its tree";
+            if (node->feature >= 0) {
+                uint8_t *sides = led + k->root[tree] + node->next;
+                if (sides[0] || sides[1]) return "a node to which two others lead";
+                sides[0] = sides[1] = 1;
+            }
             if (node->feature == SSLH_I_LEAF && node->next >= k->info.classes) return "a class that is not there";
             if (node->feature == SSLH_I_LEAF_MIXED && node->next >= k->mixed) return "shares that are not there";
         }
@@ -59126,7 +59276,10 @@ SSLH_I_FN int sslh_i_classifier_fill(const sslh_i_st *s, sslh_classifier *k) {
         }
         if (bad) break;
     }
-    if (!bad && !SSLH_I_BAD(c) && k->kind == SSLH_I_FOREST) bad = sslh_i_forest_bad(k);
+    if (!bad && !SSLH_I_BAD(c) && k->kind == SSLH_I_FOREST) {
+        uint8_t *led = (uint8_t *)sslh_i_alloc(c, (size_t)k->info.nodes);
+        if (led) bad = sslh_i_forest_bad(k, led);
+    }
     if (bad) sslh_fail(c, SSLH_E_FORMAT, "%s: %s holds no classifier that works: %s", s->fn, s->file, bad);
     if (!SSLH_I_BAD(c)) sslh_i_free_blocks(c, mark); /* the list with its tensors */
     return !SSLH_I_BAD(c);
@@ -59823,7 +59976,7 @@ SSLH_I_FN void sslh_i_pb_message(sslh_i_bytes *b, int field, sslh_i_bytes *m) {
 /* Numbers of fields and types in onnx.proto3. */
 enum { SSLH_I_OX_FLOAT = 1, SSLH_I_OX_INT64 = 7 };                                                   /* TensorProto */
 enum { SSLH_I_OX_AS_FLOAT = 1, SSLH_I_OX_AS_INT = 2, SSLH_I_OX_AS_INTS = 7 };               /* AttributeProto.type */
-enum { SSLH_I_OX_VERSION = 8, SSLH_I_OX_OPSET = 17, SSLH_I_OX_NAME = 288 };
+enum { SSLH_I_OX_VERSION = 8, SSLH_I_OX_OPSET = 17, SSLH_I_OX_NAME = 288 }; /* NAME: bytes that a name has at most */
 /* The orders of axes in which a value may be there: as in memory, or with the channels second. */
 enum { SSLH_I_OX_LAST, SSLH_I_OX_FIRST, SSLH_I_OX_ORDERS };
 /* How a constant is written: as in memory, a matrix transposed, or the weight of a convolution as (O,I,Kh,Kw). */
@@ -59838,11 +59991,12 @@ typedef struct sslh_i_ox_value {
 
 typedef struct sslh_i_ox {
     sslh_ctx        *c;
-    sslh_net        *net, *head;
+    sslh_net        *net, *head; /* head: the net behind the output of net, part of the graph; NULL: none */
     sslh_i_node    **a, **b;    /* (nodes) of the runs with 2 and 3 samples */
     size_t           nodes;
-    sslh_i_bytes     graph, constants, node, attribute, attributes, part; /* the first two hold the graph's fields */
-    sslh_i_ox_value **value;    /* each in memory of its own, because names are pointed to */
+    sslh_i_bytes     graph, constants; /* fields of the graph so far; constants are put behind the others at the end */
+    sslh_i_bytes     node, attribute, attributes, part; /* messages that are being written; empty in between */
+    sslh_i_ox_value **value;    /* (values) each in memory of its own, because names are pointed to */
     size_t           values, value_cap;
     int              names;     /* names given so far */
     int              batch;     /* the node that computes the number of samples is there, as "batch_size" */
@@ -60609,6 +60763,7 @@ SSLH_I_FN void sslh_i_ox_run(sslh_i_ox *e, sslh_shape shape, int n, const char *
     (*x)->flags |= SSLH_I_NEEDS_GRAD;
     *y = sslh_forward_ex(e->net, *x, f);
     if (e->head) *y = sslh_forward(e->head, *y);
+    if (SSLH_I_BAD(e->c)) sslh_i_prefix_error(e->c, "sslh_export_onnx");
 }
 /* Is it the same operation in both runs? The numbers of an element-wise one must not depend on the batch either. */
 SSLH_I_FN int sslh_i_ox_same_step(const sslh_i_node *a, const sslh_i_node *b) {
@@ -60787,13 +60942,14 @@ SSLH_I_FN int sslh_i_tally_find(const sslh_i_tally *a, const char *p, size_t n) 
     return a->slots ? (int)a->slot[sslh_i_tally_slot(a, p, n)] - 1 : -1;
 }
 
-/* Counts a word; .longest cuts a longer one into several. A word with a zero byte is ignored. */
+/* Counts the word p of n bytes; one that is longer than .longest is counted in pieces. A word with a zero byte is
+   ignored, because the words in .text end with a zero. */
 SSLH_I_FN void sslh_i_tally_add(sslh_i_tally *a, const char *p, size_t n) {
     size_t k;
     if (a->longest && n > a->longest) {
         for (; n > a->longest; p += a->longest, n -= a->longest) sslh_i_tally_add(a, p, a->longest);
     }
-    if (memchr(p, 0, n)) return; /* names end with a zero */
+    if (memchr(p, 0, n)) return;
     if (2 * (a->n + 1) > a->slots && !sslh_i_tally_widen(a)) return;
     k = sslh_i_tally_slot(a, p, n);
     if (a->slot[k]) {
@@ -60801,7 +60957,7 @@ SSLH_I_FN void sslh_i_tally_add(sslh_i_tally *a, const char *p, size_t n) {
         return;
     }
     if (a->n >= UINT32_MAX - 1) {
-        sslh_fail(a->c, SSLH_E_USAGE, "more than 4294967293 different words");
+        sslh_fail(a->c, SSLH_E_USAGE, "more than 4294967293 different words: take a part of the text");
         return;
     }
     if (!sslh_i_make_room(a->c, (void **)(void *)&a->text, &a->text_room, a->used + n + 1, 1) ||
@@ -60826,7 +60982,8 @@ SSLH_I_FN int sslh_i_ranked_order(const void *a, const void *b) {
     return order ? order : x->n < y->n ? -1 : x->n > y->n;
 }
 
-/* Adds the words of a with a count of at least least to the tally to, at most most of them, in the order above. */
+/* Adds the words of a whose count is at least `least` to the tally `to`, in the order above, the first `most` of them.
+   0 after an error. */
 SSLH_I_FN int sslh_i_tally_sorted(const sslh_i_tally *a, int64_t least, size_t most, sslh_i_tally *to) {
     sslh_i_ranked *r = (sslh_i_ranked *)sslh_i_alloc(a->c, (a->n + 1) * sizeof *r);
     size_t i, n = 0;
@@ -60877,7 +61034,7 @@ SSLH_I_FN size_t sslh_i_text_word(const char *text, size_t size, size_t *at, int
     return n;
 }
 
-/* Vectors, not filled in yet, of the words that occur at least least times in a text. *places, which the caller frees,
+/* Vectors, not filled in yet, of the words that a text has `least` times or more. *places, which the caller frees,
    becomes the text as indices of these words, *n in all, with -1 between lines. NULL and an error when there are fewer
    than two such words. */
 SSLH_I_FN sslh_vectors *sslh_i_vectors_begin(sslh_ctx *c, const char *fn, const char *text, size_t size, int least,
@@ -60946,7 +61103,9 @@ SSLH_I_FN double sslh_i_phrases_score(sslh_i_phrases *s, const char *a, size_t n
         s->words.word[second].count < least)
         return 0;
     score = (double)(s->pairs.word[both].count - least) / (double)s->words.word[first].count;
-    return score / (double)s->words.word[second].count * (double)s->total;
+    score = score / (double)s->words.word[second].count;
+    score = score * (double)s->total;
+    return score;
 }
 
 SSLH_DEF char *sslh_phrases(sslh_ctx *c, const char *text, size_t size, int min_count, float threshold,
@@ -61061,12 +61220,15 @@ SSLH_I_FN int sslh_i_vectors_line(sslh_vectors *v, const sslh_i_source *s, size_
         return sslh_i_bad(s, at, "word %.0f is not followed by %d numbers", (double)v->words.n + 1, (int)D);
     for (i = word, k = 0; k < D; k++) {
         char number[48];
-        size_t length = 0;
+        size_t length = 0, from;
         double x = 0;
         while (s->p[at + i] == ' ' || s->p[at + i] == '\t') i++;
-        for (; i < n && !sslh_i_is_space(s->p[at + i]); i++)
+        for (from = i; i < n && !sslh_i_is_space(s->p[at + i]); i++)
             if (length + 1 < sizeof number) number[length++] = (char)s->p[at + i];
         number[length] = 0;
+        if (i - from > length) /* its end, which may be an exponent, does not fit */
+            return sslh_i_bad(s, at + from, "the number %.20s.. has %.0f characters (at most %d): write fewer digits",
+                              number, (double)(i - from), (int)sizeof number - 1);
         if (*sslh_i_scan_real(number, &x) || !length || !(x > -3.40282356e38 && x < 3.40282356e38))
             return sslh_i_bad(s, at + i - length, "\"%.40s\" is no number", number);
         row[k] = (sslh_real)x;
@@ -64483,47 +64645,43 @@ typedef struct sslh_i_pca {
     int n, d, b;        /* b is a multiple of SSLH_I_LANES */
 } sslh_i_pca;
 
+/* out (b) = sum over t of (x_t - mean_t) rows_t, with n rows (n,b); x_t is x[t x_step], mean_t is mean[t mean_step]. */
+SSLH_I_FN void sslh_i_pca_sum(const sslh_real *x, size_t x_step, const double *mean, size_t mean_step,
+                              const double *rows, int n, int b, double *out) {
+    int t, j, j0;
+    for (j0 = 0; j0 < b; j0 += SSLH_I_LANES) {
+        double acc[SSLH_I_LANES];
+        for (j = 0; j < SSLH_I_LANES; j++) acc[j] = 0;
+        for (t = 0; t < n; t++) {
+            const double *row = rows + (size_t)t * (size_t)b + j0;
+            double v = (double)x[(size_t)t * x_step] - mean[(size_t)t * mean_step];
+            for (j = 0; j < SSLH_I_LANES; j++) {
+                double m = v * row[j];
+                acc[j] = acc[j] + m;
+            }
+        }
+        for (j = 0; j < SSLH_I_LANES; j++) out[j0 + j] = acc[j];
+    }
+}
 /* Z = X Q, 32 rows of Z per task. */
 SSLH_I_FN void sslh_i_pca_project(void *arg, int task, int worker) {
     const sslh_i_pca *p = (const sslh_i_pca *)arg;
-    int i, k, j, j0, end = SSLH_I_MIN(p->n, task * 32 + 32);
+    int i, end = SSLH_I_MIN(p->n, task * 32 + 32);
     (void)worker;
     for (i = task * 32; i < end; i++)
-        for (j0 = 0; j0 < p->b; j0 += SSLH_I_LANES) {
-            double acc[SSLH_I_LANES];
-            for (j = 0; j < SSLH_I_LANES; j++) acc[j] = 0;
-            for (k = 0; k < p->d; k++) {
-                const double *q = p->q + (size_t)k * (size_t)p->b + j0;
-                double x = (double)p->x[(size_t)i * (size_t)p->d + (size_t)k] - p->mean[k];
-                for (j = 0; j < SSLH_I_LANES; j++) {
-                    double m = x * q[j];
-                    acc[j] = acc[j] + m;
-                }
-            }
-            for (j = 0; j < SSLH_I_LANES; j++) p->z[(size_t)i * (size_t)p->b + (size_t)(j0 + j)] = acc[j];
-        }
+        sslh_i_pca_sum(p->x + (size_t)i * (size_t)p->d, 1, p->mean, 1, p->q, p->d, p->b,
+                       p->z + (size_t)i * (size_t)p->b);
 }
-
 /* W = X'Z / (n-1), 16 rows of W per task. */
 SSLH_I_FN void sslh_i_pca_back(void *arg, int task, int worker) {
     const sslh_i_pca *p = (const sslh_i_pca *)arg;
-    int i, k, j, j0, end = SSLH_I_MIN(p->d, task * 16 + 16);
+    int k, j, end = SSLH_I_MIN(p->d, task * 16 + 16);
     (void)worker;
-    for (k = task * 16; k < end; k++)
-        for (j0 = 0; j0 < p->b; j0 += SSLH_I_LANES) {
-            double acc[SSLH_I_LANES];
-            for (j = 0; j < SSLH_I_LANES; j++) acc[j] = 0;
-            for (i = 0; i < p->n; i++) {
-                const double *z = p->z + (size_t)i * (size_t)p->b + j0;
-                double x = (double)p->x[(size_t)i * (size_t)p->d + (size_t)k] - p->mean[k];
-                for (j = 0; j < SSLH_I_LANES; j++) {
-                    double m = x * z[j];
-                    acc[j] = acc[j] + m;
-                }
-            }
-            for (j = 0; j < SSLH_I_LANES; j++)
-                p->w[(size_t)k * (size_t)p->b + (size_t)(j0 + j)] = acc[j] / (double)SSLH_I_MAX(1, p->n - 1);
-        }
+    for (k = task * 16; k < end; k++) {
+        double *w = p->w + (size_t)k * (size_t)p->b;
+        sslh_i_pca_sum(p->x + k, (size_t)p->d, p->mean + k, 0, p->z, p->n, p->b, w);
+        for (j = 0; j < p->b; j++) w[j] = w[j] / (double)SSLH_I_MAX(1, p->n - 1);
+    }
 }
 
 /* Eigenvalues (diagonal of a) and eigenvectors (columns of v) of a symmetric n x n matrix: cyclic Jacobi rotations. */

@@ -129,15 +129,27 @@ if [ "$long" = 1 ]; then
     # vector instructions on floats; Debian's disassembler does not know their names, which show the opcode
     vectors rvv riscv64-linux-gnu-objdump '[[:space:]](vf[a-z]+\.v[vf]|\.4byte[[:space:]]0x.{4}[159d].[5d]7$)'
 fi
-ref_fma=; ref_portable=
+# run all, $jobs at a time: the emulated ones take a minute each
+n=0
 while IFS='|' read -r name set emulator threads cpu portable; do
+    n=$((n + 1))
+    [ -f "build/bits/$name" ] || continue
+    # shellcheck disable=SC2086
+    $emulator "build/bits/$name" --hash "$threads" "$cpu" "$portable" > build/bits/out$n.txt 2>&1 < /dev/null &
+    [ $((n % jobs)) = 0 ] && wait
+done < $runs
+wait
+ref_fma=; ref_portable=
+n=0
+while IFS='|' read -r name set emulator threads cpu portable; do
+    n=$((n + 1))
     grep -q "^$name|" $list || continue
     label="$name threads=$threads cpu=$cpu portable_bits=$portable"
     if [ -f "build/bits/$name.failed" ]; then
         tail -n 5 "build/bits/$name.log"; fail "bits $label: does not build"; continue
     fi
     if [ -n "$emulator" ] && ! have "${emulator%% *}"; then skip "bits $name" "$emulator is not installed"; continue; fi
-    out=$($emulator "build/bits/$name" --hash "$threads" "$cpu" "$portable" 2>&1 | tail -n 3)
+    out=$(tail -n 3 build/bits/out$n.txt)
     case $out in
     *"decode_save_opc: Assertion"*) # qemu before 8.1 stops at conversions of vectors to 16 bits; not our program
         skip "bits $name" "this $emulator stops at an instruction that it knows (qemu's issue 1441)"; continue ;;

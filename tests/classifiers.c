@@ -1,17 +1,10 @@
 /* Classifiers, clusters and measures on features: against scikit-learn on data made by a formula (golden/
    classifiers.h), exact cases, the same bits for any number of threads, errors, failures of memory. */
 #include "../ssl.h"
+#define TEST_SEED 7
 #include "harness.h"
 #if SSLH_WITH_CLASSIFIERS
 #include "golden/classifiers.h"
-
-static sslh_ctx *context(int threads) {
-    sslh_desc d;
-    memset(&d, 0, sizeof d);
-    d.threads = threads;
-    d.seed = 7;
-    return sslh_create(d);
-}
 
 /* --- the data of golden/make_classifiers.py ----------------------------------------------------------------------- */
 
@@ -42,7 +35,6 @@ static sslh_tensor *from(sslh_ctx *c, int n, int d, const float *values) {
     for (int i = 0; i < n * d; i++) x->data[i] = (sslh_real)values[i];
     return x;
 }
-#define NONE(type, name) type name; memset(&name, 0, sizeof name)
 
 /* --- linear ------------------------------------------------------------------------------------------------------- */
 
@@ -419,6 +411,11 @@ static void measures_by_hand(void) {
     CHECK_ERROR(c, "sslh_confusion_measures: a matrix (K,K)");
     sslh_calibration_error(c, sslh_full(c, sslh_dim2(4, 2), 2), label, 4, NULL, NULL, NULL);
     CHECK_ERROR(c, "sslh_calibration_error: row 0 holds 2, which is no probability");
+    for (int i = 0; i < 2; i++) { /* which would count as wrong, whatever the classifier says */
+        static const int32_t wrong[2][2] = {{0, 2}, {0, -1}};
+        sslh_calibration_error(c, sslh_full(c, sslh_dim2(2, 2), 0.5f), wrong[i], 4, NULL, NULL, NULL);
+        CHECK_ERROR(c, i ? "label -1 of row 1 is outside 0 .. 1" : "label 2 of row 1 is outside 0 .. 1");
+    }
     sslh_picture_confusion(c, "no/such/folder/a.png", m, NULL, NULL);
     CHECK(sslh_error(c) != NULL, "no folder");
     sslh_clear_error(c);
@@ -615,6 +612,29 @@ static void finetuned(void) {
     finetuned_with(&r);
 }
 
+/* The names of the classes are copied: the classifier outlives those of the data. */
+static void names_outlive_data(void) {
+    sslh_ctx *c = context(1);
+    static char name[2][4] = {"cat", "dog"};
+    const char *names[2];
+    static uint8_t dots[8 * 8 * 8 * 3];
+    static const int32_t label[8] = {0, 1, 0, 1, 0, 1, 0, 1};
+    sslh_field f[2];
+    NONE(sslh_finetune_desc, fd);
+    memset(f, 0, sizeof f);
+    for (int i = 0; i < 8 * 8 * 8 * 3; i++) dots[i] = (uint8_t)(7 * i);
+    names[0] = name[0], names[1] = name[1];
+    f[0].kind = SSLH_FIELD_IMAGE, f[0].type = SSLH_U8, f[0].shape = sslh_dim3(8, 8, 3), f[0].values = dots;
+    f[1].kind = SSLH_FIELD_LABEL, f[1].type = SSLH_I32, f[1].values = label, f[1].names = names, f[1].classes = 2;
+    fd.epochs = 1;
+    sslh_classifier *k = sslh_finetune_keep(c, small_net(c), sslh_data_from_fields(c, f, 2, 8), fd);
+    CHECK_OK(c);
+    name[1][0] = 'f', names[0] = NULL;
+    CHECK(!strcmp(sslh_classifier_query(k).names[0], "cat") && !strcmp(sslh_classifier_query(k).names[1], "dog"),
+          "the names have changed with those of the data");
+    sslh_destroy(c);
+}
+
 /* --- all of them -------------------------------------------------------------------------------------------------- */
 
 static unsigned long long everything(int threads, int portable) {
@@ -768,6 +788,7 @@ TESTS_BEGIN
     TEST(files)
     TEST(damaged_files)
     TEST(finetuned)
+    TEST(names_outlive_data)
     TEST(same_for_any_threads)
     TEST(mistakes)
     TEST(failing_memory)

@@ -1,16 +1,10 @@
 /* CLIP: both losses at known places, bounds of the temperature, equal captions, what is drawn of captions, embeddings
    that do not depend on padding, prompts, files of both kinds of names, combinations of words never seen together. */
 #include "../ssl.h"
+#define TEST_SEED 7
 #include "harness.h"
 
 #if SSLH_WITH_CLIP
-static sslh_ctx *context(int threads) {
-    sslh_desc d;
-    memset(&d, 0, sizeof d);
-    d.threads = threads;
-    d.seed = 7;
-    return sslh_create(d);
-}
 static double item(sslh_tensor *t) { return (double)sslh_item(t); }
 static sslh_tensor *rows(sslh_ctx *c, int n, int d, uint64_t stream) {
     sslh_tensor *x = sslh_zeros(c, sslh_dim2(n, d));
@@ -416,6 +410,11 @@ static void wrong_use(void) {
     m = sslh_clip(c, eye(c), NULL, d);
     sslh_train(c, m, all, td);
     CHECK_ERROR(c, "sslh_clip: captions of 5 tokens, but the text encoder has room for 4");
+    for (int i = 0; i < all.fields; i++)
+        if (all.field[i].kind == SSLH_FIELD_TOKENS) {
+            sslh_clip_texts(&m, all, i);
+            CHECK_ERROR(c, "sslh_clip_texts: captions of 5 tokens, but the text encoder has room for 4");
+        }
     sslh_destroy(c);
 }
 

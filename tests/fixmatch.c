@@ -287,6 +287,44 @@ static void strong_views(void) {
     }
 }
 
+/* Strong views that nobody gives are the caller's weak ones with other colours and a cutout: of the same size, and not
+   mirrored when the weak ones are not. */
+static void strong_views_follow_the_weak(void) {
+    enum { N = 40, HALF = SIDE / 2 };
+    int32_t index[N];
+    sslh_ctx *c = context(1, 1);
+    sslh_data data;
+    sslh_fixmatch_desc d = plain();
+    sslh_recipe r = as_they_are();
+    const sslh_tensor *x;
+    sslh_method m;
+    sslh_view_set v;
+    int mirrored = 0;
+    stripes(c); /* for the labels */
+    for (int i = 0; i < COUNT * SIDE * SIDE; i++) pixels[i] = (uint8_t)(i % SIDE * 30);
+    data = sslh_data_from_images(c, pixels, COUNT, SIDE, SIDE, 1, labels);
+    for (int i = 0; i < N; i++) index[i] = i;
+    r.height = r.width = HALF, d.weak = &r;
+    m = sslh_fixmatch(c, convnet(c), sslh_data_range(data, 0, 9), d);
+    m.prepare(&m, data);
+    v = views_of(&m, batch_of(data, index, N, 0));
+    CHECK_OK(c);
+    x = sslh_view_get(&v, "strong");
+    CHECK(x && x->shape[0] == N && x->shape[1] == HALF && x->shape[2] == HALF, "the size of the weak views");
+    for (int i = 0; i < N && !sslh_error(c); i++) {
+        double ascent = 0;
+        for (int k = 0; k < HALF; k++) {
+            const sslh_real *row = x->data + (i * HALF + k) * HALF;
+            ascent += (double)row[HALF - 1] - (double)row[0];
+        }
+        mirrored += ascent < 0;
+    }
+    CHECK(mirrored < N / 4, "%d of %d are mirrored", mirrored, N);
+    m.loss(&m, &v, 0);
+    CHECK_OK(c);
+    sslh_destroy(c);
+}
+
 /* A frozen encoder that was set to evaluation is in evaluation after the accuracy was asked for. */
 static void modes_stay(void) {
     sslh_ctx *c = context(1, 1);
@@ -337,6 +375,7 @@ TESTS_BEGIN
     TEST(same_bits)
     TEST_LEARNS(guesses_carry_over)
     TEST(strong_views)
+    TEST(strong_views_follow_the_weak)
     TEST(modes_stay)
     TEST(errors)
 TESTS_END

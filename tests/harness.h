@@ -14,6 +14,8 @@
 
    The Makefile builds the implementation once and links it; a program that needs private functions defines
    SSLH_IMPLEMENTATION before the include and then carries its own. Every tests/NAME.c becomes a program of `make test`.
+   One that defines TEST_SEED between the two includes gets context(threads), a new context with that seed, and
+   first_batch, which asks a new loader for a batch.
 
    The last line is "N passed, N failed" (tests, not checks), the exit code 1 when one failed. `./program name ..` runs
    only the tests whose name contains one of the arguments. Under SSLH_TEST_STRICT=1 a SKIP is a failure; a missing data
@@ -154,6 +156,27 @@ static TEST_UNUSED int test_small(void) {
     const char *small = getenv("SSLH_TEST_SMALL");
     return small && small[0] == '1';
 }
+
+/* A variable that is all zeros, as descriptors begin. */
+#define NONE(type, name)                                                                                               \
+    type name;                                                                                                         \
+    memset(&name, 0, sizeof name)
+
+#ifdef TEST_SEED
+static TEST_UNUSED sslh_ctx *context(int threads) {
+    NONE(sslh_desc, d);
+    d.threads = threads;
+    d.seed = TEST_SEED;
+    return sslh_create(d);
+}
+static TEST_UNUSED sslh_batch first_batch(sslh_ctx *c, sslh_data data, int n) {
+    NONE(sslh_loader_desc, l);
+    NONE(sslh_batch, b);
+    l.batch = n;
+    sslh_next_batch(sslh_loader_new(c, data, l), &b);
+    return b;
+}
+#endif
 
 /* Folder of real data: $SSLH_DATA, else ../shared/data; NULL when file is not in it. Returns a static buffer. */
 static TEST_UNUSED const char *test_data(const char *file) {

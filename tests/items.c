@@ -1,15 +1,9 @@
 /* Histories of items: the reader, what is left out, baselines, lists and ranks against their definitions; what SASRec
    and BERT4Rec draw and hide, where they count from, and what they learn of made histories. */
 #include "../ssl.h"
+#define TEST_SEED 7
 #include "harness.h"
 
-static sslh_ctx *context(int threads) {
-    sslh_desc d;
-    memset(&d, 0, sizeof d);
-    d.threads = threads;
-    d.seed = 7;
-    return sslh_create(d);
-}
 static sslh_items *read_text(sslh_ctx *c, const char *text, sslh_items_desc d) {
     return sslh_items_from_text(c, text, strlen(text), d);
 }
@@ -334,14 +328,6 @@ static sslh_net *small(sslh_ctx *c, int vocabulary, int causal) {
     d.kind = SSLH_SASREC, d.vocabulary = vocabulary, d.length = LONGEST, d.width = 16, d.causal = causal;
     return sslh_transformer(c, d);
 }
-static sslh_batch first_batch(sslh_ctx *c, sslh_data data, int n) {
-    sslh_loader_desc l;
-    sslh_batch b;
-    memset(&l, 0, sizeof l), memset(&b, 0, sizeof b);
-    l.batch = n;
-    sslh_next_batch(sslh_loader_new(c, data, l), &b);
-    return b;
-}
 /* The samples of a batch in the order of their lengths, equal ones as they come. */
 static void in_order(const sslh_batch *b, const int32_t *lengths, int *order) {
     for (int n = 0; n < b->count; n++) {
@@ -498,6 +484,7 @@ static void sasrec_scores(void) {
     const int32_t *two[2], *one[1];
     const int counts[2] = {2, 15}, last[1] = {LONGEST}, first[1] = {2};
     float s[2 * WHEEL], t[WHEEL];
+    size_t bytes;
     two[0] = a, two[1] = b, one[0] = b + 15 - LONGEST;
     CHECK_OK(c);
     CHECK(r.items == WHEEL, "items");
@@ -508,6 +495,9 @@ static void sasrec_scores(void) {
     r.score(&r, one, first, 1, t);
     for (int i = 0; i < WHEEL; i++) CHECK_NEAR(s[i], t[i], 1e-5);
     CHECK(sslh_is_training(m.net), "the mode is as before");
+    bytes = sslh_query(c).bytes;
+    for (int i = 0; i < 100; i++) r = sslh_sasrec_recommender(&m);
+    CHECK(sslh_query(c).bytes == bytes, "each recommender needs more memory");
     CHECK_OK(c);
     sasrec(c, small(c, WHEEL, SSLH_OFF), 0, 0);
     CHECK_ERROR(c, "sslh_sasrec: the encoder is not causal");
@@ -597,6 +587,18 @@ static void bert4rec_hides(void) {
         CHECK(row == sslh_view_get(&v, "places")->shape[0], "%d places", row);
         CHECK(run == 2 ? only_last == N : run == 1 ? only_last == 0 : only_last > 15 && only_last < 60,
               "%d times the last", only_last);
+    }
+    {   /* an encoder without room for [MASK] would take the last item for it */
+        sslh_method m = bert4rec(c, small(c, WHEEL, SSLH_OFF), 0.4f, 0);
+        sslh_view_set v;
+        size_t bytes;
+        memset(&v, 0, sizeof v);
+        m.views(&m, &b, &v);
+        CHECK_ERROR(c, "sslh_bert4rec: the data have item ");
+        bytes = sslh_query(c).bytes;
+        for (int i = 0; i < 100; i++) sslh_bert4rec_recommender(&m);
+        CHECK(sslh_query(c).bytes == bytes, "each recommender needs more memory");
+        CHECK_OK(c);
     }
     sslh_destroy(c);
 }

@@ -2958,6 +2958,8 @@ static void jepa_pictures(sslh_ctx *c, sslh_method *m) {
     CHECK(grey > 3 && changed > 3 && changed <= grey, "%d grey, %d filled", grey, changed);
     sslh_jepa_show(m, sslh_slice(c, x, 0, 0, 1), 5, &masked, NULL);
     CHECK_ERROR(c, "sslh_jepa_show: two or more images");
+    sslh_jepa_show(m, sslh_zeros(c, sslh_dim4(2, 4, 4, 3)), 5, &masked, NULL);
+    CHECK_ERROR(c, "sslh_jepa_show: sslh_forward: the net 'vit' wants images of");
 }
 /* The target encoder follows and has no gradient; equal tokens have no deviation and explain nothing; without positions
    the predictor is worse. */

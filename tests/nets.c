@@ -1,15 +1,8 @@
 /* Nets, encoders, optimisers, schedules. */
 #define SSLH_IMPLEMENTATION
 #include "../ssl.h"
+#define TEST_SEED 7
 #include "harness.h"
-
-static sslh_ctx *context(int threads) {
-    sslh_desc d;
-    memset(&d, 0, sizeof d);
-    d.seed = 7;
-    d.threads = threads;
-    return sslh_create(d);
-}
 
 /* y = w x (element by element) + b as an operation of the test's own: needs nothing but the tape. */
 static void scale_forward(sslh_ctx *c, sslh_tensor **in, int n, sslh_tensor *out, void *user) {

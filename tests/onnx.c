@@ -301,7 +301,7 @@ static void refusals(void) {
     memset(&d, 0, sizeof d);
     d.tap = "layer9";
     sslh_export_onnx(small_resnet(c), path, d);
-    CHECK_ERROR(c, "no intermediate result 'layer9'");
+    CHECK_ERROR(c, "sslh_export_onnx: sslh_forward: the net 'resnet' has no intermediate result 'layer9'");
     d.tap = NULL;
     sslh_export_onnx(small_resnet(c), "nowhere/net.onnx", d);
     CHECK_ERROR(c, "sslh_export_onnx");

@@ -1,17 +1,10 @@
 /* Pictures: files are read back and looked into; PCA and t-SNE: known answers, determinism, hostile arguments. */
 #define SSLH_IMPLEMENTATION
 #include "../ssl.h"
+#define TEST_SEED 5
 #include "harness.h"
 
 #define FILE_NAME "build/test_picture.png"
-
-static sslh_ctx *context(int threads) {
-    sslh_desc d;
-    memset(&d, 0, sizeof d);
-    d.seed = 5;
-    d.threads = threads;
-    return sslh_create(d);
-}
 
 /* The written picture as 8-bit RGB. */
 static const uint8_t *back(sslh_ctx *c, int *h, int *w) {

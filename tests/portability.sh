@@ -94,12 +94,14 @@ ends="$ends -DSSLH_WITH_THREADS=0 -DSSLH_WITH_SIMD=0 -DSSLH_WITH_STDIO=0"
 ends="$ends -DSSLH_WITH_THREADS=0,-DSSLH_WITH_SIMD=0,-DSSLH_WITH_STDIO=0,-DSSLH_WITH_ALL=0"
 alone=; missing=
 for m in $methods; do alone="$alone -DSSLH_WITH_ALL=0,-DSSLH_WITH_$m=1"; missing="$missing -DSSLH_WITH_$m=0"; done
-# No unused function in any. One compiler sees all settings, clang rather than gcc, which needs four times as long; the
-# other one and SSLH_STATIC see the ends, in the long run all.
+# No unused function in any. One compiler sees each method alone, clang rather than gcc, which needs four times as long;
+# the other one and SSLH_STATIC see the ends. A function of another method that is called without its switch is found
+# so; the settings that lack one method, and both compilers in all, are for the long run.
 quick=gcc; have clang && quick=clang
 for compiler in gcc clang; do
     have $compiler || continue
-    settings=$ends; [ $compiler = $quick ] || [ "$long" = 1 ] && settings="$ends $alone $missing"
+    settings=$ends; [ $compiler = $quick ] && settings="$ends $alone"
+    [ "$long" = 1 ] && settings="$ends $alone $missing"
     for s in $settings; do
         flags=$(echo "$s" | tr ',' ' ')
         # methods know nothing of instruction sets: without the passes this is quick
@@ -265,13 +267,20 @@ collect
 mkdir -p $P/inc
 echo 'static const unsigned char encoder_weights[] = {0}; static const unsigned encoder_weights_size = 1;' \
     > $P/inc/encoder_weights.h
+# with the declarations alone: the implementation has been seen above, and takes most of the time
 for f in examples/*.c examples/*/*.c tests/tools/*.c; do
-    [ -f "$f" ] && bg "warnings $f" "$CC" -std=c99 -Wall -Wextra -DSSLH_WITH_SIMD=0 -fsyntax-only -I. -I$P/inc "$f"
+    [ -f "$f" ] && bg "warnings $f" "$CC" -std=c99 -Wall -Wextra -Werror -DSSLH_I_IMPLEMENTED -fsyntax-only -I. \
+        -I$P/inc "$f"
 done
 collect
 
 # --- names ------------------------------------------------------------------------------------------------------------
-$CC -std=c99 -O0 -w -I. -c $P/impl.c -o $P/impl.o || fail "implementation compiles"
+# shellcheck disable=SC2086
+bg "implementation compiles" $CC -std=c99 -O0 -w -I. -c $P/impl.c -o $P/impl.o
+bg "SSLH_STATIC compiles" $CC -std=c99 -O0 -w -DSSLH_STATIC -DSSLH_WITH_SIMD=0 -I. -c $P/impl.c -o $P/static.o
+bg "SSLH_WITH_STDIO 0 compiles" $CC -std=c99 -O0 -w -DSSLH_WITH_STDIO=0 -DSSLH_WITH_SIMD=0 -I. -c $P/impl.c \
+    -o $P/silent.o
+collect
 if have nm; then
     nm -g --defined-only $P/impl.o | awk '{ print $3 }' | grep -v '^sslh_' > $P/leaks.txt
     check "nm: only sslh_ is exported: $(head -n 3 $P/leaks.txt | tr '\n' ' ')" [ ! -s $P/leaks.txt ]
@@ -283,7 +292,6 @@ if have nm; then
     nm -u $P/impl.o | awk '{ print $2 }' | \
         grep -E '^(abort|exit|_exit|printf|puts|__assert_fail|getenv|setlocale|signal)(@.*)?$' > $P/leaks.txt
     check "nm: no abort, exit, printf, assert, getenv: $(tr '\n' ' ' < $P/leaks.txt)" [ ! -s $P/leaks.txt ]
-    $CC -std=c99 -O0 -w -DSSLH_STATIC -DSSLH_WITH_SIMD=0 -I. -c $P/impl.c -o $P/static.o
     nm -g --defined-only $P/static.o | awk '{ print $3 }' | grep . > $P/leaks.txt
     check "nm: SSLH_STATIC exports nothing: $(head -n 3 $P/leaks.txt | tr '\n' ' ')" [ ! -s $P/leaks.txt ]
     # every declared function is defined
@@ -310,7 +318,6 @@ check "operations that the tables do not know:$missing" [ -z "$missing" ]
 check "there are operations" [ "$(wc -l < $P/operations.txt)" -gt 60 ]
 
 # without stdio: no file and no stream is touched
-$CC -std=c99 -O0 -w -DSSLH_WITH_STDIO=0 -DSSLH_WITH_SIMD=0 -I. -c $P/impl.c -o $P/silent.o
 streams='f?open(64)?|fread|fwrite|fputs|fputc|fprintf|vfprintf|stderr|stdout|write|read|rename|opendir'
 nm -u $P/silent.o 2>/dev/null | awk '{ print $2 }' | grep -E "^($streams)(@.*)?\$" > $P/leaks.txt
 check "SSLH_WITH_STDIO 0 touches no file: $(tr '\n' ' ' < $P/leaks.txt)" [ ! -s $P/leaks.txt ]
@@ -318,9 +325,8 @@ check "SSLH_WITH_STDIO 0 touches no file: $(tr '\n' ' ' < $P/leaks.txt)" [ ! -s 
 # --- beside <complex.h>, which makes I a macro, and BLAS ------------------------------------------------------------
 printf '%s\n' '#include <complex.h>' '#define SSLH_IMPLEMENTATION' '#include "ssl.h"' \
     'int main(void) { double complex z = 2 + 3 * I; return !(cimag(z) == 3); }' > $P/complex.c
-check "complex.h before" $CC -std=c99 -O0 -Wall -Wextra -Werror -DSSLH_WITH_SIMD=0 -I. $P/complex.c -o $P/complex -lm \
-    -lpthread
-check "complex.h before, I is as it was" $P/complex
+bg "complex.h before, I is as it was" sh -c "$CC -std=c99 -O0 -Wall -Wextra -Werror -DSSLH_WITH_SIMD=0 -I. \
+    $P/complex.c -o $P/complex -lm -lpthread && $P/complex"
 # --- what clang's sanitizer sees and gcc's does not: arithmetic on null pointers; floats that no integer can hold -----
 if [ "$long" != 1 ]; then :
 elif compiles clang "-fsanitize=pointer-overflow,float-cast-overflow"; then
@@ -417,15 +423,13 @@ int main(void) {
 }
 END
     for order in 1 2; do
-        check "openssl/ssl.h, order $order" $CC -std=c99 -O0 -w -DSSLH_WITH_SIMD=$((order - 1)) -DORDER=$order \
-            -I. $P/tls.c -o $P/tls$order -lssl -lcrypto -lm -lpthread
-        check "openssl/ssl.h, order $order, runs" $P/tls$order
+        bg "openssl/ssl.h, order $order" sh -c "$CC -std=c99 -O0 -w -DSSLH_WITH_SIMD=$((order - 1)) -DORDER=$order \
+            -I. $P/tls.c -o $P/tls$order -lssl -lcrypto -lm -lpthread && $P/tls$order"
     done
     lib=$($CC -print-file-name=libssl.a)
     if [ -f "$lib" ]; then
-        check "static libssl" $CC -std=c99 -O0 -w -DSSLH_WITH_SIMD=0 -DORDER=1 -I. $P/tls.c -o $P/tls3 "$lib" \
-            "$($CC -print-file-name=libcrypto.a)" -lm -lpthread -ldl
-        check "static libssl runs" $P/tls3
+        bg "static libssl" sh -c "$CC -std=c99 -O0 -w -DSSLH_WITH_SIMD=0 -DORDER=1 -I. $P/tls.c -o $P/tls3 $lib \
+            $($CC -print-file-name=libcrypto.a) -lm -lpthread -ldl && $P/tls3"
         nm "$lib" 2>/dev/null | awk '$2 ~ /^[TDBR]$/ { print $3 }' | sort -u > $P/tls_names.txt
         comm -12 $P/tls_names.txt $P/defined.txt > $P/leaks.txt
         check "names shared with libssl.a: $(tr '\n' ' ' < $P/leaks.txt)" [ ! -s $P/leaks.txt ]
@@ -458,9 +462,8 @@ float copy1(void);
 float copy2(void);
 int main(void) { return !(copy1() > 0.3f && copy2() > 0.3f && copy1() != copy2()); }
 END
-check "two private copies" $CC -std=c99 -O0 -w -DSSLH_WITH_SIMD=0 -I. $P/copy1.c $P/copy2.c $P/copies.c -o $P/copies \
-    -lm -lpthread
-check "two private copies run" $P/copies
+bg "two private copies" sh -c "$CC -std=c99 -O0 -w -DSSLH_WITH_SIMD=0 -I. $P/copy1.c $P/copy2.c $P/copies.c \
+    -o $P/copies -lm -lpthread && $P/copies"
 if have g++; then
     cat > $P/user.cpp <<'END'
 #include "ssl.h"
@@ -499,12 +502,12 @@ printf '%s\n' '#define SSLH_REAL double' '#include "ssl.h"' \
 refused "mixing float and double is a link error" $CC -std=c99 -w -I. $P/mixed.c $P/impl.o -o $P/mixed -lm -lpthread
 # the alias of the implementation macro; included again after the implementation; a path with a folder; -include
 printf '#define SSL_IMPLEMENTATION\n#include "ssl.h"\n#include "ssl.h"\nint main(void) { return 0; }\n' > $P/alias.c
-check "SSL_IMPLEMENTATION is an alias" $CC -std=c99 -O0 -w -DSSLH_WITH_SIMD=0 -I. $P/alias.c -o $P/alias -lm -lpthread
+bg "SSL_IMPLEMENTATION is an alias" $CC -std=c99 -O0 -w -DSSLH_WITH_SIMD=0 -I. $P/alias.c -o $P/alias -lm -lpthread
 mkdir -p $P/vendor; cp ssl.h $P/vendor/ssl.h
 printf '%s\n' '#define SSLH_IMPLEMENTATION' '#include "vendor/ssl.h"' \
     'int main(void) { sslh_desc d = {0}; sslh_ctx *c = sslh_create(d); int bad = sslh_error(c) != 0;' \
     'sslh_destroy(c); return bad; }' \
     > $P/vendored.c
-check "vendored in a folder" $CC -std=c99 -O0 -w $P/vendored.c -o $P/vendored -lm -lpthread
-check "vendored in a folder runs" $P/vendored
+bg "vendored in a folder" sh -c "$CC -std=c99 -O0 -w $P/vendored.c -o $P/vendored -lm -lpthread && $P/vendored"
+collect
 result

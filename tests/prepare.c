@@ -1,16 +1,8 @@
 /* What is done to data before and around an encoder: parts of a set, copies, neighbours and what they find, whitening.
    Exact cases, brute force, the same bits for any number of threads, errors, failures of memory. */
 #include "../ssl.h"
+#define TEST_SEED 7
 #include "harness.h"
-
-static sslh_ctx *context(int threads) {
-    sslh_desc d;
-    memset(&d, 0, sizeof d);
-    d.threads = threads;
-    d.seed = 7;
-    return sslh_create(d);
-}
-#define NONE(type, name) type name; memset(&name, 0, sizeof name)
 
 enum { COUNT = 203, GROUPS = 11 };
 static float values[COUNT];

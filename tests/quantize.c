@@ -3,18 +3,9 @@
    folded, and weights of two factors. */
 #define SSLH_IMPLEMENTATION
 #include "../ssl.h"
+#define TEST_SEED 7
 #include "harness.h"
 
-#define NONE(type, name) \
-    type name; \
-    memset(&name, 0, sizeof name)
-
-static sslh_ctx *context(int threads) {
-    NONE(sslh_desc, d);
-    d.threads = threads;
-    d.seed = 7;
-    return sslh_create(d);
-}
 static sslh_net *eight(sslh_net *net) {
     NONE(sslh_quantize_desc, d);
     d.min_count = SSLH_OFF;

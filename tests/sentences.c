@@ -1,17 +1,11 @@
 /* Views of texts: how many tokens each step changes, spans and their lengths, the order of sentences. ELECTRA, BART and
    the order of sentences: what they draw, what they cost when nothing is known, and what they learn of made texts. */
 #include "../ssl.h"
+#define TEST_SEED 7
 #include "harness.h"
 
 enum { CLS = 100, SEP = 101, MASK = 102, PAD = 103, WORDS = 104, END = 99 };
 
-static sslh_ctx *context(int threads) {
-    sslh_desc d;
-    memset(&d, 0, sizeof d);
-    d.threads = threads;
-    d.seed = 7;
-    return sslh_create(d);
-}
 static sslh_net *reader(sslh_ctx *c, int length) {
     sslh_transformer_desc d;
     memset(&d, 0, sizeof d);
@@ -24,14 +18,6 @@ static sslh_data texts(sslh_ctx *c, const int32_t *x, int n, int width, const in
     memset(&f, 0, sizeof f);
     f.kind = SSLH_FIELD_TOKENS, f.type = SSLH_I32, f.shape = sslh_dim1(width), f.values = x, f.lengths = lengths;
     return sslh_data_from_fields(c, &f, 1, n);
-}
-static sslh_batch first_batch(sslh_ctx *c, sslh_data data, int n) {
-    sslh_loader_desc l;
-    sslh_batch b;
-    memset(&l, 0, sizeof l), memset(&b, 0, sizeof b);
-    l.batch = n;
-    sslh_next_batch(sslh_loader_new(c, data, l), &b);
-    return b;
 }
 /* With norms in front, which learns in fewer steps. */
 static TEST_UNUSED sslh_net *quick_reader(sslh_ctx *c, int length, int width) {
@@ -286,6 +272,13 @@ static sslh_train_desc run(int epochs, float lr) {
     t.epochs = epochs, t.batch = 16, t.lr = lr, t.quiet = 1;
     return t;
 }
+/* A function that returns the settings of a method with the special tokens of these tests and without dropout. */
+#define SETTINGS(type, function)                                                                                       \
+    static type function(void) {                                                                                       \
+        NONE(type, d);                                                                                                 \
+        d.cls_token = CLS, d.sep_token = SEP, d.mask_token = MASK, d.pad_token = PAD, d.dropout = SSLH_OFF;            \
+        return d;                                                                                                      \
+    }
 static void set_all(sslh_method *m, const char *name, float value) {
     sslh_tensor *t = sslh_find(m->net, name);
     if (!CHECK(t != NULL, "no %s", name)) return;
@@ -296,12 +289,7 @@ static void set_all(sslh_method *m, const char *name, float value) {
 /* --- ELECTRA ------------------------------------------------------------------------------------------------------ */
 
 #if SSLH_WITH_ELECTRA
-static sslh_electra_desc electra_settings(void) {
-    sslh_electra_desc d;
-    memset(&d, 0, sizeof d);
-    d.cls_token = CLS, d.sep_token = SEP, d.mask_token = MASK, d.pad_token = PAD, d.dropout = SSLH_OFF;
-    return d;
-}
+SETTINGS(sslh_electra_desc, electra_settings)
 /* 15 % of the tokens become [MASK], never a special one; all but padding is judged. */
 static void electra_draws(void) {
     sslh_ctx *c = context(1);
@@ -526,12 +514,7 @@ static void electra_learns(void) {
 /* --- BART --------------------------------------------------------------------------------------------------------- */
 
 #if SSLH_WITH_BART
-static sslh_bart_desc bart_settings(void) {
-    sslh_bart_desc d;
-    memset(&d, 0, sizeof d);
-    d.cls_token = CLS, d.sep_token = SEP, d.mask_token = MASK, d.pad_token = PAD, d.dropout = SSLH_OFF;
-    return d;
-}
+SETTINGS(sslh_bart_desc, bart_settings)
 /* The decoder is given [CLS] and the text, and has to say the text and [SEP]; the encoder reads what is left of it. */
 static void bart_draws(void) {
     sslh_ctx *c = context(1);
@@ -602,7 +585,7 @@ static void bart_evaluates(void) {
 
 /* It fills spans of a language that counts. */
 static void bart_learns(void) {
-    static const int32_t damaged[5] = {4, 5, MASK, 9, 0}, nothing_there[1] = {4};
+    static const int32_t damaged[5] = {4, 5, MASK, 9, 0}, nothing_there[1] = {4}, unknown[1] = {WORDS};
     sslh_ctx *c = context(2);
     sslh_bart_desc d = bart_settings();
     sslh_data data;
@@ -627,6 +610,10 @@ static void bart_learns(void) {
     CHECK_ERROR(c, "sslh_bart_rebuild: a text of 1 to 8 tokens and room for the answer are needed; this has 0");
     CHECK(sslh_bart_rebuild(&m, damaged, ROUND + 1, out, 3) == 0, "too long");
     CHECK_ERROR(c, "sslh_bart_rebuild: a text of 1 to 8 tokens");
+    CHECK(sslh_bart_rebuild(&m, damaged, 5, out, 0) == 0, "no room");
+    CHECK_ERROR(c, "this has 5, and room for 0");
+    CHECK(sslh_bart_rebuild(&m, unknown, 1, out, 3) == 0, "a token beyond the vocabulary");
+    CHECK_ERROR(c, "sslh_bart_rebuild: sslh_embedding: index 104");
     sslh_destroy(c);
 }
 #endif
@@ -741,6 +728,28 @@ static void order_learns(void) {
     CHECK_OK(c);
     sslh_destroy(c);
 }
+/* Without two sentences in any text nothing can be learnt: an error, not a loss of 0. In the last of 40 texts they are
+   enough, and a window needs two whole ones. */
+static void no_order(void) {
+    enum { TEXTS = 40, LONG = 6 };
+    static int32_t x[TEXTS * LONG], end[TEXTS];
+    sslh_ctx *c = context(1);
+    sslh_method m;
+    for (int i = 0; i < TEXTS * LONG; i++) x[i] = i % 50;
+    for (int i = 0; i < TEXTS; i++) end[i] = LONG;
+    m = sslh_sentence_order(c, reader(c, LONG + 3), order_settings(2));
+    sslh_train(c, m, texts(c, x, TEXTS, LONG, end), run(1, 0.003f));
+    CHECK_ERROR(c, "sslh_sentence_order: no text has two sentences that end with token 99: set .sentence_end");
+    x[(TEXTS - 1) * LONG + 1] = END;
+    m.prepare(&m, texts(c, x, TEXTS, LONG, end));
+    CHECK_OK(c);
+    m.prepare(&m, sslh_data_stream(c, x, TEXTS * LONG, LONG));
+    CHECK_ERROR(c, "no text has two sentences");
+    x[1] = x[3] = x[5] = END;
+    m.prepare(&m, sslh_data_stream(c, x, TEXTS * LONG, LONG));
+    CHECK_OK(c);
+    sslh_destroy(c);
+}
 #endif
 
 TESTS_BEGIN
@@ -766,6 +775,7 @@ TESTS_BEGIN
 #endif
 #if SSLH_WITH_SENTENCE_ORDER
     TEST(sentences_are_shuffled)
+    TEST(no_order)
     TEST_LEARNS(order_learns)
 #endif
 TESTS_END

@@ -1,15 +1,9 @@
 /* Transformers of text, GPT and BERT: what a token sees, padding, files, errors; what the methods draw, hide and
    predict, the text that they make up, and what they learn of a made language. */
 #include "../ssl.h"
+#define TEST_SEED 7
 #include "harness.h"
 
-static sslh_ctx *context(int threads) {
-    sslh_desc d;
-    memset(&d, 0, sizeof d);
-    d.threads = threads;
-    d.seed = 7;
-    return sslh_create(d);
-}
 enum { V = 11, T = 8, D = 12 };
 static sslh_net *small(sslh_ctx *c, int kind) {
     sslh_transformer_desc d;
@@ -516,14 +510,6 @@ static sslh_field texts(const int32_t *x, int width, const int32_t *lengths) {
     memset(&f, 0, sizeof f);
     f.kind = SSLH_FIELD_TOKENS, f.type = SSLH_I32, f.shape = sslh_dim1(width), f.values = x, f.lengths = lengths;
     return f;
-}
-static sslh_batch first_batch(sslh_ctx *c, sslh_data data, int n) {
-    sslh_loader_desc l;
-    sslh_batch b;
-    memset(&l, 0, sizeof l), memset(&b, 0, sizeof b);
-    l.batch = n;
-    sslh_next_batch(sslh_loader_new(c, data, l), &b);
-    return b;
 }
 
 /* 15 % of the tokens are hidden, 80 % of these by [MASK], 10 % by any token; never a special one; other ones in another

@@ -1,19 +1,10 @@
 /* What one net hands on to another: the losses of distillation against PyTorch and their limits, the method, nets made
    wider and deeper that compute the same, filters that go, fine-tuning by blocks. */
 #include "../ssl.h"
+#define TEST_SEED 7
 #include "harness.h"
 #include "golden/transfer.h"
 
-#define NONE(type, name) \
-    type name; \
-    memset(&name, 0, sizeof name)
-
-static sslh_ctx *context(int threads) {
-    NONE(sslh_desc, d);
-    d.threads = threads;
-    d.seed = 7;
-    return sslh_create(d);
-}
 /* n images of 8 x 8 x 3 with labels i % classes; each class has its own pattern under the noise */
 static sslh_data images(sslh_ctx *c, int n, int classes) {
     static uint8_t pixels[512 * 192];
@@ -868,6 +859,29 @@ static void groups_go_along(void) {
     CHECK_OK(c);
     sslh_destroy(c);
 }
+/* A net that could not be made leaves no memory behind, neither its own nor scratch memory of the step. */
+static void failures_leave_nothing(void) {
+    sslh_ctx *c = context(1);
+    sslh_net *net = convnet(c, 300, 7, 0);
+    size_t held[3] = {0, 0, 0};
+    NONE(sslh_deepen_desc, d);
+    NONE(sslh_prune_desc, p);
+    int i;
+    d.layer = 1, p.share = 0.5f;
+    sslh_param(net, 0)->data[5] = NAN;
+    for (i = 0; i < 3; i++) {
+        sslh_begin_step(c);
+        sslh_net_prune_filters(net, p);
+        CHECK_ERROR(c, "sslh_net_prune_filters: unit 1 of layer 1 holds NaN or Inf");
+        d.sample = sslh_zeros(c, sslh_dim2(2, 2)); /* no images */
+        sslh_net_deepen(net, d);
+        CHECK_ERROR(c, "sslh_net_deepen: .sample: sslh_forward: the net 'convnet' wants 3 channels");
+        sslh_begin_step(c);
+        held[i] = sslh_query(c).bytes;
+    }
+    CHECK(held[1] == held[2], "%d bytes more after each failure", (int)(held[2] - held[1]));
+    sslh_destroy(c);
+}
 #if SSLH_WITH_QUANTIZE
 /* Nets of 8-bit weights have other types under the same names. */
 static void eight_bits(void) {
@@ -1161,6 +1175,7 @@ TESTS_BEGIN
     TEST(shares)
     TEST(what_goes_along)
     TEST(groups_go_along)
+    TEST(failures_leave_nothing)
 #if SSLH_WITH_QUANTIZE
     TEST(eight_bits)
 #endif

@@ -2,15 +2,8 @@
    hostile arguments. */
 #define SSLH_IMPLEMENTATION
 #include "../ssl.h"
+#define TEST_SEED 11
 #include "harness.h"
-
-static sslh_ctx *context(int threads) {
-    sslh_desc d;
-    memset(&d, 0, sizeof d);
-    d.seed = 11;
-    d.threads = threads;
-    return sslh_create(d);
-}
 
 /* From the top of the checkout or from tests. */
 static const char *golden(char path[256], const char *name) {
@@ -859,7 +852,7 @@ static void ahead_needs_no_memory(void) {
         CHECK(h == right || h == 0, "allocation %ld: other bits", at);
         unnoticed += h == right;
     }
-    CHECK(unnoticed > 0, "every failing allocation ends the run");
+    CHECK(!SSLH_I_THREADS || unnoticed > 0, "every failing allocation ends the run");
 }
 
 /* A NaN among the pixels of float images reaches the views, whatever is done to them, or is an error: nothing turns it

@@ -1687,6 +1687,35 @@ static void embedding_channels(void) {
     sslh_destroy(c);
 }
 
+#if SSLH_WITH_CLASSIFIERS
+/* A forest in which two nodes lead to the same one is refused: from 36 nodes sslh_forest_print would make gigabytes. */
+static void nodes_that_meet(void) {
+    sslh_ctx *c = context();
+    const char *path = "weights_meet.tmp";
+    sslh_classifier *k;
+    sslh_tensor *x = sslh_zeros(c, sslh_dim2(100, 1));
+    static int32_t y[100];
+    sslh_forest_desc d;
+    memset(&d, 0, sizeof d);
+    for (int i = 0; i < 100; i++) x->data[i] = (float)i, y[i] = i & 1;
+    d.trees = d.no_bootstrap = 1;
+    k = sslh_forest(c, x, y, 2, d);
+    CHECK(k->info.nodes == 199, "%d nodes", (int)k->info.nodes);
+    sslh_save_classifier(k, NULL, NULL, path);
+    CHECK(sslh_load_classifier(c, path) != NULL, "as it has grown");
+    for (int i = 0; i < 199; i++) {
+        k->node[i].feature = i < 36 ? 0 : -1;
+        k->node[i].next = i < 36 ? i + 1 : 0;
+    }
+    sslh_save_classifier(k, NULL, NULL, path);
+    CHECK_OK(c);
+    CHECK(!sslh_load_classifier(c, path), "each node leads to the next two");
+    CHECK_ERROR(c, "holds no classifier that works: a node to which two others lead");
+    remove(path);
+    sslh_destroy(c);
+}
+#endif
+
 TESTS_BEGIN
     TEST(round_trips)
     TEST(preprocessing_inside)
@@ -1720,4 +1749,7 @@ TESTS_BEGIN
     TEST(unreadable_runs)
     TEST(embedding)
     TEST(embedding_channels)
+#if SSLH_WITH_CLASSIFIERS
+    TEST(nodes_that_meet)
+#endif
 TESTS_END

@@ -2,16 +2,10 @@
    made language, n-grams of characters, files of word vectors, scores, hostile input, failures of memory; a novel for
    words that a text lacks. */
 #include "../ssl.h"
+#define TEST_SEED 7
 #include "harness.h"
 #if SSLH_WITH_WORD2VEC
 
-static sslh_ctx *context(int threads) {
-    sslh_desc d;
-    memset(&d, 0, sizeof d);
-    d.threads = threads;
-    d.seed = 7;
-    return sslh_create(d);
-}
 static sslh_word2vec_desc settings(void) {
     sslh_word2vec_desc d;
     memset(&d, 0, sizeof d);
@@ -538,6 +532,7 @@ static void refused(void) {
         {"", "no words"}, {"2 3\na 1 2 3\n", "1 rows, but the first line says 2"}, {"0 3\n", "no words"},
         {"1 3\na 1 2\n", "do not fit"}, {"1 3\na 1 2 x\n", "do not fit"},
         {"a 1 2\nb 3\n", "is not followed by 2 numbers"}, {"a 1 2\nb 3 4e99\n", "is no number"},
+        {"a 0.1000000000000000000000000000000000000000000000000e-3 2\nb 3 4\n", "has 54 characters (at most 47)"},
         {"a b c\n", "no words"},
         {"1 2\na 1 2\nb 1 2\n", "2 rows, but the first line says 1"}, {"99999999 3\na \1\2\3\4", "do not fit"},
         {"1 1\na \377\377\377\177", "NaN"}, {"1 2\n1 2 3 4 5 6 7 8 9\n", NULL}};

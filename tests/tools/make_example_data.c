@@ -8,6 +8,7 @@
 #define SSLH_IMPLEMENTATION
 #include "../../ssl.h"
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
