@@ -211,9 +211,9 @@
    compiler may not contract a product and a sum, and fused multiply-add is written out where it is meant; reductions
    have one shape (16 lanes and a fixed tree) in every instruction set; work is cut by the size of the problem, not by
    the number of threads; exp, log, tanh, erf, sin and cos are the library's own. Outside the promise are .plain (20),
-   SSLH_USE_CBLAS and compilers that are told to break arithmetic. -ffast-math is refused. clang's -ffp-contract=fast
-   and -funsafe-math-optimizations and x87 arithmetic cannot be refused, but sslh_bits_ok(c) computes a hash and says
-   whether it is the known one. Flush-to-zero that another library has switched on is off while this code runs.
+   SSLH_USE_CBLAS and compilers that are told to break arithmetic. -ffast-math is refused. clang's -ffp-contract=fast,
+   -funsafe-math-optimizations and -mno-sse cannot be refused, but sslh_bits_ok(c) computes a hash and says whether it
+   is the known one. Flush-to-zero that another library has switched on is off while this code runs.
 
    3 x 3 convolutions with stride 1 and at least 16 channels, and their gradients, use Winograd's filtering F(4x4,3x3),
    on every machine. Its rounding error (root mean square, relative to that of the sums) is below 2e-6 up to 512
@@ -4898,6 +4898,11 @@ SSLH_API sslh_tensor *sslh_tsne(sslh_ctx *c, const sslh_tensor *x, sslh_tsne_des
 #pragma fp_contract(off)
 #elif defined(__GNUC__) && !defined(__TINYC__)
 #pragma GCC push_options
+/* The registers of 32-bit x86 without SSE hold more digits than a float, and gcc keeps them from one statement to the
+   next unless a standard is asked for (-std=c99). This has every variable rounded in memory. */
+#if defined(__i386__) && !defined(__SSE2_MATH__)
+#pragma GCC optimize("float-store")
+#endif
 #if defined(__OPTIMIZE__) && !defined(__OPTIMIZE_SIZE__)
 /* Run time is spent in the kernels, which have a setting of their own. A higher level for the rest would cost a fifth
    of the compile time and gain nothing. */
@@ -5154,17 +5159,9 @@ extern "C" {
 #define SSLH_I_MAX(a, b) ((a) > (b) ? (a) : (b))
 #define SSLH_I_R(x) ((sslh_real)(x)) /* a constant in the working precision */
 
-/* A variable that holds only the digits of its type. The registers of 32-bit x86 hold more, and gcc keeps those beyond
-   an assignment when it is not told to follow a standard (-std=gnu99). */
-#if defined(__i386__) && !defined(__SSE2_MATH__)
-#define SSLH_I_STORED volatile
-#else
-#define SSLH_I_STORED
-#endif
-
 /* The square root is correctly rounded everywhere, so libm's can be used. */
 SSLH_I_FN float sslh_i_sqrtf(float x) {
-    SSLH_I_STORED float y = sqrtf(x);
+    float y = sqrtf(x);
     return y;
 }
 
@@ -5172,12 +5169,12 @@ SSLH_I_FN float sslh_i_sqrtf(float x) {
    the largest number below one half becomes 1 with the digits of its type and 0 with more. The argument may be a
    product: a sum in the same expression would be rounded together with it. */
 SSLH_I_FN float sslh_i_nearest(float x) {
-    SSLH_I_STORED float v = x;
+    float v = x;
     v = v < 0 ? v - 0.5f : v + 0.5f;
     return v < 0 ? -floorf(-v) : floorf(v);
 }
 SSLH_I_FN double sslh_i_nearest_double(double x) {
-    SSLH_I_STORED double v = x;
+    double v = x;
     v = v < 0 ? v - 0.5 : v + 0.5;
     return v < 0 ? -floor(-v) : floor(v);
 }
@@ -8827,7 +8824,7 @@ SSLH_I_FN void sslh_i_inpainting_blocks(uint64_t seed, uint64_t stream, float ar
    by bisection. */
 SSLH_I_FN void sslh_i_inpainting_region(float share, const sslh_real *noise, sslh_real *mask, size_t n) {
     sslh_real low = noise[0], high = noise[0];
-    SSLH_I_STORED const float wanted = share * (float)n;
+    const float wanted = share * (float)n;
     size_t want = (size_t)wanted, i;
     int halving;
     for (i = 0; i < n; i++) low = SSLH_I_MIN(low, noise[i]), high = SSLH_I_MAX(high, noise[i]);
@@ -14630,7 +14627,7 @@ SSLH_I_FN void sslh_i_w2v_keep_rates(sslh_i_word2vec *s, const sslh_i_tally *wor
     size_t w;
     for (w = 0; w < s->V; w++) {
         double t = (double)s->d.sample * (double)s->total, keep;
-        SSLH_I_STORED double root;
+        double root;
         t = t / (double)words->word[w].count; /* t / f */
         root = s->d.sample > 0 ? sqrt(t) : 1;
         keep = s->d.sample > 0 ? root + t : 1;
@@ -14645,7 +14642,7 @@ SSLH_I_FN void sslh_i_w2v_aliases(sslh_i_word2vec *s, const sslh_i_tally *words,
     double sum = 0;
     size_t w, low = 0, high = s->V; /* shares below 1 are listed from the front, the others from the back */
     for (w = 0; w < s->V; w++) {
-        SSLH_I_STORED double root = sqrt((double)words->word[w].count), fourth = sqrt(root);
+        double root = sqrt((double)words->word[w].count), fourth = sqrt(root);
         share[w] = root * fourth;
         sum += share[w];
     }
@@ -23476,14 +23473,14 @@ SSLH_I_FN void sslh_i_grad_cam(const sslh_tensor *map, sslh_real *out) {
     const size_t N = (size_t)map->shape[0], C = (size_t)map->shape[3], places = map->count / N / C;
     size_t n, i, k;
     for (n = 0; n < N && map->grad; n++) {
-        const sslh_real *A = map->data + n * places * C, *dA = map->grad + n * places * C; /* (h w,C) */
+        const sslh_real *a = map->data + n * places * C, *da = map->grad + n * places * C; /* A: (h w,C) */
         sslh_real *G = out + n * places;
         for (k = 0; k < C; k++) {
-            sslh_real a = 0;
-            for (i = 0; i < places; i++) a += dA[i * C + k];
-            a = a / (sslh_real)places;
+            sslh_real alpha = 0;
+            for (i = 0; i < places; i++) alpha += da[i * C + k];
+            alpha = alpha / (sslh_real)places;
             for (i = 0; i < places; i++) {
-                sslh_real t = a * A[i * C + k];
+                sslh_real t = alpha * a[i * C + k];
                 G[i] += t;
             }
         }

@@ -65,11 +65,13 @@ if compiles "gcc -m32" "-isystem /usr/include/x86_64-linux-gnu"; then
     # a kernel that does not start 32-bit programs gets them by qemu
     echo 'int main(void) { return 0; }' > build/bits/start.c
     gcc -m32 build/bits/start.c -o build/bits/start && { build/bits/start 2> /dev/null || m32=qemu-i386; }
-    variant m32 gcc "gcc -m32 -isystem /usr/include/x86_64-linux-gnu -O1 -std=c99"; add_run m32 portable "$m32" 2 best 1
+    variant m32 gcc "gcc -m32 -isystem /usr/include/x86_64-linux-gnu -O1"; add_run m32 portable "$m32" 2 best 1
 else skip "bits m32" "gcc -m32 does not work (gcc-12-multilib)"; fi
 if [ "$long" = 1 ]; then
     variant g++ g++ "g++ -O1 -std=c++11 -x c++"; add_run g++ fma "" 2 best 0
     variant clang-19 clang-19 "clang-19 -O3"; add_run clang-19 fma "" 2 best 0; add_run clang-19 portable "" 2 best 1
+    variant m32-c99 gcc "gcc -m32 -isystem /usr/include/x86_64-linux-gnu -O2 -std=c99"
+    add_run m32-c99 portable "$m32" 2 best 1
     variant m32-sse gcc "gcc -m32 -isystem /usr/include/x86_64-linux-gnu -O2 -msse2 -mfpmath=sse"
     add_run m32-sse portable "$m32" 1 best 1; [ -n "$m32" ] || add_run m32-sse fma "" 1 avx2 0
     variant no-simd gcc "gcc -O2 -DSSLH_WITH_SIMD=0"; add_run no-simd portable "" 2 best 1
