@@ -6857,11 +6857,46 @@ SSLH_I_FN sslh_tensor *sslh_i_pool_features(sslh_ctx *c, sslh_tensor *x) {
 /* --- methods that rebuild images by nets of their own ------------------------------------------------------------- */
 
 /* The first layer has as many inputs as an image has values, so images of another size cannot be used for training. */
+SSLH_I_FN int sslh_i_image_size_ok(sslh_ctx *c, const char *op, const sslh_data *data, int H, int W, int C) {
+    if (data->height == H && data->width == W && data->channels == C) return 1;
+    sslh_fail(c, SSLH_E_SHAPE, "%s: made for images of %d x %d x %d, the data has %d x %d x %d: resize the data "
+              "(sslh_load_images_ex)", op, H, W, C, data->height, data->width, data->channels);
+    return 0;
+}
 SSLH_I_FN void sslh_i_check_image_size(sslh_method *m, const char *op, sslh_data data, int H, int W, int C) {
-    if (data.height != H || data.width != W || data.channels != C)
-        sslh_fail(m->ctx, SSLH_E_SHAPE, "%s: made for images of %d x %d x %d, the data has %d x %d x %d: resize the "
-                  "data (sslh_load_images_ex)", op, H, W, C, data.height, data.width, data.channels);
+    sslh_i_image_size_ok(m->ctx, op, &data, H, W, C);
     sslh_i_note_views(m->encoder, NULL, data);
+}
+/* What an evaluation by such a method asks of the data. */
+SSLH_I_FN int sslh_i_evaluated_ok(sslh_ctx *c, const char *op, const sslh_data *data, int H, int W, int C) {
+    if (data->ctx == c && data->count > 0) return sslh_i_image_size_ok(c, op, data, H, W, C);
+    sslh_fail(c, SSLH_E_USAGE, "%s: the data set is empty or belongs to another context: load it with the context of "
+              "the method", op);
+    return 0;
+}
+/* Encoders that read an image as one row of `values` numbers call this first: by a reshape alone, images of another
+   size would become another number of rows, each with parts of several images. H is 0 when only `values` is known. */
+SSLH_I_FN int sslh_i_rows_ok(sslh_net *net, const sslh_tensor *x, int H, int W, int values) {
+    sslh_ctx *c = sslh_net_ctx(net);
+    char text[96];
+    if (SSLH_I_BAD(c)) return 0;
+    if (x->ndim > 1 && x->count / (size_t)x->shape[0] == (size_t)values &&
+        (!H || x->ndim != 4 || (x->shape[1] == H && x->shape[2] == W))) return 1;
+    sslh_fail(c, SSLH_E_SHAPE, "sslh_forward: the net '%s' wants images of %d x %d (%d values), the input is %s: "
+              "resize it, or make the net for its size", sslh_net_query(net).name, H, W, values,
+              sslh_i_str(text, sizeof text, sslh_shape_of(x)));
+    return 0;
+}
+/* 1 when images of this size suit an encoder that has a size or a number of channels of its own. */
+SSLH_I_FN int sslh_i_encoder_takes(sslh_ctx *c, const char *op, sslh_net *encoder, int H, int W, int C) {
+    const sslh_net_info info = sslh_net_query(encoder);
+    if (info.channels && info.channels != C)
+        sslh_fail(c, SSLH_E_SHAPE, "%s: .channels is %d, the encoder \"%s\" takes images of %d: make them equal", op, C,
+                  info.name, info.channels);
+    else if (info.image && (info.image != H || info.image != W))
+        sslh_fail(c, SSLH_E_SHAPE, "%s: images of %d x %d, the encoder \"%s\" takes those of %d x %d: make them equal",
+                  op, H, W, info.name, info.image, info.image);
+    return !SSLH_I_BAD(c);
 }
 /* The reconstruction error of y against the images x, which have the same number of values: summed over the values of
    an image, averaged over the images. It is the cross-entropy, with y as the logits, or half the squared error. */
@@ -7804,6 +7839,14 @@ SSLH_I_FN int sslh_i_clip_starts(sslh_ctx *c, const char *op, const char *fields
     return f && !SSLH_I_BAD(c);
 }
 
+/* 1 for a batch as loaders make them. Methods of clips ask before they draw places, which needs the numbers of the
+   samples. */
+SSLH_I_FN int sslh_i_clip_batch_ok(sslh_ctx *c, const char *op, const sslh_batch *batch) {
+    if (!SSLH_I_BAD(c) && (batch->count < 1 || !batch->index))
+        sslh_fail(c, SSLH_E_USAGE, "%s: a batch of %d samples: batches come from sslh_next_batch", op, batch->count);
+    return !SSLH_I_BAD(c);
+}
+
 /* --- where the defaults of a method are --------------------------------------------------------------------------- */
 
 /* The defaults of a method are at the head of its section, in a table and two lines of text: the fields of its
@@ -8273,7 +8316,10 @@ SSLH_DEF void sslh_jigsaw_solve(sslh_method *m, sslh_tensor *x, uint64_t stream,
         sslh_fail(c, SSLH_E_SHAPE, "sslh_jigsaw_solve: images (N,H,W,C) are needed");
         return;
     }
-    if (!sslh_i_jigsaw_sides(m, x, &cell, &tile)) return;
+    if (!sslh_i_jigsaw_sides(m, x, &cell, &tile)) {
+        sslh_i_prefix_error(c, "sslh_jigsaw_solve");
+        return;
+    }
     streams = (uint64_t *)sslh_i_scratch(c, (size_t)x->shape[0] * sizeof *streams); /* (N) */
     if (!streams) return;
     for (n = 0; n < x->shape[0]; n++) streams[n] = sslh_i_sample_stream('J', 2, (int)(stream & 0xfffff), n);
@@ -8296,6 +8342,7 @@ SSLH_DEF void sslh_jigsaw_solve(sslh_method *m, sslh_tensor *x, uint64_t stream,
     }
     sslh_no_grad(c, 0);
     sslh_i_modes_back(m->net, &modes);
+    sslh_i_prefix_error(c, "sslh_jigsaw_solve");
 }
 
 SSLH_DEF sslh_method sslh_jigsaw(sslh_ctx *c, sslh_net *encoder, sslh_jigsaw_desc d) {
@@ -8330,6 +8377,7 @@ SSLH_DEF sslh_method sslh_jigsaw(sslh_ctx *c, sslh_net *encoder, sslh_jigsaw_des
     m.prepare = sslh_i_jigsaw_prepare;
     m.views = sslh_i_jigsaw_views;
     m.loss = sslh_i_jigsaw_loss;
+    m.min_batch = d.no_head_norm ? 1 : 2; /* an image is one row for the head's batch norm */
     return sslh_i_method_end(m);
 }
 /* For sslh_method_make. */
@@ -9063,6 +9111,7 @@ typedef struct sslh_i_colorization { sslh_colorization_desc d; sslh_recipe views
     int branches;    /* 1, or 2 with .split_brain */
     sslh_i_colour_branch branch[2];
     char tap[32];    /* the intermediate result that the heads read; "": the output */
+    int coloured;    /* 1 when the data have been found to have colours, in the first step */
     sslh_data data;  /* that training goes over; without .prepare none */ } sslh_i_colorization;
 
 /* Mean and scale by which L, a and b are normalised; the scale is about their deviation in photographs. */
@@ -9142,13 +9191,13 @@ SSLH_I_FN sslh_tensor *sslh_i_colour_targets(sslh_ctx *c, const sslh_i_colorizat
 
 /* p_q before smoothing: count (Q) receives how many cells of the data have bin q as their nearest. Images spread
    evenly over the data are used, with about four million pixels but at least 256 of them. Returns 0 when none of them
-   has colour. */
+   has colour. With count NULL only this is asked, and the first image with a colour is the last one looked at. */
 SSLH_I_FN int sslh_i_colour_count(sslh_ctx *c, const sslh_i_colorization *s, const sslh_i_colour_branch *w,
-                                     sslh_data data, double *count) {
+                                  sslh_data data, double *count) {
     int64_t pixels = (int64_t)data.height * data.width, use = SSLH_I_MAX(4194304 / SSLH_I_MAX(pixels, 1), 256), i;
     int coloured = 0;
     use = SSLH_I_MIN(use, data.count);
-    for (i = 0; i < use && !SSLH_I_BAD(c); i++) {
+    for (i = 0; i < use && (count || !coloured) && !SSLH_I_BAD(c); i++) {
         sslh_tensor *y;
         size_t k;
         int at;
@@ -9156,10 +9205,12 @@ SSLH_I_FN int sslh_i_colour_count(sslh_ctx *c, const sslh_i_colorization *s, con
         sslh_push(c);
         sslh_no_grad(c, 1);
         y = sslh_i_to_lab(c, sslh_i_data_tensor(c, data, i * data.count / use, 1, NULL));
-        y = sslh_i_colour_cells(c, w, y, s->d.cell); /* (1,h,w,2) */
+        y = sslh_avg_pool2d(c, sslh_slice(c, y, 3, 1, 3), s->d.cell, s->d.cell, 0); /* a and b: (1,h,w,2) */
         for (k = 0; k < y->count / 2 && !SSLH_I_BAD(c); k++) {
-            sslh_i_colour_nearest(w, y->data + 2 * k, 1, &at, &distance);
-            count[at] += 1;
+            if (count) {
+                sslh_i_colour_nearest(w, y->data + 2 * k, 1, &at, &distance);
+                count[at] += 1;
+            }
             coloured |= fabs((double)y->data[2 * k]) > 5 || fabs((double)y->data[2 * k + 1]) > 5;
         }
         sslh_no_grad(c, 0);
@@ -9183,9 +9234,7 @@ SSLH_I_FN void sslh_i_colour_set_weights(sslh_method *m, const sslh_i_colour_bra
     if (!count) return;
     smooth = count + w->bins;
     memset(count, 0, 2 * (size_t)w->bins * sizeof *count);
-    if (!sslh_i_colour_count(c, s, w, data, count) && !SSLH_I_BAD(c))
-        sslh_fail(c, SSLH_E_USAGE, "sslh_colorization: no image has a colour (|a| or |b| above 5) to learn from: give "
-                  "images in colour");
+    sslh_i_colour_count(c, s, w, data, count);
     for (q = 0; q < w->bins && !SSLH_I_BAD(c); q++) {
         for (r = 0; r < w->bins; r++) {
             double a = (double)(w->bin[q][0] - w->bin[r][0]), b = (double)(w->bin[q][1] - w->bin[r][1]);
@@ -9220,7 +9269,7 @@ SSLH_I_FN void sslh_i_colorization_prepare(sslh_method *m, sslh_data data) {
 
 SSLH_I_FN void sslh_i_colorization_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
     sslh_ctx *c = m->ctx;
-    const sslh_i_colorization *s = (const sslh_i_colorization *)m->self;
+    sslh_i_colorization *s = (sslh_i_colorization *)m->self;
     sslh_tensor *x = sslh_views(c, *batch, s->views, 0); /* (N,H,W,C) in [0,1] */
     const sslh_data data = s->data.ctx ? s->data : batch->data; /* the batch's is the whole set, test images too */
     int i;
@@ -9231,6 +9280,11 @@ SSLH_I_FN void sslh_i_colorization_views(sslh_method *m, const sslh_batch *batch
     else if (x->shape[1] % s->d.cell || x->shape[2] % s->d.cell)
         sslh_fail(c, SSLH_E_SHAPE, "sslh_colorization: images of %d x %d are no whole cells of %d pixels: choose a "
                   ".cell, or images of another size", x->shape[1], x->shape[2], s->d.cell);
+    /* in grey images nothing is to be predicted in one direction, and nothing is seen in the other */
+    if (!s->coloured && !SSLH_I_BAD(c)) s->coloured = sslh_i_colour_count(c, s, NULL, data, NULL);
+    if (!s->coloured && !SSLH_I_BAD(c))
+        sslh_fail(c, SSLH_E_USAGE, "sslh_colorization: no image has a colour (|a| or |b| above 5) to learn from: give "
+                  "images in colour");
     for (i = 0; i < s->branches; i++) sslh_i_colour_set_weights(m, &s->branch[i], data); /* (5), in the first step */
     sslh_view_add(out, "lab", sslh_i_to_lab(c, x)); /* (1): (N,H,W,3) */
 }
@@ -9363,6 +9417,7 @@ SSLH_DEF sslh_tensor *sslh_colorize(sslh_method *m, sslh_tensor *x) {
     y = sslh_clamp(c, sslh_lab_to_rgb(c, sslh_concat(c, part, 2, 3)), 0, 1);
     sslh_no_grad(c, 0);
     sslh_i_modes_back(m->net, &modes);
+    sslh_i_prefix_error(c, "sslh_colorize");
     return SSLH_I_BAD(c) ? sslh_i_dummy(c) : y;
 }
 
@@ -9578,9 +9633,11 @@ SSLH_I_FN void sslh_i_next_frame_views(sslh_method *m, const sslh_batch *batch, 
     const sslh_i_next_frame *s = (const sslh_i_next_frame *)m->self;
     int seen = s->d.frames + 1, i, j;
     size_t n = (size_t)batch->count;
-    int32_t *first = (int32_t *)sslh_i_scratch(c, (n + n * (size_t)seen) * sizeof *first); /* (N) */
-    int32_t *frame = first ? first + n : NULL; /* (N,k+1) */
+    int32_t *first, *frame; /* (N), (N,k+1) */
+    if (!sslh_i_clip_batch_ok(c, "sslh_next_frame", batch)) return;
+    first = (int32_t *)sslh_i_scratch(c, (n + n * (size_t)seen) * sizeof *first);
     if (!first) return;
+    frame = first + n;
     if (sslh_i_clip_starts(c, "sslh_next_frame", ".frames, .step", batch, 'F', s->d.frames * s->d.step + 1, first))
         for (i = 0; i < batch->count; i++)
             for (j = 0; j < seen; j++) frame[i * seen + j] = first[i] + j * s->d.step;
@@ -9840,10 +9897,12 @@ SSLH_I_FN void sslh_i_frame_order_views(sslh_method *m, const sslh_batch *batch,
     const sslh_i_order_task *task = &sslh_i_order_tasks[s->d.task - 1];
     int n = task->frames, K = task->tuples, i, j, k;
     size_t N = (size_t)batch->count;
-    int32_t *first = (int32_t *)sslh_i_scratch(c, (N + N * (size_t)n) * sizeof *first); /* (N) */
-    int32_t *frame = first ? first + N : NULL; /* (N,n) */
+    int32_t *first, *frame; /* (N), (N,n) */
     sslh_tensor *tuples, *labels;
+    if (!sslh_i_clip_batch_ok(c, "sslh_frame_order", batch)) return;
+    first = (int32_t *)sslh_i_scratch(c, (N + N * (size_t)n) * sizeof *first);
     if (!first) return;
+    frame = first + N;
     if (sslh_i_frame_order_places(m, batch, task, first, frame))
         sslh_view_add(out, "frames", sslh_clip_views(c, *batch, s->views, 0, frame, n));
     sslh_i_scratch_end(c, first);
@@ -10038,6 +10097,7 @@ SSLH_I_FN sslh_tensor *sslh_i_autoencoder_encoder(sslh_net *net, sslh_tensor *x,
     sslh_conv_desc conv = sslh_i_halving();
     int k, layers = d->convolutions + d->layers;
     conv.activation = SSLH_RELU;
+    if (!sslh_i_rows_ok(net, x, d->height, d->width, d->height * d->width * d->channels)) return sslh_i_dummy(c);
     x = sslh_reshape(c, x, sslh_dim4(-1, d->height, d->width, d->channels));
     for (k = 0; k < d->convolutions; k++) x = sslh_layer_conv(net, 2 * k, x, 0, conv); /* (N,H/2,W/2,maps) .. */
     x = sslh_reshape(c, x, sslh_dim2(SSLH_I_BAD(c) ? 1 : x->shape[0], -1)); /* the last map, or the image, as rows */
@@ -10237,7 +10297,9 @@ SSLH_DEF sslh_tensor *sslh_autoencoder_decode(sslh_method *m, sslh_tensor *z) {
 
 SSLH_DEF sslh_tensor *sslh_autoencoder_rebuild(sslh_method *m, sslh_tensor *x) {
     if (!sslh_i_self("sslh_autoencoder_rebuild", m, "sslh_autoencoder")) return sslh_i_dummy(m ? m->ctx : NULL);
-    return sslh_autoencoder_decode(m, sslh_forward(m->encoder, x));
+    x = sslh_autoencoder_decode(m, sslh_forward(m->encoder, x));
+    sslh_i_prefix_error(m->ctx, "sslh_autoencoder_rebuild");
+    return x;
 }
 
 SSLH_DEF sslh_tensor *sslh_autoencoder_noisy(sslh_method *m, sslh_tensor *x, uint64_t stream) {
@@ -10265,10 +10327,10 @@ SSLH_DEF float sslh_autoencoder_evaluate(sslh_method *m, sslh_data data) {
     double sum = 0;
     int64_t at;
     int batch = 200;
-    if (!sslh_i_self("sslh_autoencoder_evaluate", m, "sslh_autoencoder")) return 0.0f;
-    if (data.ctx != c || data.count < 1)
-        sslh_fail(c, SSLH_E_USAGE, "sslh_autoencoder_evaluate: the data set is empty or belongs to another context: "
-                  "load it with the context of the method");
+    const sslh_i_autoencoder *s =
+        (const sslh_i_autoencoder *)sslh_i_self("sslh_autoencoder_evaluate", m, "sslh_autoencoder");
+    if (!s || !sslh_i_evaluated_ok(c, "sslh_autoencoder_evaluate", &data, s->d.height, s->d.width, s->d.channels))
+        return 0.0f;
     for (at = 0; at < data.count && !SSLH_I_BAD(c); at += batch) {
         int n = (int)SSLH_I_MIN((int64_t)batch, data.count - at);
         sslh_tensor *x;
@@ -10412,6 +10474,7 @@ SSLH_I_FN sslh_tensor *sslh_i_vae_encoder(sslh_net *net, sslh_tensor *x, const v
     sslh_conv_desc conv = sslh_i_halving();
     int k;
     conv.activation = s->activation;
+    if (!sslh_i_rows_ok(net, x, s->height, s->width, s->in)) return sslh_i_dummy(c);
     if (s->convolutions) x = sslh_reshape(c, x, sslh_dim4(-1, s->height, s->width, s->channels));
     for (k = 0; k < s->convolutions; k++) x = sslh_layer_conv(net, 2 * k, x, 0, conv); /* (N,H/2,W/2,maps) .. */
     x = sslh_reshape(c, x, sslh_dim2(-1, sslh_i_vae_values(s))); /* (N,values) */
@@ -10523,6 +10586,7 @@ SSLH_DEF void sslh_vae_encode(sslh_method *m, sslh_tensor *x, sslh_tensor **mu, 
     else p = sslh_forward_ex(m->encoder, x, f);
     if (mu) *mu = sslh_slice(m->ctx, p, 1, 0, s->d.latent);
     if (logvar) *logvar = sslh_slice(m->ctx, p, 1, s->d.latent, 2 * s->d.latent);
+    sslh_i_prefix_error(m->ctx, "sslh_vae_encode");
 }
 
 /* (N,latent) -> (N,H,W,C). The decoder's output is a logit for a Bernoulli pixel, whose mean is the sigmoid, and the
@@ -10533,7 +10597,9 @@ SSLH_DEF sslh_tensor *sslh_vae_decode(sslh_method *m, sslh_tensor *z) {
     if (!s) return sslh_i_dummy(m ? m->ctx : NULL);
     y = sslh_forward(s->decoder, z);
     if (!s->d.gaussian) y = sslh_sigmoid(m->ctx, y);
-    return sslh_reshape(m->ctx, y, sslh_dim4(-1, s->d.height, s->d.width, s->d.channels));
+    y = sslh_reshape(m->ctx, y, sslh_dim4(-1, s->d.height, s->d.width, s->d.channels));
+    sslh_i_prefix_error(m->ctx, "sslh_vae_decode");
+    return y;
 }
 
 SSLH_DEF sslh_tensor *sslh_vae_sample(sslh_method *m, int n) {
@@ -10562,7 +10628,9 @@ SSLH_DEF sslh_tensor *sslh_vae_interpolate(sslh_method *m, sslh_tensor *a, sslh_
     for (i = 0; i < steps && !SSLH_I_BAD(c); i++) t->data[i] = (sslh_real)i / (sslh_real)(steps - 1);
     to = sslh_reshape(c, sslh_sub(c, to, from), sslh_dim3(-1, 1, latent));
     from = sslh_add(c, sslh_reshape(c, from, sslh_dim3(-1, 1, latent)), sslh_mul(c, to, t)); /* (N,steps,latent) */
-    return sslh_vae_decode(m, sslh_reshape(c, from, sslh_dim2(-1, latent)));
+    from = sslh_vae_decode(m, sslh_reshape(c, from, sslh_dim2(-1, latent)));
+    sslh_i_prefix_error(c, op);
+    return from;
 }
 
 /* --- the terms of the loss ---------------------------------------------------------------------------------------- */
@@ -10743,6 +10811,7 @@ SSLH_I_FN sslh_method sslh_i_vae_new(sslh_ctx *c, const char *op, int given, ssl
     if (!given) encoder = sslh_i_vae_encoder_new(c, e);
     else if (sslh_i_check_encoder(c, op, encoder, -1)) {
         sslh_i_check_halving(c, op, d.height, d.width, d.convolutions);
+        sslh_i_encoder_takes(c, op, encoder, d.height, d.width, d.channels);
         n.name = "vae_posterior";
         n.forward = sslh_i_vae_head;
         n.kind = SSLH_VECTOR;
@@ -10772,12 +10841,6 @@ SSLH_DEF sslh_method sslh_vae_on(sslh_ctx *c, sslh_net *encoder, sslh_vae_desc d
 SSLH_I_FN sslh_tensor *sslh_i_vae_test(sslh_method *m, sslh_data data, int64_t at, int n) {
     return sslh_i_vae_images(m, sslh_i_data_tensor(m->ctx, data, at, n, NULL), 1, 0, NULL, &data, at);
 }
-SSLH_I_FN int sslh_i_vae_data_ok(sslh_ctx *c, const char *op, const sslh_data *data) {
-    if (data->ctx == c && data->count > 0) return 1;
-    sslh_fail(c, SSLH_E_USAGE, "%s: the data set is empty or belongs to another context: load it with the context of "
-              "the method", op);
-    return 0;
-}
 
 /* Means over data.count images, in batches of 200; variance of each unit's posterior mean as E[mu^2] - E[mu]^2. */
 SSLH_DEF sslh_vae_score sslh_vae_evaluate(sslh_method *m, sslh_data data) {
@@ -10792,7 +10855,7 @@ SSLH_DEF sslh_vae_score sslh_vae_evaluate(sslh_method *m, sslh_data data) {
     memset(&score, 0, sizeof score);
     if (!s) return score;
     c = m->ctx;
-    if (!sslh_i_vae_data_ok(c, "sslh_vae_evaluate", &data)) return score;
+    if (!sslh_i_evaluated_ok(c, "sslh_vae_evaluate", &data, s->d.height, s->d.width, s->d.channels)) return score;
     sum = (double *)sslh_i_alloc(c, 2 * (size_t)s->d.latent * sizeof *sum); /* (latent) twice: of mu, of mu^2 */
     if (!sum) return score;
     sum2 = sum + s->d.latent;
@@ -10873,10 +10936,11 @@ SSLH_DEF sslh_vae_estimate sslh_vae_bound(sslh_method *m, sslh_data data, int co
     double *bound, sum = 0, square = 0, count = (double)data.count;
     int64_t at;
     int i, batch;
+    const sslh_i_vae *s = (const sslh_i_vae *)sslh_i_self(op, m, "sslh_vae");
     sslh_i_modes modes;
     memset(&estimate, 0, sizeof estimate);
-    if (!sslh_i_self(op, m, "sslh_vae") || !sslh_i_within(c, op, "codes", codes, 1, 1000000) ||
-        !sslh_i_vae_data_ok(c, op, &data)) return estimate;
+    if (!s || !sslh_i_within(c, op, "codes", codes, 1, 1000000) ||
+        !sslh_i_evaluated_ok(c, op, &data, s->d.height, s->d.width, s->d.channels)) return estimate;
     batch = SSLH_I_MIN(SSLH_I_MAX(SSLH_I_VAE_ROWS / codes, 1), 200);
     bound = (double *)sslh_i_alloc(c, (size_t)batch * sizeof *bound); /* (batch) */
     if (!bound) return estimate;
@@ -11300,12 +11364,7 @@ SSLH_I_FN void sslh_i_gan_resolve(sslh_ctx *c, sslh_net *encoder, sslh_gan_desc 
     if (!d->bound) d->bound = d->loss == SSLH_WASSERSTEIN ? SSLH_I_BOUND_SPECTRAL : SSLH_I_BOUND_NONE;
     if (!d->critic) d->critic = d->bound == SSLH_I_BOUND_CLIP ? 5 : 1;
     if (!d->generator_width) d->generator_width = d->generator == SSLH_I_GENERATOR_FLAT ? 256 : 32;
-    if (info.channels && info.channels != d->channels)
-        sslh_fail(c, SSLH_E_SHAPE, "sslh_gan: .channels is %d, the encoder \"%s\" takes images of %d: make them equal",
-                  d->channels, info.name, info.channels);
-    else if (info.image && (info.image != d->height || info.image != d->width))
-        sslh_fail(c, SSLH_E_SHAPE, "sslh_gan: images of %d x %d, the encoder \"%s\" takes those of %d x %d: make them "
-                  "equal", d->height, d->width, info.name, info.image, info.image);
+    sslh_i_encoder_takes(c, "sslh_gan", encoder, d->height, d->width, d->channels);
 }
 
 SSLH_DEF sslh_method sslh_gan(sslh_ctx *c, sslh_net *encoder, sslh_gan_desc d) {
@@ -11942,6 +12001,10 @@ typedef struct sslh_i_nnclr {
 } sslh_i_nnclr;
 
 SSLH_I_FN void sslh_i_nnclr_prepare(sslh_method *m, sslh_data data) {
+    const sslh_i_nnclr *s = (const sslh_i_nnclr *)m->self;
+    if (!s->d.no_neighbours && s->d.queue > data.count)
+        sslh_i_warn(m->ctx, "sslh_nnclr: a queue of %d rows is longer than the data set of %.0f images: an image is "
+                    "then found as its own neighbour; choose a smaller .queue", s->d.queue, (double)data.count);
     sslh_i_two_views_prepare(&((sslh_i_nnclr *)m->self)->views, m->encoder, data);
 }
 SSLH_I_FN void sslh_i_nnclr_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
@@ -12213,14 +12276,13 @@ SSLH_I_FN void sslh_i_cpc2_prepare(sslh_method *m, sslh_data data) {
     sslh_i_normalise_by_data(&s->patch_views, m->encoder, data);
 }
 
-/* (1): x (N,H,W,C) in [0,1] -> (N,R,S,p,p,C), normalised. Patches of image n draw from streams[n]; draws from 2^48 on
-   decide which channel a patch keeps. */
-SSLH_I_FN sslh_tensor *sslh_i_cpc2_cut(sslh_method *m, sslh_tensor *x, const uint64_t *streams) {
+/* (1): x (N,H,W,C) in [0,1] -> (N,R,S,p,p,C), normalised; p and stride count pixels of x, and .patch_views may give the
+   patches another size. Patches of image n draw from streams[n]; draws from 2^48 on decide which channel a patch
+   keeps. */
+SSLH_I_FN sslh_tensor *sslh_i_cpc2_cut(sslh_method *m, sslh_tensor *x, const uint64_t *streams, int p, int stride) {
     sslh_ctx *c = m->ctx;
     const sslh_i_cpc2 *s = (const sslh_i_cpc2 *)m->self;
-    int N, R, S, p = s->d.patch, stride = s->d.stride, i, *how;
-    if (SSLH_I_BAD(c) || !sslh_i_patch_sides(c, "sslh_cpc2", m->encoder, x->shape[1], x->shape[2], &p, &stride))
-        return sslh_i_dummy(c);
+    int N, R, S, i, *how;
     N = x->shape[0];
     R = (x->shape[1] - p) / stride + 1;
     S = (x->shape[2] - p) / stride + 1;
@@ -12242,16 +12304,22 @@ SSLH_I_FN void sslh_i_cpc2_views(sslh_method *m, const sslh_batch *batch, sslh_v
     sslh_ctx *c = m->ctx;
     const sslh_i_cpc2 *s = (const sslh_i_cpc2 *)m->self;
     sslh_recipe views = s->views;
-    sslh_tensor *x;
+    sslh_tensor *x, *sides;
     uint64_t *streams; /* (N) */
-    int i;
+    int p = s->d.patch, stride = s->d.stride, i;
     if (!views.height && !views.width) views.height = views.width = s->d.side; /* 0: of the image */
     x = sslh_views(c, *batch, views, 0); /* (N,H,W,C); checks the batch, which a caller may have made */
     streams = SSLH_I_BAD(c) ? NULL : (uint64_t *)sslh_i_scratch(c, (size_t)batch->count * sizeof *streams);
     if (!streams) return;
     for (i = 0; i < batch->count; i++) streams[i] = sslh_i_sample_stream('P', 0, batch->epoch, batch->index[i]);
-    sslh_view_add(out, "patches", sslh_i_cpc2_cut(m, x, streams)); /* (N,R,S,p,p,C) */
+    if (sslh_i_patch_sides(c, "sslh_cpc2", m->encoder, x->shape[1], x->shape[2], &p, &stride))
+        sslh_view_add(out, "patches", sslh_i_cpc2_cut(m, x, streams, p, stride)); /* (N,R,S,p,p,C) */
     sslh_i_scratch_end(c, streams);
+    sides = SSLH_I_BAD(c) ? NULL : sslh_i_new(c, "sslh_cpc2", SSLH_I32, sslh_dim1(2)); /* p and stride, for k_0 */
+    if (!sides) return;
+    sides->ints[0] = p;
+    sides->ints[1] = stride;
+    sslh_view_add(out, "sides", sides);
     if (!SSLH_I_BAD(c))
         sslh_view_add(out, "draws", sslh_i_places_draw(c, "sslh_cpc2", batch, s->d.negatives, s->d.from)); /* for (6) */
 }
@@ -12351,12 +12419,13 @@ SSLH_I_FN sslh_tensor *sslh_i_cpc2_predict(sslh_method *m, int direction, int fi
 SSLH_I_FN sslh_tensor *sslh_i_cpc2_loss(sslh_method *m, const sslh_view_set *v, int phase) {
     sslh_ctx *c = m->ctx;
     const sslh_i_cpc2 *s = (const sslh_i_cpc2 *)m->self;
-    sslh_tensor *x = sslh_view_get(v, "patches"), *z, *target, *loss = NULL;
+    sslh_tensor *x = sslh_view_get(v, "patches"), *sides = sslh_i_view_if_any(v, "sides"), *z, *target, *loss = NULL;
     float top1 = 0, guessing = 0;
     int stride = s->d.stride, p, first = s->d.first, least, i;
     (void)phase;
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
-    p = x->shape[3];
+    p = sides ? sides->ints[0] : x->shape[3];
+    if (sides) stride = sides->ints[1];
     if (!stride) stride = SSLH_I_MAX(p / 2, 1);
     if (!first) first = (p - 1) / stride + 1; /* k_0: the nearest row without a pixel in common */
     least = s->d.directions > 2 ? SSLH_I_MIN(x->shape[1], x->shape[2]) : x->shape[1];
@@ -13540,6 +13609,9 @@ SSLH_DEF sslh_method sslh_vicreg(sslh_ctx *c, sslh_net *encoder, sslh_vicreg_des
     memset(&head, 0, sizeof head);
     sslh_i_resolve(c, "sslh_vicreg", sslh_i_vicreg_settings, SSLH_I_LENGTH(sslh_i_vicreg_settings), &d);
     head.in = sslh_i_check_encoder(c, "sslh_vicreg", encoder, -1) ? sslh_net_query(encoder).width : 1;
+    if (!(d.invariance > 0 || d.variance > 0 || d.covariance > 0))
+        sslh_fail(c, SSLH_E_USAGE, "sslh_vicreg: .invariance, .variance and .covariance are all SSLH_OFF, and a "
+                  "loss of 0 teaches nothing: leave at least one of them on");
     if (!d.head_out) d.head_out = SSLH_I_MIN(4 * head.in, 8192);
     head.batch_norm = 1;
     head.last_no_bias = 1;
@@ -13992,6 +14064,7 @@ SSLH_DEF void sslh_mae_reconstruct(sslh_method *m, sslh_tensor *x, uint64_t stre
     }
     sslh_no_grad(c, 0);
     sslh_i_modes_back(m->net, &modes);
+    sslh_i_prefix_error(c, "sslh_mae_reconstruct");
 }
 
 /* p and C are read off the encoder's projection (D,p,p,C), and P follows from its .image, so the caller need not
