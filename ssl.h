@@ -4019,8 +4019,8 @@ SSLH_API uint64_t sslh_hash(sslh_net *net);
 typedef struct sslh_feature_desc {
     const char *tap;    /* intermediate result; NULL: the output */
     int   max_pool;     /* maps and tokens are averaged over their places; 1: the maximum instead */
-    int   pool_grid;    /* maps: averages (.max_pool: maxima) of g x g cells side by side, g g C values; must divide the
-                           side; default 1 */
+    int   pool_grid;    /* maps: averages (.max_pool: maxima) of g x g cells side by side, g g C values; must divide
+                           both sides; default 1 */
     int   batch;        /* images at a time, default 256; changes memory, not results */
     /* Makes the encoder's input from a batch; NULL: its images, normalised by the net's preprocessing, or, when there
        are none, all frames of its clips, likewise, or its sound. Without an encoder its result is used as the
@@ -8829,9 +8829,15 @@ SSLH_I_FN sslh_tensor *sslh_i_inpainting_masks(sslh_ctx *c, const sslh_inpaintin
             sslh_i_inpainting_region(d->area * (0.8f + 0.4f * sslh_random_uniform(seed, streams[i], 0)),
                                      noise->data + (size_t)i * size, m, size);
         else if (d->hole == SSLH_I_HOLE_BLOCKS) sslh_i_inpainting_blocks(seed, streams[i], d->area, m, H, W);
-        else if (d->hole == SSLH_I_HOLE_PIXELS)
-            for (j = 0; j < size; j++) m[j] = sslh_random_uniform(seed, streams[i], (uint64_t)j) < d->area;
-        else
+        else if (d->hole == SSLH_I_HOLE_PIXELS) {
+            int holes = 0;
+            for (j = 0; j < size; j++) {
+                int hole = sslh_random_uniform(seed, streams[i], (uint64_t)j) < d->area;
+                m[j] = (sslh_real)hole;
+                holes |= hole;
+            }
+            if (!holes) m[sslh_random_below(seed, streams[i], (uint64_t)size, (uint32_t)size)] = 1; /* never empty */
+        } else
             for (y = box[0]; y < box[0] + box[2]; y++)
                 for (x = box[1]; x < box[1] + box[3]; x++) m[y * W + x] = 1;
     }
@@ -18479,19 +18485,22 @@ SSLH_I_LEAN_END
 
 /* --- features ----------------------------------------------------------------------------------------------------- */
 
-/* (n,H,W,C) -> (n,g,g,C) -> (n, g g C): average, or maximum, over g x g cells of k x k places, for probes of early
-   maps. op: function and field, for the message. */
+/* (n,H,W,C) -> (n,g,g,C): average, or maximum, over g x g cells of h x w places, for probes of early maps. op: function
+   and field, for the message. */
 SSLH_I_FN sslh_tensor *sslh_i_pool_grid(sslh_ctx *c, const char *op, sslh_tensor *x, int grid, int maximum) {
-    int k;
+    const int places = SSLH_AXIS(2) | SSLH_AXIS(4);
+    int h, w;
     if (SSLH_I_BAD(c)) return x;
-    k = x->shape[1] / grid;
-    if (k < 1 || k * grid != x->shape[1] || x->shape[2] != x->shape[1]) {
+    h = x->shape[1] / grid, w = x->shape[2] / grid;
+    if (h < 1 || w < 1 || h * grid != x->shape[1] || w * grid != x->shape[2]) {
         sslh_fail(c, SSLH_E_SHAPE, "%s %d does not divide the map of %d x %d: choose a divisor of both sides", op, grid,
                   x->shape[1], x->shape[2]);
         return x;
     }
-    if (k == 1) return x;
-    return maximum ? sslh_max_pool2d(c, x, k, k, 0) : sslh_avg_pool2d(c, x, k, k, 0);
+    if (h == 1 && w == 1) return x;
+    if (h == w) return maximum ? sslh_max_pool2d(c, x, h, h, 0) : sslh_avg_pool2d(c, x, h, h, 0);
+    x = sslh_reshape(c, x, sslh_dim6(x->shape[0], grid, h, grid, w, x->shape[3])); /* of maps that are not square */
+    return maximum ? sslh_max(c, x, places, 0) : sslh_mean(c, x, places, 0);
 }
 
 /* The same for .pool_grid of the caller. */

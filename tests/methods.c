@@ -1772,6 +1772,32 @@ static void inpainting_holes(void) {
         }
 }
 
+/* However small its share, a hole is never empty: without a pixel to paint the loss would be 0. */
+static void inpainting_small_holes(void) {
+    int hole;
+    for (hole = 1; hole <= 4; hole++) {
+        sslh_ctx *c = create(1);
+        sslh_inpainting_desc d;
+        sslh_method m;
+        sslh_batch batch;
+        sslh_view_set views;
+        sslh_tensor *mask;
+        size_t i, n, hidden;
+        memset(&d, 0, sizeof d), memset(&views, 0, sizeof views);
+        d.hole = hole, d.area = 1e-6f;
+        m = sslh_inpainting(c, convnet_map(c, 4, 4), d);
+        sslh_next_batch(loader_for(c, data_for(c, "any"), 20), &batch);
+        m.views(&m, &batch, &views);
+        CHECK_OK(c);
+        mask = sslh_view_get(&views, "mask");
+        for (n = 0; n < 20; n++) {
+            for (i = hidden = 0; i < 64; i++) hidden += mask->data[64 * n + i] == 1;
+            CHECK(hidden >= 1 && hidden <= 16, "hole %d of %d pixels", hole, (int)hidden);
+        }
+        sslh_destroy(c);
+    }
+}
+
 static sslh_tensor *(*inpainting_loss_of)(sslh_method *m, const sslh_view_set *v, int phase);
 static sslh_tensor *inpainting_second_phase(sslh_method *m, const sslh_view_set *v, int phase) {
     (void)phase;
@@ -2302,6 +2328,7 @@ static void frame_order_errors(void) {
     static const int32_t lengths[4] = {9, 9, 4, 9};
     sslh_ctx *c = create(1);
     sslh_frame_order_desc d;
+    sslh_data wide;
     sslh_method m;
     sslh_batch batch;
     sslh_view_set views;
@@ -2334,6 +2361,15 @@ static void frame_order_errors(void) {
     m = sslh_frame_order(c, convnet_map(c, 4, 8), d);
     sslh_train(c, m, clips_of(c, values, 4, 9, 8, NULL), two_steps());
     CHECK_ERROR(c, "sslh_frame_order: .cells 3 does not divide the map of 2 x 2");
+    wide = clips_of(c, values, 4, 4, 8, NULL);
+    wide.field[0].shape = sslh_dim4(4, 8, 16, 3), wide.width = 16; /* maps of 2 x 4 */
+    d.task = 2;
+    sslh_train(c, sslh_frame_order(c, convnet_map(c, 4, 8), d), wide, two_steps());
+    CHECK_ERROR(c, "sslh_frame_order: .cells 3 does not divide the map of 2 x 4");
+    for (d.cells = 1; d.cells <= 2; d.cells++) {
+        sslh_train(c, sslh_frame_order(c, convnet_map(c, 4, 8), d), wide, two_steps());
+        CHECK_OK(c);
+    }
     sslh_destroy(c);
 }
 #endif
@@ -5493,6 +5529,7 @@ int main(int argc, char **argv) {
     TEST(named_numbers)
 #if SSLH_WITH_INPAINTING
     TEST(inpainting_holes)
+    TEST(inpainting_small_holes)
     TEST(inpainting_losses)
     TEST_LEARNS(inpainting_learns)
 #if SSLH_WITH_VAE
