@@ -7820,6 +7820,23 @@ SSLH_I_FN void sslh_i_clips_prepare(const char *op, sslh_recipe *r, int given, s
     sslh_i_views_prepare(r, given, encoder, data);
 }
 
+/* An error when clip number n of the whole set has fewer than `span` frames; it names the fields from which span
+   comes. */
+SSLH_I_FN int sslh_i_clip_reaches(sslh_ctx *c, const char *op, const char *fields, const sslh_field *f, int64_t n,
+                                  int span) {
+    int length = sslh_i_valid_length(f, n);
+    if (length >= span) return 1;
+    sslh_fail(c, SSLH_E_SHAPE, "%s: clip %.0f has %d frames, and %d are needed from the first that is seen to the last "
+              "(%s)", op, (double)n, length, span, fields);
+    return 0;
+}
+/* The same for all clips of the data, before training: otherwise a short one would end the run whenever it is drawn. */
+SSLH_I_FN void sslh_i_clips_reach(const char *op, const char *fields, const sslh_data *data, int span) {
+    const sslh_field *f = sslh_i_field_of(data, SSLH_FIELD_CLIP);
+    int64_t i;
+    for (i = 0; f && i < data->count && !SSLH_I_BAD(data->ctx); i++)
+        if (!sslh_i_clip_reaches(data->ctx, op, fields, f, sslh_i_sample_id(data, i), span)) return;
+}
 /* Draws where each clip of the batch is to be read: first (N) receives the number of the first of `span` frames in a
    row, draw number 0 of the clip's stream of the epoch. Returns 0, with an error that names the fields from which span
    comes, when a clip is too short. */
@@ -7828,13 +7845,11 @@ SSLH_I_FN int sslh_i_clip_starts(sslh_ctx *c, const char *op, const char *fields
     const sslh_field *f = sslh_i_field_of(&batch->data, SSLH_FIELD_CLIP);
     int i;
     for (i = 0; f && i < batch->count && !SSLH_I_BAD(c); i++) {
-        int length = sslh_i_valid_length(f, sslh_i_sample_id(&batch->data, batch->index[i]));
-        if (length < span)
-            sslh_fail(c, SSLH_E_SHAPE, "%s: clip %d has %d frames, and %d are needed from the first that is seen to "
-                      "the last (%s)", op, (int)batch->index[i], length, span, fields);
-        else
-            first[i] = (int32_t)sslh_random_below(c->desc.seed, sslh_i_sample_stream(tag, 0, batch->epoch,
-                                                  batch->index[i]), 0, (uint32_t)(length - span + 1));
+        const int64_t n = sslh_i_sample_id(&batch->data, batch->index[i]);
+        const uint64_t stream = sslh_i_sample_stream(tag, 0, batch->epoch, batch->index[i]);
+        if (!sslh_i_clip_reaches(c, op, fields, f, n, span)) break;
+        first[i] = (int32_t)sslh_random_below(c->desc.seed, stream, 0,
+                                              (uint32_t)(sslh_i_valid_length(f, n) - span + 1));
     }
     return f && !SSLH_I_BAD(c);
 }
@@ -9630,7 +9645,9 @@ SSLH_I_FN sslh_net *sslh_i_next_frame_decoder_new(sslh_ctx *c, const sslh_i_doub
    the targets are made from the same views. */
 SSLH_I_FN void sslh_i_next_frame_prepare(sslh_method *m, sslh_data data) {
     sslh_recipe unused = sslh_recipe_none();
+    const sslh_next_frame_desc *d = &((const sslh_i_next_frame *)m->self)->d;
     sslh_i_clips_prepare("sslh_next_frame", &unused, 0, m->encoder, data);
+    sslh_i_clips_reach("sslh_next_frame", ".frames, .step", &data, d->frames * d->step + 1);
 }
 
 /* "frames" (N,k+1,H,W,C) in [0,1]: x_1 .. x_k+1 of each clip, from a random frame on. */
@@ -9836,6 +9853,15 @@ static const sslh_i_order_task sslh_i_order_tasks[3] = {
     {3, 3, 6, {{{1, 0, 2, 0}, {1, 2, 0, 0}, {0, 1, 2, 1}, {2, 1, 0, 1}, {0, 2, 1, 2}, {2, 0, 1, 2}},
                {{1, 0, 2, 0}, {1, 2, 0, 0}, {0, 1, 2, 1}, {2, 1, 0, 1}, {0, 2, 1, 2}, {2, 0, 1, 2}}}}}; /* (4) */
 
+/* Frames from one that is used to the next, and from the first to the last, of clips of the field f (or NULL). */
+SSLH_I_FN int sslh_i_frame_order_gap(const sslh_i_frame_order *s, const sslh_field *f) {
+    const int length = s->shortest ? s->shortest : f ? f->shape.size[0] : 0;
+    if (s->d.gap) return s->d.gap;
+    return SSLH_I_MAX((length - 1) / (sslh_i_order_tasks[s->d.task - 1].frames - 1) / 2, 1);
+}
+SSLH_I_FN int sslh_i_frame_order_span(const sslh_i_frame_order *s, const sslh_field *f) {
+    return (sslh_i_order_tasks[s->d.task - 1].frames - 1) * sslh_i_frame_order_gap(s, f) + 1;
+}
 SSLH_I_FN void sslh_i_frame_order_prepare(sslh_method *m, sslh_data data) {
     sslh_i_frame_order *s = (sslh_i_frame_order *)m->self;
     const sslh_field *f = sslh_i_field_of(&data, SSLH_FIELD_CLIP);
@@ -9846,6 +9872,7 @@ SSLH_I_FN void sslh_i_frame_order_prepare(sslh_method *m, sslh_data data) {
         s->shortest = SSLH_I_MIN(s->shortest, length);
     }
     sslh_i_clips_prepare("sslh_frame_order", &s->views, s->given, m->encoder, data);
+    sslh_i_clips_reach("sslh_frame_order", ".gap", &data, sslh_i_frame_order_span(s, f));
 }
 
 /* How much frames p and q of a clip in memory differ: the sum of the absolute differences of their values, in integers
@@ -9875,11 +9902,10 @@ SSLH_I_FN int sslh_i_frame_order_places(sslh_method *m, const sslh_batch *batch,
     sslh_ctx *c = m->ctx;
     const sslh_i_frame_order *s = (const sslh_i_frame_order *)m->self;
     const sslh_field *f = sslh_i_field_of(&batch->data, SSLH_FIELD_CLIP);
-    int n = task->frames, b = n == 5, i, j, gap = s->d.gap; /* b: the number of frame b, 1 of a .. e, 0 of b .. d */
+    int n = task->frames, b = n == 5, i, j, gap; /* b: the number of frame b, 1 of a .. e, 0 of b .. d */
     if (!f) return 1; /* sslh_clip_views reports it */
-    if (!gap) gap = SSLH_I_MAX(((s->shortest ? s->shortest : f->shape.size[0]) - 1) / (n - 1) / 2, 1);
-    if (gap > INT_MAX / n || !sslh_i_clip_starts(c, "sslh_frame_order", ".gap", batch, 'T', (n - 1) * gap + 1, first))
-        return 0;
+    gap = sslh_i_frame_order_gap(s, f);
+    if (!sslh_i_clip_starts(c, "sslh_frame_order", ".gap", batch, 'T', sslh_i_frame_order_span(s, f), first)) return 0;
     for (i = 0; i < batch->count; i++) {
         int64_t at = sslh_i_sample_id(&batch->data, batch->index[i]), most = -1, motion;
         uint64_t stream = sslh_i_sample_stream('T', 0, batch->epoch, batch->index[i]);

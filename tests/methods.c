@@ -2130,6 +2130,8 @@ static void next_frame_errors(void) {
     CHECK_ERROR(c, "sslh_next_frame: clip 2 has 3 frames, and 5 are needed");
     sslh_train(c, m, clips_of(c, values, 4, 4, 8, NULL), two_steps());
     CHECK_ERROR(c, "has 4 frames, and 5 are needed");
+    m.prepare(&m, clips_of(c, values, 4, 9, 8, lengths)); /* clip 2 is found before the first step */
+    CHECK_ERROR(c, "sslh_next_frame: clip 2 has 3 frames, and 5 are needed");
     memset(&batch, 0, sizeof batch), memset(&views, 0, sizeof views);
     batch.data = clips_of(c, values, 4, 9, 8, NULL), batch.count = -1;
     m.views(&m, &batch, &views);
@@ -2349,6 +2351,8 @@ static void frame_order_errors(void) {
     sslh_train(c, m, clips_of(c, values, 4, 9, 8, lengths), two_steps());
     CHECK_ERROR(c, "sslh_frame_order: clip 2 has 4 frames, and 5 are needed from the first that is seen to the last "
                    "(.gap)");
+    m.prepare(&m, clips_of(c, values, 4, 9, 8, lengths)); /* clip 2 is found before the first step */
+    CHECK_ERROR(c, "sslh_frame_order: clip 2 has 4 frames, and 5 are needed");
     memset(&batch, 0, sizeof batch), memset(&views, 0, sizeof views);
     batch.data = clips_of(c, values, 4, 9, 8, NULL), batch.count = 2; /* without the numbers of its samples */
     m.views(&m, &batch, &views);
