@@ -7670,10 +7670,13 @@ SSLH_I_FN sslh_tensor *sslh_i_recolour(sslh_ctx *c, sslh_tensor *x, const int *h
     return sslh_reshape(c, sslh_matmul(c, sslh_reshape(c, x, sslh_dim3(x->shape[0], -1, ch)), mix), sslh_shape_of(x));
 }
 
-/* Puts the name of the public function in front of a message that came from inside it. */
+/* Puts the name of the public function in front of a message that came from inside it. "sslh_inpainting: .." does not
+   begin with the name sslh_inpaint. */
 SSLH_I_FN void sslh_i_prefix_error(sslh_ctx *c, const char *op) {
-    char old[sizeof c->message];
-    if (!c || c == &sslh_i_dead || c->code == SSLH_OK || strncmp(c->message, op, strlen(op)) == 0) return;
+    char old[sizeof c->message], next;
+    if (!c || c == &sslh_i_dead || c->code == SSLH_OK) return;
+    next = strncmp(c->message, op, strlen(op)) == 0 ? c->message[strlen(op)] : 'a';
+    if (next != '_' && !(next >= 'a' && next <= 'z') && !(next >= '0' && next <= '9')) return;
     memcpy(old, c->message, sizeof old);
     snprintf(c->message, sizeof c->message, "%s: %.*s", op, (int)(sizeof old - 64), old);
 }
@@ -9216,6 +9219,8 @@ SSLH_I_FN sslh_tensor *sslh_i_colour_targets(sslh_ctx *c, const sslh_i_colorizat
 SSLH_I_FN int sslh_i_colour_count(sslh_ctx *c, const sslh_i_colorization *s, const sslh_i_colour_branch *w,
                                   sslh_data data, double *count) {
     int64_t pixels = (int64_t)data.height * data.width, use = SSLH_I_MAX(4194304 / SSLH_I_MAX(pixels, 1), 256), i;
+    /* images that the recipe enlarges may be smaller than a cell */
+    const int cell = SSLH_I_MIN(s->d.cell, SSLH_I_MIN(data.height, data.width));
     int coloured = 0;
     use = SSLH_I_MIN(use, data.count);
     for (i = 0; i < use && (count || !coloured) && !SSLH_I_BAD(c); i++) {
@@ -9226,7 +9231,7 @@ SSLH_I_FN int sslh_i_colour_count(sslh_ctx *c, const sslh_i_colorization *s, con
         sslh_push(c);
         sslh_no_grad(c, 1);
         y = sslh_i_to_lab(c, sslh_i_data_tensor(c, data, i * data.count / use, 1, NULL));
-        y = sslh_avg_pool2d(c, sslh_slice(c, y, 3, 1, 3), s->d.cell, s->d.cell, 0); /* a and b: (1,h,w,2) */
+        y = sslh_avg_pool2d(c, sslh_slice(c, y, 3, 1, 3), cell, cell, 0); /* a and b: (1,h,w,2) */
         for (k = 0; k < y->count / 2 && !SSLH_I_BAD(c); k++) {
             if (count) {
                 sslh_i_colour_nearest(w, y->data + 2 * k, 1, &at, &distance);

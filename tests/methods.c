@@ -1950,6 +1950,8 @@ static void inpainting_errors(void) {
     m = sslh_inpainting(c, convnet(c, 4, 8), d);
     sslh_train(c, m, data, two_steps());
     CHECK_ERROR(c, "the encoder makes maps of 4 x 4 of images of 8 x 8, but .channelwise is 3");
+    sslh_inpaint(&m, x, sslh_zeros(c, sslh_dim2(8, 8)));
+    CHECK_ERROR(c, "sslh_inpaint: sslh_inpainting: the encoder makes maps of 4 x 4");
     d.channelwise = 0, d.hole = 1, d.adversarial = 0.1f;
     m = sslh_inpainting(c, convnet(c, 4, 8), d);
     sslh_train(c, m, data, two_steps());
@@ -4211,7 +4213,9 @@ static void colorization_errors(void) {
     static uint8_t pixels[8 * 8 * 8 * 3];
     sslh_colorization_desc d;
     sslh_mlp_desc mlp;
+    sslh_recipe larger;
     sslh_method m;
+    int i;
     memset(&d, 0, sizeof d), memset(&mlp, 0, sizeof mlp);
     d.cell = 3;
     sslh_train(c, sslh_colorization(c, convnet(c, 4, 4), d), data, two_steps());
@@ -4250,6 +4254,14 @@ static void colorization_errors(void) {
     sslh_train(c, sslh_colorization(c, net_of(c, 3), d), grey, two_steps());
     CHECK_ERROR(c, "sslh_colorization: no image has a colour");
     d.reverse = 0;
+    /* images of 3 x 3, smaller than a cell, that the recipe enlarges */
+    for (i = 0; i < (int)sizeof pixels; i++) pixels[i] = (uint8_t)(i * 37 % 251);
+    larger = sslh_recipe_none();
+    larger.height = larger.width = 8, d.views = &larger;
+    grey = sslh_data_from_images(c, pixels, 8, 3, 3, 3, NULL);
+    sslh_train(c, sslh_colorization(c, net_of(c, 1), d), grey, two_steps());
+    CHECK_OK(c);
+    d.views = NULL;
     grey = sslh_data_from_images(c, pixels, 8, 8, 8, 1, NULL);
     sslh_train(c, sslh_colorization(c, net_of(c, 1), d), grey, two_steps());
     CHECK_ERROR(c, "sslh_colorization: images of 1 channels have no colours");
