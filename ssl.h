@@ -3164,8 +3164,9 @@ SSLH_API sslh_method sslh_supcon(sslh_ctx *c, sslh_net *encoder, sslh_supcon_des
    contrastive learning of visual representations", ICCV 2021). */
 typedef struct sslh_nnclr_desc {
     float temperature;        /* t, above 0; default 0.1 */
-    int   queue;              /* embeddings of earlier batches among which neighbours are searched, 1 to 16777216;
-                                 default 4096 (small data; ImageNet 98304) */
+    int   queue;              /* embeddings of earlier batches among which neighbours are searched, 1 to 16777216; a
+                                 warning when the data set has fewer images; default 4096 (small data; ImageNet
+                                 98304) */
     int   head_layers;        /* of the projector, 1 to 7; default 3 */
     int   head_hidden;        /* width of its hidden layers, 1 to 1048576; default auto (0): that of the features, as
                                  the paper's 2048 of 2048 */
