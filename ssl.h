@@ -3164,8 +3164,9 @@ SSLH_API sslh_method sslh_supcon(sslh_ctx *c, sslh_net *encoder, sslh_supcon_des
    contrastive learning of visual representations", ICCV 2021). */
 typedef struct sslh_nnclr_desc {
     float temperature;        /* t, above 0; default 0.1 */
-    int   queue;              /* embeddings of earlier batches among which neighbours are searched, 1 to 16777216;
-                                 default 4096 (small data; ImageNet 98304) */
+    int   queue;              /* embeddings of earlier batches among which neighbours are searched, 1 to 16777216; a
+                                 warning when the data set has fewer images; default 4096 (small data; ImageNet
+                                 98304) */
     int   head_layers;        /* of the projector, 1 to 7; default 3 */
     int   head_hidden;        /* width of its hidden layers, 1 to 1048576; default auto (0): that of the features, as
                                  the paper's 2048 of 2048 */
@@ -4022,8 +4023,8 @@ SSLH_API uint64_t sslh_hash(sslh_net *net);
 typedef struct sslh_feature_desc {
     const char *tap;    /* intermediate result; NULL: the output */
     int   max_pool;     /* maps and tokens are averaged over their places; 1: the maximum instead */
-    int   pool_grid;    /* maps: averages (.max_pool: maxima) of g x g cells side by side, g g C values; must divide the
-                           side; default 1 */
+    int   pool_grid;    /* maps: averages (.max_pool: maxima) of g x g cells side by side, g g C values; must divide
+                           both sides; default 1 */
     int   batch;        /* images at a time, default 256; changes memory, not results */
     /* Makes the encoder's input from a batch; NULL: its images, normalised by the net's preprocessing, or, when there
        are none, all frames of its clips, likewise, or its sound. Without an encoder its result is used as the
@@ -6913,11 +6914,43 @@ SSLH_I_FN sslh_tensor *sslh_i_pool_features(sslh_ctx *c, sslh_tensor *x) {
 /* --- methods that rebuild images by nets of their own ------------------------------------------------------------- */
 
 /* The first layer has as many inputs as an image has values, so images of another size cannot be used for training. */
+SSLH_I_FN int sslh_i_image_size_ok(sslh_ctx *c, const char *op, const sslh_data *data, int H, int W, int C) {
+    if (data->height == H && data->width == W && data->channels == C) return 1;
+    sslh_fail(c, SSLH_E_SHAPE, "%s: made for images of %d x %d x %d, the data has %d x %d x %d: resize the data "
+              "(sslh_load_images_ex)", op, H, W, C, data->height, data->width, data->channels);
+    return 0;
+}
 SSLH_I_FN void sslh_i_check_image_size(sslh_method *m, const char *op, sslh_data data, int H, int W, int C) {
-    if (data.height != H || data.width != W || data.channels != C)
-        sslh_fail(m->ctx, SSLH_E_SHAPE, "%s: made for images of %d x %d x %d, the data has %d x %d x %d: resize the "
-                  "data (sslh_load_images_ex)", op, H, W, C, data.height, data.width, data.channels);
+    sslh_i_image_size_ok(m->ctx, op, &data, H, W, C);
     sslh_i_note_views(m->encoder, NULL, data);
+}
+/* What an evaluation by such a method asks of the data. */
+SSLH_I_FN int sslh_i_evaluated_ok(sslh_ctx *c, const char *op, const sslh_data *data, int H, int W, int C) {
+    return sslh_i_check_data(c, op, data) && sslh_i_image_size_ok(c, op, data, H, W, C);
+}
+/* Encoders that read an image as one row of `values` numbers call this first: by a reshape alone, images of another
+   size would become another number of rows, each with parts of several images. H is 0 when only `values` is known. */
+SSLH_I_FN int sslh_i_rows_ok(sslh_net *net, const sslh_tensor *x, int H, int W, int values) {
+    sslh_ctx *c = sslh_net_ctx(net);
+    char text[96];
+    if (SSLH_I_BAD(c)) return 0;
+    if (x->ndim > 1 && x->count / (size_t)x->shape[0] == (size_t)values &&
+        (!H || x->ndim != 4 || (x->shape[1] == H && x->shape[2] == W))) return 1;
+    sslh_fail(c, SSLH_E_SHAPE, "sslh_forward: the net '%s' wants images of %d x %d (%d values), the input is %s: "
+              "resize it, or make the net for its size", sslh_net_query(net).name, H, W, values,
+              sslh_i_str(text, sizeof text, sslh_shape_of(x)));
+    return 0;
+}
+/* 1 when images of this size suit an encoder that has a size or a number of channels of its own. */
+SSLH_I_FN int sslh_i_encoder_takes(sslh_ctx *c, const char *op, sslh_net *encoder, int H, int W, int C) {
+    const sslh_net_info info = sslh_net_query(encoder);
+    if (info.channels && info.channels != C)
+        sslh_fail(c, SSLH_E_SHAPE, "%s: .channels is %d, the encoder \"%s\" takes images of %d: make them equal", op, C,
+                  info.name, info.channels);
+    else if (info.image && (info.image != H || info.image != W))
+        sslh_fail(c, SSLH_E_SHAPE, "%s: images of %d x %d, the encoder \"%s\" takes those of %d x %d: make them equal",
+                  op, H, W, info.name, info.image, info.image);
+    return !SSLH_I_BAD(c);
 }
 /* The reconstruction error of y against the images x, which have the same number of values: summed over the values of
    an image, averaged over the images. It is the cross-entropy, with y as the logits, or half the squared error. */
@@ -7718,10 +7751,13 @@ SSLH_I_FN sslh_tensor *sslh_i_recolour(sslh_ctx *c, sslh_tensor *x, const int *h
     return sslh_reshape(c, sslh_matmul(c, sslh_reshape(c, x, sslh_dim3(x->shape[0], -1, ch)), mix), sslh_shape_of(x));
 }
 
-/* Puts the name of the public function in front of a message that came from inside it. */
+/* Puts the name of the public function in front of a message that came from inside it. "sslh_inpainting: .." does not
+   begin with the name sslh_inpaint. */
 SSLH_I_FN void sslh_i_prefix_error(sslh_ctx *c, const char *op) {
-    char old[sizeof c->message];
-    if (!c || c == &sslh_i_dead || c->code == SSLH_OK || strncmp(c->message, op, strlen(op)) == 0) return;
+    char old[sizeof c->message], next;
+    if (!c || c == &sslh_i_dead || c->code == SSLH_OK) return;
+    next = strncmp(c->message, op, strlen(op)) == 0 ? c->message[strlen(op)] : 'a';
+    if (next != '_' && !(next >= 'a' && next <= 'z') && !(next >= '0' && next <= '9')) return;
     memcpy(old, c->message, sizeof old);
     snprintf(c->message, sizeof c->message, "%s: %.*s", op, (int)(sizeof old - 64), old);
 }
@@ -7868,6 +7904,23 @@ SSLH_I_FN void sslh_i_clips_prepare(const char *op, sslh_recipe *r, int given, s
     sslh_i_views_prepare(r, given, encoder, data);
 }
 
+/* An error when clip number n of the whole set has fewer than `span` frames; it names the fields from which span
+   comes. */
+SSLH_I_FN int sslh_i_clip_reaches(sslh_ctx *c, const char *op, const char *fields, const sslh_field *f, int64_t n,
+                                  int span) {
+    int length = sslh_i_valid_length(f, n);
+    if (length >= span) return 1;
+    sslh_fail(c, SSLH_E_SHAPE, "%s: clip %.0f has %d frames, and %d are needed from the first that is seen to the last "
+              "(%s)", op, (double)n, length, span, fields);
+    return 0;
+}
+/* The same for all clips of the data, before training: otherwise a short one would end the run whenever it is drawn. */
+SSLH_I_FN void sslh_i_clips_reach(const char *op, const char *fields, const sslh_data *data, int span) {
+    const sslh_field *f = sslh_i_field_of(data, SSLH_FIELD_CLIP);
+    int64_t i;
+    for (i = 0; f && i < data->count && !SSLH_I_BAD(data->ctx); i++)
+        if (!sslh_i_clip_reaches(data->ctx, op, fields, f, sslh_i_sample_id(data, i), span)) return;
+}
 /* Draws where each clip of the batch is to be read: first (N) receives the number of the first of `span` frames in a
    row, draw number 0 of the clip's stream of the epoch. Returns 0, with an error that names the fields from which span
    comes, when a clip is too short. */
@@ -7876,15 +7929,21 @@ SSLH_I_FN int sslh_i_clip_starts(sslh_ctx *c, const char *op, const char *fields
     const sslh_field *f = sslh_i_field_of(&batch->data, SSLH_FIELD_CLIP);
     int i;
     for (i = 0; f && i < batch->count && !SSLH_I_BAD(c); i++) {
-        int length = sslh_i_valid_length(f, sslh_i_sample_id(&batch->data, batch->index[i]));
-        if (length < span)
-            sslh_fail(c, SSLH_E_SHAPE, "%s: clip %d has %d frames, and %d are needed from the first that is seen to "
-                      "the last (%s)", op, (int)batch->index[i], length, span, fields);
-        else
-            first[i] = (int32_t)sslh_random_below(c->desc.seed, sslh_i_sample_stream(tag, 0, batch->epoch,
-                                                  batch->index[i]), 0, (uint32_t)(length - span + 1));
+        const int64_t n = sslh_i_sample_id(&batch->data, batch->index[i]);
+        const uint64_t stream = sslh_i_sample_stream(tag, 0, batch->epoch, batch->index[i]);
+        if (!sslh_i_clip_reaches(c, op, fields, f, n, span)) break;
+        first[i] = (int32_t)sslh_random_below(c->desc.seed, stream, 0,
+                                              (uint32_t)(sslh_i_valid_length(f, n) - span + 1));
     }
     return f && !SSLH_I_BAD(c);
+}
+
+/* 1 for a batch as loaders make them. Methods of clips ask before they draw places, which needs the numbers of the
+   samples. */
+SSLH_I_FN int sslh_i_clip_batch_ok(sslh_ctx *c, const char *op, const sslh_batch *batch) {
+    if (!SSLH_I_BAD(c) && (batch->count < 1 || !batch->index))
+        sslh_fail(c, SSLH_E_USAGE, "%s: a batch of %d samples: batches come from sslh_next_batch", op, batch->count);
+    return !SSLH_I_BAD(c);
 }
 
 /* --- where the defaults of a method are --------------------------------------------------------------------------- */
@@ -8355,7 +8414,10 @@ SSLH_DEF void sslh_jigsaw_solve(sslh_method *m, sslh_tensor *x, uint64_t stream,
         sslh_fail(c, SSLH_E_SHAPE, "sslh_jigsaw_solve: images (N,H,W,C) are needed");
         return;
     }
-    if (!sslh_i_jigsaw_sides(m, x, &cell, &tile)) return;
+    if (!sslh_i_jigsaw_sides(m, x, &cell, &tile)) {
+        sslh_i_prefix_error(c, "sslh_jigsaw_solve");
+        return;
+    }
     streams = sslh_i_row_streams(c, x->shape[0], 'J', 2, stream); /* (N) */
     if (!streams) return;
     sslh_i_modes_evaluate(m->net, &modes);
@@ -8377,6 +8439,7 @@ SSLH_DEF void sslh_jigsaw_solve(sslh_method *m, sslh_tensor *x, uint64_t stream,
     }
     sslh_no_grad(c, 0);
     sslh_i_modes_back(m->net, &modes);
+    sslh_i_prefix_error(c, "sslh_jigsaw_solve");
 }
 
 SSLH_DEF sslh_method sslh_jigsaw(sslh_ctx *c, sslh_net *encoder, sslh_jigsaw_desc d) {
@@ -8409,6 +8472,7 @@ SSLH_DEF sslh_method sslh_jigsaw(sslh_ctx *c, sslh_net *encoder, sslh_jigsaw_des
     m.prepare = sslh_i_jigsaw_prepare;
     m.views = sslh_i_jigsaw_views;
     m.loss = sslh_i_jigsaw_loss;
+    m.min_batch = d.no_head_norm ? 1 : 2; /* an image is one row for the head's batch norm */
     return sslh_i_method_end(m);
 }
 /* For sslh_method_make. */
@@ -8864,9 +8928,15 @@ SSLH_I_FN sslh_tensor *sslh_i_inpainting_masks(sslh_ctx *c, const sslh_inpaintin
             sslh_i_inpainting_region(d->area * (0.8f + 0.4f * sslh_random_uniform(seed, streams[i], 0)),
                                      noise->data + (size_t)i * size, m, size);
         else if (d->hole == SSLH_I_HOLE_BLOCKS) sslh_i_inpainting_blocks(seed, streams[i], d->area, m, H, W);
-        else if (d->hole == SSLH_I_HOLE_PIXELS)
-            for (j = 0; j < size; j++) m[j] = sslh_random_uniform(seed, streams[i], (uint64_t)j) < d->area;
-        else
+        else if (d->hole == SSLH_I_HOLE_PIXELS) {
+            int holes = 0;
+            for (j = 0; j < size; j++) {
+                int hole = sslh_random_uniform(seed, streams[i], (uint64_t)j) < d->area;
+                m[j] = (sslh_real)hole;
+                holes |= hole;
+            }
+            if (!holes) m[sslh_random_below(seed, streams[i], (uint64_t)size, (uint32_t)size)] = 1; /* never empty */
+        } else
             for (y = box[0]; y < box[0] + box[2]; y++)
                 for (x = box[1]; x < box[1] + box[3]; x++) m[y * W + x] = 1;
     }
@@ -9144,6 +9214,7 @@ typedef struct sslh_i_colorization { sslh_colorization_desc d; sslh_recipe views
     int branches;    /* 1, or 2 with .split_brain */
     sslh_i_colour_branch branch[2];
     char tap[32];    /* the intermediate result that the heads read; "": the output */
+    int coloured;    /* 1 when the data have been found to have colours, in the first step */
     sslh_data data;  /* that training goes over; without .prepare none */ } sslh_i_colorization;
 
 /* Mean and scale by which L, a and b are normalised; the scale is about their deviation in photographs. */
@@ -9223,13 +9294,15 @@ SSLH_I_FN sslh_tensor *sslh_i_colour_targets(sslh_ctx *c, const sslh_i_colorizat
 
 /* p_q before smoothing: count (Q) receives how many cells of the data have bin q as their nearest. Images spread
    evenly over the data are used, with about four million pixels but at least 256 of them. Returns 0 when none of them
-   has colour. */
+   has colour. With count NULL only this is asked, and the first image with a colour is the last one looked at. */
 SSLH_I_FN int sslh_i_colour_count(sslh_ctx *c, const sslh_i_colorization *s, const sslh_i_colour_branch *w,
-                                     sslh_data data, double *count) {
+                                  sslh_data data, double *count) {
     int64_t pixels = (int64_t)data.height * data.width, use = SSLH_I_MAX(4194304 / SSLH_I_MAX(pixels, 1), 256), i;
+    /* images that the recipe enlarges may be smaller than a cell */
+    const int cell = SSLH_I_MIN(s->d.cell, SSLH_I_MIN(data.height, data.width));
     int coloured = 0;
     use = SSLH_I_MIN(use, data.count);
-    for (i = 0; i < use && !SSLH_I_BAD(c); i++) {
+    for (i = 0; i < use && (count || !coloured) && !SSLH_I_BAD(c); i++) {
         sslh_tensor *y;
         size_t k;
         int at;
@@ -9237,10 +9310,12 @@ SSLH_I_FN int sslh_i_colour_count(sslh_ctx *c, const sslh_i_colorization *s, con
         sslh_push(c);
         sslh_no_grad(c, 1);
         y = sslh_i_to_lab(c, sslh_i_data_tensor(c, data, i * data.count / use, 1, NULL));
-        y = sslh_i_colour_cells(c, w, y, s->d.cell); /* (1,h,w,2) */
+        y = sslh_avg_pool2d(c, sslh_slice(c, y, 3, 1, 3), cell, cell, 0); /* a and b: (1,h,w,2) */
         for (k = 0; k < y->count / 2 && !SSLH_I_BAD(c); k++) {
-            sslh_i_colour_nearest(w, y->data + 2 * k, 1, &at, &distance);
-            count[at] += 1;
+            if (count) {
+                sslh_i_colour_nearest(w, y->data + 2 * k, 1, &at, &distance);
+                count[at] += 1;
+            }
             coloured |= fabs((double)y->data[2 * k]) > 5 || fabs((double)y->data[2 * k + 1]) > 5;
         }
         sslh_no_grad(c, 0);
@@ -9264,9 +9339,7 @@ SSLH_I_FN void sslh_i_colour_set_weights(sslh_method *m, const sslh_i_colour_bra
     if (!count) return;
     smooth = count + w->bins;
     memset(count, 0, 2 * (size_t)w->bins * sizeof *count);
-    if (!sslh_i_colour_count(c, s, w, data, count) && !SSLH_I_BAD(c))
-        sslh_fail(c, SSLH_E_USAGE, "sslh_colorization: no image has a colour (|a| or |b| above 5) to learn from: give "
-                  "images in colour");
+    sslh_i_colour_count(c, s, w, data, count);
     for (q = 0; q < w->bins && !SSLH_I_BAD(c); q++) {
         for (r = 0; r < w->bins; r++) {
             double a = (double)(w->bin[q][0] - w->bin[r][0]), b = (double)(w->bin[q][1] - w->bin[r][1]);
@@ -9301,7 +9374,7 @@ SSLH_I_FN void sslh_i_colorization_prepare(sslh_method *m, sslh_data data) {
 
 SSLH_I_FN void sslh_i_colorization_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
     sslh_ctx *c = m->ctx;
-    const sslh_i_colorization *s = (const sslh_i_colorization *)m->self;
+    sslh_i_colorization *s = (sslh_i_colorization *)m->self;
     sslh_tensor *x = sslh_views(c, *batch, s->views, 0); /* (N,H,W,C) in [0,1] */
     const sslh_data data = s->data.ctx ? s->data : batch->data; /* the batch's is the whole set, test images too */
     int i;
@@ -9312,6 +9385,11 @@ SSLH_I_FN void sslh_i_colorization_views(sslh_method *m, const sslh_batch *batch
     else if (x->shape[1] % s->d.cell || x->shape[2] % s->d.cell)
         sslh_fail(c, SSLH_E_SHAPE, "sslh_colorization: images of %d x %d are no whole cells of %d pixels: choose a "
                   ".cell, or images of another size", x->shape[1], x->shape[2], s->d.cell);
+    /* in grey images nothing is to be predicted in one direction, and nothing is seen in the other */
+    if (!s->coloured && !SSLH_I_BAD(c)) s->coloured = sslh_i_colour_count(c, s, NULL, data, NULL);
+    if (!s->coloured && !SSLH_I_BAD(c))
+        sslh_fail(c, SSLH_E_USAGE, "sslh_colorization: no image has a colour (|a| or |b| above 5) to learn from: give "
+                  "images in colour");
     for (i = 0; i < s->branches; i++) sslh_i_colour_set_weights(m, &s->branch[i], data); /* (5), in the first step */
     sslh_view_add(out, "lab", sslh_i_to_lab(c, x)); /* (1): (N,H,W,3) */
 }
@@ -9444,6 +9522,7 @@ SSLH_DEF sslh_tensor *sslh_colorize(sslh_method *m, sslh_tensor *x) {
     y = sslh_clamp(c, sslh_lab_to_rgb(c, sslh_concat(c, part, 2, 3)), 0, 1);
     sslh_no_grad(c, 0);
     sslh_i_modes_back(m->net, &modes);
+    sslh_i_prefix_error(c, "sslh_colorize");
     return SSLH_I_BAD(c) ? sslh_i_dummy(c) : y;
 }
 
@@ -9648,7 +9727,9 @@ SSLH_I_FN sslh_net *sslh_i_next_frame_decoder_new(sslh_ctx *c, const sslh_i_doub
    the targets are made from the same views. */
 SSLH_I_FN void sslh_i_next_frame_prepare(sslh_method *m, sslh_data data) {
     sslh_recipe unused = sslh_recipe_none();
+    const sslh_next_frame_desc *d = &((const sslh_i_next_frame *)m->self)->d;
     sslh_i_clips_prepare("sslh_next_frame", &unused, 0, m->encoder, data);
+    sslh_i_clips_reach("sslh_next_frame", ".frames, .step", &data, d->frames * d->step + 1);
 }
 
 /* "frames" (N,k+1,H,W,C) in [0,1]: x_1 .. x_k+1 of each clip, from a random frame on. */
@@ -9657,9 +9738,11 @@ SSLH_I_FN void sslh_i_next_frame_views(sslh_method *m, const sslh_batch *batch, 
     const sslh_i_next_frame *s = (const sslh_i_next_frame *)m->self;
     int seen = s->d.frames + 1, i, j;
     size_t n = (size_t)batch->count;
-    int32_t *first = (int32_t *)sslh_i_scratch(c, (n + n * (size_t)seen) * sizeof *first); /* (N) */
-    int32_t *frame = first ? first + n : NULL; /* (N,k+1) */
+    int32_t *first, *frame; /* (N), (N,k+1) */
+    if (!sslh_i_clip_batch_ok(c, "sslh_next_frame", batch)) return;
+    first = (int32_t *)sslh_i_scratch(c, (n + n * (size_t)seen) * sizeof *first);
     if (!first) return;
+    frame = first + n;
     if (sslh_i_clip_starts(c, "sslh_next_frame", ".frames, .step", batch, 'F', s->d.frames * s->d.step + 1, first))
         for (i = 0; i < batch->count; i++)
             for (j = 0; j < seen; j++) frame[i * seen + j] = first[i] + j * s->d.step;
@@ -9852,6 +9935,15 @@ static const sslh_i_order_task sslh_i_order_tasks[3] = {
     {3, 3, 6, {{{1, 0, 2, 0}, {1, 2, 0, 0}, {0, 1, 2, 1}, {2, 1, 0, 1}, {0, 2, 1, 2}, {2, 0, 1, 2}},
                {{1, 0, 2, 0}, {1, 2, 0, 0}, {0, 1, 2, 1}, {2, 1, 0, 1}, {0, 2, 1, 2}, {2, 0, 1, 2}}}}}; /* (4) */
 
+/* Frames from one that is used to the next, and from the first to the last, of clips of the field f (or NULL). */
+SSLH_I_FN int sslh_i_frame_order_gap(const sslh_i_frame_order *s, const sslh_field *f) {
+    const int length = s->shortest ? s->shortest : f ? f->shape.size[0] : 0;
+    if (s->d.gap) return s->d.gap;
+    return SSLH_I_MAX((length - 1) / (sslh_i_order_tasks[s->d.task - 1].frames - 1) / 2, 1);
+}
+SSLH_I_FN int sslh_i_frame_order_span(const sslh_i_frame_order *s, const sslh_field *f) {
+    return (sslh_i_order_tasks[s->d.task - 1].frames - 1) * sslh_i_frame_order_gap(s, f) + 1;
+}
 SSLH_I_FN void sslh_i_frame_order_prepare(sslh_method *m, sslh_data data) {
     sslh_i_frame_order *s = (sslh_i_frame_order *)m->self;
     const sslh_field *f = sslh_i_field_of(&data, SSLH_FIELD_CLIP);
@@ -9862,6 +9954,7 @@ SSLH_I_FN void sslh_i_frame_order_prepare(sslh_method *m, sslh_data data) {
         s->shortest = SSLH_I_MIN(s->shortest, length);
     }
     sslh_i_clips_prepare("sslh_frame_order", &s->views, s->given, m->encoder, data);
+    sslh_i_clips_reach("sslh_frame_order", ".gap", &data, sslh_i_frame_order_span(s, f));
 }
 
 /* How much frames p and q of a clip in memory differ: the sum of the absolute differences of their values, in integers
@@ -9891,11 +9984,10 @@ SSLH_I_FN int sslh_i_frame_order_places(sslh_method *m, const sslh_batch *batch,
     sslh_ctx *c = m->ctx;
     const sslh_i_frame_order *s = (const sslh_i_frame_order *)m->self;
     const sslh_field *f = sslh_i_field_of(&batch->data, SSLH_FIELD_CLIP);
-    int n = task->frames, b = n == 5, i, j, gap = s->d.gap; /* b: the number of frame b, 1 of a .. e, 0 of b .. d */
+    int n = task->frames, b = n == 5, i, j, gap; /* b: the number of frame b, 1 of a .. e, 0 of b .. d */
     if (!f) return 1; /* sslh_clip_views reports it */
-    if (!gap) gap = SSLH_I_MAX(((s->shortest ? s->shortest : f->shape.size[0]) - 1) / (n - 1) / 2, 1);
-    if (gap > INT_MAX / n || !sslh_i_clip_starts(c, "sslh_frame_order", ".gap", batch, 'T', (n - 1) * gap + 1, first))
-        return 0;
+    gap = sslh_i_frame_order_gap(s, f);
+    if (!sslh_i_clip_starts(c, "sslh_frame_order", ".gap", batch, 'T', sslh_i_frame_order_span(s, f), first)) return 0;
     for (i = 0; i < batch->count; i++) {
         int64_t at = sslh_i_sample_id(&batch->data, batch->index[i]), most = -1, motion;
         uint64_t stream = sslh_i_sample_stream('T', 0, batch->epoch, batch->index[i]);
@@ -9919,10 +10011,12 @@ SSLH_I_FN void sslh_i_frame_order_views(sslh_method *m, const sslh_batch *batch,
     const sslh_i_order_task *task = &sslh_i_order_tasks[s->d.task - 1];
     int n = task->frames, K = task->tuples, i, j, k;
     size_t N = (size_t)batch->count;
-    int32_t *first = (int32_t *)sslh_i_scratch(c, (N + N * (size_t)n) * sizeof *first); /* (N) */
-    int32_t *frame = first ? first + N : NULL; /* (N,n) */
+    int32_t *first, *frame; /* (N), (N,n) */
     sslh_tensor *tuples, *labels;
+    if (!sslh_i_clip_batch_ok(c, "sslh_frame_order", batch)) return;
+    first = (int32_t *)sslh_i_scratch(c, (N + N * (size_t)n) * sizeof *first);
     if (!first) return;
+    frame = first + N;
     if (sslh_i_frame_order_places(m, batch, task, first, frame))
         sslh_view_add(out, "frames", sslh_clip_views(c, *batch, s->views, 0, frame, n));
     sslh_i_scratch_end(c, first);
@@ -10117,6 +10211,7 @@ SSLH_I_FN sslh_tensor *sslh_i_autoencoder_encoder(sslh_net *net, sslh_tensor *x,
     sslh_conv_desc conv = sslh_i_halving();
     int k, layers = d->convolutions + d->layers;
     conv.activation = SSLH_RELU;
+    if (!sslh_i_rows_ok(net, x, d->height, d->width, d->height * d->width * d->channels)) return sslh_i_dummy(c);
     x = sslh_reshape(c, x, sslh_dim4(-1, d->height, d->width, d->channels));
     for (k = 0; k < d->convolutions; k++) x = sslh_layer_conv(net, 2 * k, x, 0, conv); /* (N,H/2,W/2,maps) .. */
     x = sslh_reshape(c, x, sslh_dim2(SSLH_I_BAD(c) ? 1 : x->shape[0], -1)); /* the last map, or the image, as rows */
@@ -10310,7 +10405,9 @@ SSLH_DEF sslh_tensor *sslh_autoencoder_decode(sslh_method *m, sslh_tensor *z) {
 
 SSLH_DEF sslh_tensor *sslh_autoencoder_rebuild(sslh_method *m, sslh_tensor *x) {
     if (!sslh_i_self("sslh_autoencoder_rebuild", m, "sslh_autoencoder")) return sslh_i_dummy(m ? m->ctx : NULL);
-    return sslh_autoencoder_decode(m, sslh_forward(m->encoder, x));
+    x = sslh_autoencoder_decode(m, sslh_forward(m->encoder, x));
+    sslh_i_prefix_error(m->ctx, "sslh_autoencoder_rebuild");
+    return x;
 }
 
 SSLH_DEF sslh_tensor *sslh_autoencoder_noisy(sslh_method *m, sslh_tensor *x, uint64_t stream) {
@@ -10336,8 +10433,10 @@ SSLH_DEF float sslh_autoencoder_evaluate(sslh_method *m, sslh_data data) {
     double sum = 0;
     int64_t at;
     int batch = 200;
-    if (!sslh_i_self("sslh_autoencoder_evaluate", m, "sslh_autoencoder") ||
-        !sslh_i_check_data(c, "sslh_autoencoder_evaluate", &data)) return 0.0f;
+    const sslh_i_autoencoder *s =
+        (const sslh_i_autoencoder *)sslh_i_self("sslh_autoencoder_evaluate", m, "sslh_autoencoder");
+    if (!s || !sslh_i_evaluated_ok(c, "sslh_autoencoder_evaluate", &data, s->d.height, s->d.width, s->d.channels))
+        return 0.0f;
     for (at = 0; at < data.count && !SSLH_I_BAD(c); at += batch) {
         int n = (int)SSLH_I_MIN((int64_t)batch, data.count - at);
         sslh_tensor *x;
@@ -10481,6 +10580,7 @@ SSLH_I_FN sslh_tensor *sslh_i_vae_encoder(sslh_net *net, sslh_tensor *x, const v
     sslh_conv_desc conv = sslh_i_halving();
     int k;
     conv.activation = s->activation;
+    if (!sslh_i_rows_ok(net, x, s->height, s->width, s->in)) return sslh_i_dummy(c);
     if (s->convolutions) x = sslh_reshape(c, x, sslh_dim4(-1, s->height, s->width, s->channels));
     for (k = 0; k < s->convolutions; k++) x = sslh_layer_conv(net, 2 * k, x, 0, conv); /* (N,H/2,W/2,maps) .. */
     x = sslh_reshape(c, x, sslh_dim2(-1, sslh_i_vae_values(s))); /* (N,values) */
@@ -10592,6 +10692,7 @@ SSLH_DEF void sslh_vae_encode(sslh_method *m, sslh_tensor *x, sslh_tensor **mu, 
     else p = sslh_forward_ex(m->encoder, x, f);
     if (mu) *mu = sslh_slice(m->ctx, p, 1, 0, s->d.latent);
     if (logvar) *logvar = sslh_slice(m->ctx, p, 1, s->d.latent, 2 * s->d.latent);
+    sslh_i_prefix_error(m->ctx, "sslh_vae_encode");
 }
 
 /* (N,latent) -> (N,H,W,C). The decoder's output is a logit for a Bernoulli pixel, whose mean is the sigmoid, and the
@@ -10602,7 +10703,9 @@ SSLH_DEF sslh_tensor *sslh_vae_decode(sslh_method *m, sslh_tensor *z) {
     if (!s) return sslh_i_dummy(m ? m->ctx : NULL);
     y = sslh_forward(s->decoder, z);
     if (!s->d.gaussian) y = sslh_sigmoid(m->ctx, y);
-    return sslh_reshape(m->ctx, y, sslh_dim4(-1, s->d.height, s->d.width, s->d.channels));
+    y = sslh_reshape(m->ctx, y, sslh_dim4(-1, s->d.height, s->d.width, s->d.channels));
+    sslh_i_prefix_error(m->ctx, "sslh_vae_decode");
+    return y;
 }
 
 SSLH_DEF sslh_tensor *sslh_vae_sample(sslh_method *m, int n) {
@@ -10631,7 +10734,9 @@ SSLH_DEF sslh_tensor *sslh_vae_interpolate(sslh_method *m, sslh_tensor *a, sslh_
     for (i = 0; i < steps && !SSLH_I_BAD(c); i++) t->data[i] = (sslh_real)i / (sslh_real)(steps - 1);
     to = sslh_reshape(c, sslh_sub(c, to, from), sslh_dim3(-1, 1, latent));
     from = sslh_add(c, sslh_reshape(c, from, sslh_dim3(-1, 1, latent)), sslh_mul(c, to, t)); /* (N,steps,latent) */
-    return sslh_vae_decode(m, sslh_reshape(c, from, sslh_dim2(-1, latent)));
+    from = sslh_vae_decode(m, sslh_reshape(c, from, sslh_dim2(-1, latent)));
+    sslh_i_prefix_error(c, op);
+    return from;
 }
 
 /* --- the terms of the loss ---------------------------------------------------------------------------------------- */
@@ -10812,6 +10917,7 @@ SSLH_I_FN sslh_method sslh_i_vae_new(sslh_ctx *c, const char *op, int given, ssl
     if (!given) encoder = sslh_i_vae_encoder_new(c, e);
     else if (sslh_i_check_encoder(c, op, encoder, -1)) {
         sslh_i_check_halving(c, op, d.height, d.width, d.convolutions);
+        sslh_i_encoder_takes(c, op, encoder, d.height, d.width, d.channels);
         n.name = "vae_posterior";
         n.forward = sslh_i_vae_head;
         n.kind = SSLH_VECTOR;
@@ -10855,7 +10961,7 @@ SSLH_DEF sslh_vae_score sslh_vae_evaluate(sslh_method *m, sslh_data data) {
     memset(&score, 0, sizeof score);
     if (!s) return score;
     c = m->ctx;
-    if (!sslh_i_check_data(c, "sslh_vae_evaluate", &data)) return score;
+    if (!sslh_i_evaluated_ok(c, "sslh_vae_evaluate", &data, s->d.height, s->d.width, s->d.channels)) return score;
     sum = (double *)sslh_i_alloc(c, 2 * (size_t)s->d.latent * sizeof *sum); /* (latent) twice: of mu, of mu^2 */
     if (!sum) return score;
     sum2 = sum + s->d.latent;
@@ -10936,10 +11042,11 @@ SSLH_DEF sslh_vae_estimate sslh_vae_bound(sslh_method *m, sslh_data data, int co
     double *bound, sum = 0, square = 0, count = (double)data.count;
     int64_t at;
     int i, batch;
+    const sslh_i_vae *s = (const sslh_i_vae *)sslh_i_self(op, m, "sslh_vae");
     sslh_i_modes modes;
     memset(&estimate, 0, sizeof estimate);
-    if (!sslh_i_self(op, m, "sslh_vae") || !sslh_i_within(c, op, "codes", codes, 1, 1000000) ||
-        !sslh_i_check_data(c, op, &data)) return estimate;
+    if (!s || !sslh_i_within(c, op, "codes", codes, 1, 1000000) ||
+        !sslh_i_evaluated_ok(c, op, &data, s->d.height, s->d.width, s->d.channels)) return estimate;
     batch = SSLH_I_MIN(SSLH_I_MAX(SSLH_I_VAE_ROWS / codes, 1), 200);
     bound = (double *)sslh_i_alloc(c, (size_t)batch * sizeof *bound); /* (batch) */
     if (!bound) return estimate;
@@ -11363,12 +11470,7 @@ SSLH_I_FN void sslh_i_gan_resolve(sslh_ctx *c, sslh_net *encoder, sslh_gan_desc 
     if (!d->bound) d->bound = d->loss == SSLH_WASSERSTEIN ? SSLH_I_BOUND_SPECTRAL : SSLH_I_BOUND_NONE;
     if (!d->critic) d->critic = d->bound == SSLH_I_BOUND_CLIP ? 5 : 1;
     if (!d->generator_width) d->generator_width = d->generator == SSLH_I_GENERATOR_FLAT ? 256 : 32;
-    if (info.channels && info.channels != d->channels)
-        sslh_fail(c, SSLH_E_SHAPE, "sslh_gan: .channels is %d, the encoder \"%s\" takes images of %d: make them equal",
-                  d->channels, info.name, info.channels);
-    else if (info.image && (info.image != d->height || info.image != d->width))
-        sslh_fail(c, SSLH_E_SHAPE, "sslh_gan: images of %d x %d, the encoder \"%s\" takes those of %d x %d: make them "
-                  "equal", d->height, d->width, info.name, info.image, info.image);
+    sslh_i_encoder_takes(c, "sslh_gan", encoder, d->height, d->width, d->channels);
 }
 
 SSLH_DEF sslh_method sslh_gan(sslh_ctx *c, sslh_net *encoder, sslh_gan_desc d) {
@@ -12005,6 +12107,10 @@ typedef struct sslh_i_nnclr {
 } sslh_i_nnclr;
 
 SSLH_I_FN void sslh_i_nnclr_prepare(sslh_method *m, sslh_data data) {
+    const sslh_i_nnclr *s = (const sslh_i_nnclr *)m->self;
+    if (!s->d.no_neighbours && s->d.queue > data.count)
+        sslh_i_warn(m->ctx, "sslh_nnclr: a queue of %d rows is longer than the data set of %.0f images: an image is "
+                    "then found as its own neighbour; choose a smaller .queue", s->d.queue, (double)data.count);
     sslh_i_two_views_prepare(&((sslh_i_nnclr *)m->self)->views, m->encoder, data);
 }
 SSLH_I_FN void sslh_i_nnclr_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
@@ -12276,14 +12382,13 @@ SSLH_I_FN void sslh_i_cpc2_prepare(sslh_method *m, sslh_data data) {
     sslh_i_normalise_by_data(&s->patch_views, m->encoder, data);
 }
 
-/* (1): x (N,H,W,C) in [0,1] -> (N,R,S,p,p,C), normalised. Patches of image n draw from streams[n]; draws from 2^48 on
-   decide which channel a patch keeps. */
-SSLH_I_FN sslh_tensor *sslh_i_cpc2_cut(sslh_method *m, sslh_tensor *x, const uint64_t *streams) {
+/* (1): x (N,H,W,C) in [0,1] -> (N,R,S,p,p,C), normalised; p and stride count pixels of x, and .patch_views may give the
+   patches another size. Patches of image n draw from streams[n]; draws from 2^48 on decide which channel a patch
+   keeps. */
+SSLH_I_FN sslh_tensor *sslh_i_cpc2_cut(sslh_method *m, sslh_tensor *x, const uint64_t *streams, int p, int stride) {
     sslh_ctx *c = m->ctx;
     const sslh_i_cpc2 *s = (const sslh_i_cpc2 *)m->self;
-    int N, R, S, p = s->d.patch, stride = s->d.stride, i, *how;
-    if (SSLH_I_BAD(c) || !sslh_i_patch_sides(c, "sslh_cpc2", m->encoder, x->shape[1], x->shape[2], &p, &stride))
-        return sslh_i_dummy(c);
+    int N, R, S, i, *how;
     N = x->shape[0];
     R = (x->shape[1] - p) / stride + 1;
     S = (x->shape[2] - p) / stride + 1;
@@ -12305,14 +12410,21 @@ SSLH_I_FN void sslh_i_cpc2_views(sslh_method *m, const sslh_batch *batch, sslh_v
     sslh_ctx *c = m->ctx;
     const sslh_i_cpc2 *s = (const sslh_i_cpc2 *)m->self;
     sslh_recipe views = s->views;
-    sslh_tensor *x;
+    sslh_tensor *x, *sides;
     uint64_t *streams; /* (N) */
+    int p = s->d.patch, stride = s->d.stride;
     if (!views.height && !views.width) views.height = views.width = s->d.side; /* 0: of the image */
     x = sslh_views(c, *batch, views, 0); /* (N,H,W,C); checks the batch, which a caller may have made */
     streams = sslh_i_batch_streams(c, batch, 'P');
     if (!streams) return;
-    sslh_view_add(out, "patches", sslh_i_cpc2_cut(m, x, streams)); /* (N,R,S,p,p,C) */
+    if (sslh_i_patch_sides(c, "sslh_cpc2", m->encoder, x->shape[1], x->shape[2], &p, &stride))
+        sslh_view_add(out, "patches", sslh_i_cpc2_cut(m, x, streams, p, stride)); /* (N,R,S,p,p,C) */
     sslh_i_scratch_end(c, streams);
+    sides = SSLH_I_BAD(c) ? NULL : sslh_i_new(c, "sslh_cpc2", SSLH_I32, sslh_dim1(2)); /* p and stride, for k_0 */
+    if (!sides) return;
+    sides->ints[0] = p;
+    sides->ints[1] = stride;
+    sslh_view_add(out, "sides", sides);
     if (!SSLH_I_BAD(c))
         sslh_view_add(out, "draws", sslh_i_places_draw(c, "sslh_cpc2", batch, s->d.negatives, s->d.from)); /* for (6) */
 }
@@ -12412,12 +12524,13 @@ SSLH_I_FN sslh_tensor *sslh_i_cpc2_predict(sslh_method *m, int direction, int fi
 SSLH_I_FN sslh_tensor *sslh_i_cpc2_loss(sslh_method *m, const sslh_view_set *v, int phase) {
     sslh_ctx *c = m->ctx;
     const sslh_i_cpc2 *s = (const sslh_i_cpc2 *)m->self;
-    sslh_tensor *x = sslh_view_get(v, "patches"), *z, *target, *loss = NULL;
+    sslh_tensor *x = sslh_view_get(v, "patches"), *sides = sslh_i_view_if_any(v, "sides"), *z, *target, *loss = NULL;
     float top1 = 0, guessing = 0;
     int stride = s->d.stride, p, first = s->d.first, least, i;
     (void)phase;
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
-    p = x->shape[3];
+    p = sides ? sides->ints[0] : x->shape[3];
+    if (sides) stride = sides->ints[1];
     if (!stride) stride = SSLH_I_MAX(p / 2, 1);
     if (!first) first = (p - 1) / stride + 1; /* k_0: the nearest row without a pixel in common */
     least = s->d.directions > 2 ? SSLH_I_MIN(x->shape[1], x->shape[2]) : x->shape[1];
@@ -13603,6 +13716,9 @@ SSLH_DEF sslh_method sslh_vicreg(sslh_ctx *c, sslh_net *encoder, sslh_vicreg_des
     sslh_method m;
     memset(&s, 0, sizeof s);
     sslh_i_resolve(c, "sslh_vicreg", sslh_i_vicreg_settings, SSLH_I_LENGTH(sslh_i_vicreg_settings), &d);
+    if (!(d.invariance > 0 || d.variance > 0 || d.covariance > 0))
+        sslh_fail(c, SSLH_E_USAGE, "sslh_vicreg: .invariance, .variance and .covariance are all SSLH_OFF, and a "
+                  "loss of 0 teaches nothing: leave at least one of them on");
     s.head = sslh_i_wide_head_new(c, "sslh_vicreg", encoder, d.head_layers, &d.head_out);
     s.d = d;
     s.views = sslh_i_two_views_of(d.views, sslh_recipe_byol0(), sslh_recipe_byol1());
@@ -14051,6 +14167,7 @@ SSLH_DEF void sslh_mae_reconstruct(sslh_method *m, sslh_tensor *x, uint64_t stre
     }
     sslh_no_grad(c, 0);
     sslh_i_modes_back(m->net, &modes);
+    sslh_i_prefix_error(c, "sslh_mae_reconstruct");
 }
 
 /* p and C are read off the encoder's projection (D,p,p,C), and P follows from its .image, so the caller need not
@@ -18515,19 +18632,22 @@ SSLH_I_LEAN_END
 
 /* --- features ----------------------------------------------------------------------------------------------------- */
 
-/* (n,H,W,C) -> (n,g,g,C) -> (n, g g C): average, or maximum, over g x g cells of k x k places, for probes of early
-   maps. op: function and field, for the message. */
+/* (n,H,W,C) -> (n,g,g,C): average, or maximum, over g x g cells of h x w places, for probes of early maps. op: function
+   and field, for the message. */
 SSLH_I_FN sslh_tensor *sslh_i_pool_grid(sslh_ctx *c, const char *op, sslh_tensor *x, int grid, int maximum) {
-    int k;
+    const int places = SSLH_AXIS(2) | SSLH_AXIS(4);
+    int h, w;
     if (SSLH_I_BAD(c)) return x;
-    k = x->shape[1] / grid;
-    if (k < 1 || k * grid != x->shape[1] || x->shape[2] != x->shape[1]) {
+    h = x->shape[1] / grid, w = x->shape[2] / grid;
+    if (h < 1 || w < 1 || h * grid != x->shape[1] || w * grid != x->shape[2]) {
         sslh_fail(c, SSLH_E_SHAPE, "%s %d does not divide the map of %d x %d: choose a divisor of both sides", op, grid,
                   x->shape[1], x->shape[2]);
         return x;
     }
-    if (k == 1) return x;
-    return maximum ? sslh_max_pool2d(c, x, k, k, 0) : sslh_avg_pool2d(c, x, k, k, 0);
+    if (h == 1 && w == 1) return x;
+    if (h == w) return maximum ? sslh_max_pool2d(c, x, h, h, 0) : sslh_avg_pool2d(c, x, h, h, 0);
+    x = sslh_reshape(c, x, sslh_dim6(x->shape[0], grid, h, grid, w, x->shape[3])); /* of maps that are not square */
+    return maximum ? sslh_max(c, x, places, 0) : sslh_mean(c, x, places, 0);
 }
 
 /* The same for .pool_grid of the caller. */

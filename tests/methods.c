@@ -1772,6 +1772,32 @@ static void inpainting_holes(void) {
         }
 }
 
+/* However small its share, a hole is never empty: without a pixel to paint the loss would be 0. */
+static void inpainting_small_holes(void) {
+    int hole;
+    for (hole = 1; hole <= 4; hole++) {
+        sslh_ctx *c = create(1);
+        sslh_inpainting_desc d;
+        sslh_method m;
+        sslh_batch batch;
+        sslh_view_set views;
+        sslh_tensor *mask;
+        size_t i, n, hidden;
+        memset(&d, 0, sizeof d), memset(&views, 0, sizeof views);
+        d.hole = hole, d.area = 1e-6f;
+        m = sslh_inpainting(c, convnet_map(c, 4, 4), d);
+        sslh_next_batch(loader_for(c, data_for(c, "any"), 20), &batch);
+        m.views(&m, &batch, &views);
+        CHECK_OK(c);
+        mask = sslh_view_get(&views, "mask");
+        for (n = 0; n < 20; n++) {
+            for (i = hidden = 0; i < 64; i++) hidden += mask->data[64 * n + i] == 1;
+            CHECK(hidden >= 1 && hidden <= 16, "hole %d of %d pixels", hole, (int)hidden);
+        }
+        sslh_destroy(c);
+    }
+}
+
 static sslh_tensor *(*inpainting_loss_of)(sslh_method *m, const sslh_view_set *v, int phase);
 static sslh_tensor *inpainting_second_phase(sslh_method *m, const sslh_view_set *v, int phase) {
     (void)phase;
@@ -1924,6 +1950,8 @@ static void inpainting_errors(void) {
     m = sslh_inpainting(c, convnet(c, 4, 8), d);
     sslh_train(c, m, data, two_steps());
     CHECK_ERROR(c, "the encoder makes maps of 4 x 4 of images of 8 x 8, but .channelwise is 3");
+    sslh_inpaint(&m, x, sslh_zeros(c, sslh_dim2(8, 8)));
+    CHECK_ERROR(c, "sslh_inpaint: sslh_inpainting: the encoder makes maps of 4 x 4");
     d.channelwise = 0, d.hole = 1, d.adversarial = 0.1f;
     m = sslh_inpainting(c, convnet(c, 4, 8), d);
     sslh_train(c, m, data, two_steps());
@@ -2084,6 +2112,8 @@ static void next_frame_errors(void) {
     sslh_data images = sslh_data_from_images(c, values, 4, 8, 8, 3, NULL);
     sslh_next_frame_desc d;
     sslh_method m, other;
+    sslh_batch batch;
+    sslh_view_set views;
     memset(&d, 0, sizeof d);
     sslh_next_frame(c, convnet(c, 4, 8), d);
     CHECK_ERROR(c, "sslh_next_frame: the encoder \"convnet\" gives no map that is smaller than the image");
@@ -2102,6 +2132,12 @@ static void next_frame_errors(void) {
     CHECK_ERROR(c, "sslh_next_frame: clip 2 has 3 frames, and 5 are needed");
     sslh_train(c, m, clips_of(c, values, 4, 4, 8, NULL), two_steps());
     CHECK_ERROR(c, "has 4 frames, and 5 are needed");
+    m.prepare(&m, clips_of(c, values, 4, 9, 8, lengths)); /* clip 2 is found before the first step */
+    CHECK_ERROR(c, "sslh_next_frame: clip 2 has 3 frames, and 5 are needed");
+    memset(&batch, 0, sizeof batch), memset(&views, 0, sizeof views);
+    batch.data = clips_of(c, values, 4, 9, 8, NULL), batch.count = -1;
+    m.views(&m, &batch, &views);
+    CHECK_ERROR(c, "sslh_next_frame: a batch of -1 samples: batches come from sslh_next_batch");
     sslh_next_frames(&m, sslh_zeros(c, sslh_dim5(1, 3, 8, 8, 3)), 1);
     CHECK_ERROR(c, "sslh_next_frames: clips (N,T,H,W,3) of real numbers with T at least 4");
     sslh_next_frames(&m, sslh_zeros(c, sslh_dim5(1, 4, 8, 8, 1)), 1);
@@ -2296,7 +2332,10 @@ static void frame_order_errors(void) {
     static const int32_t lengths[4] = {9, 9, 4, 9};
     sslh_ctx *c = create(1);
     sslh_frame_order_desc d;
+    sslh_data wide;
     sslh_method m;
+    sslh_batch batch;
+    sslh_view_set views;
     memset(&d, 0, sizeof d);
     d.task = 4;
     sslh_frame_order(c, convnet(c, 4, 8), d);
@@ -2314,6 +2353,12 @@ static void frame_order_errors(void) {
     sslh_train(c, m, clips_of(c, values, 4, 9, 8, lengths), two_steps());
     CHECK_ERROR(c, "sslh_frame_order: clip 2 has 4 frames, and 5 are needed from the first that is seen to the last "
                    "(.gap)");
+    m.prepare(&m, clips_of(c, values, 4, 9, 8, lengths)); /* clip 2 is found before the first step */
+    CHECK_ERROR(c, "sslh_frame_order: clip 2 has 4 frames, and 5 are needed");
+    memset(&batch, 0, sizeof batch), memset(&views, 0, sizeof views);
+    batch.data = clips_of(c, values, 4, 9, 8, NULL), batch.count = 2; /* without the numbers of its samples */
+    m.views(&m, &batch, &views);
+    CHECK_ERROR(c, "sslh_frame_order: a batch of 2 samples: batches come from sslh_next_batch");
     d.gap = 100000;
     m = sslh_frame_order(c, convnet(c, 4, 8), d);
     sslh_train(c, m, clips_of(c, values, 4, 9, 8, NULL), two_steps());
@@ -2322,6 +2367,15 @@ static void frame_order_errors(void) {
     m = sslh_frame_order(c, convnet_map(c, 4, 8), d);
     sslh_train(c, m, clips_of(c, values, 4, 9, 8, NULL), two_steps());
     CHECK_ERROR(c, "sslh_frame_order: .cells 3 does not divide the map of 2 x 2");
+    wide = clips_of(c, values, 4, 4, 8, NULL);
+    wide.field[0].shape = sslh_dim4(4, 8, 16, 3), wide.width = 16; /* maps of 2 x 4 */
+    d.task = 2;
+    sslh_train(c, sslh_frame_order(c, convnet_map(c, 4, 8), d), wide, two_steps());
+    CHECK_ERROR(c, "sslh_frame_order: .cells 3 does not divide the map of 2 x 4");
+    for (d.cells = 1; d.cells <= 2; d.cells++) {
+        sslh_train(c, sslh_frame_order(c, convnet_map(c, 4, 8), d), wide, two_steps());
+        CHECK_OK(c);
+    }
     sslh_destroy(c);
 }
 #endif
@@ -2557,6 +2611,27 @@ static void supcon(void) {
 #endif
 
 #if SSLH_WITH_NNCLR
+/* In a queue longer than the data set an image finds itself, which is said unless neighbours are not looked for. */
+static void nnclr_warn(void *user, const char *text) { snprintf((char *)user, 256, "%s", text); }
+static void nnclr_warning(void) {
+    static const struct { int queue, plain, warns; } row[] = {{41, 0, 1}, {40, 0, 0}, {41, 1, 0}};
+    int i;
+    for (i = 0; i < 3; i++) {
+        char all[256] = "";
+        sslh_nnclr_desc d;
+        sslh_desc cd;
+        sslh_ctx *c;
+        memset(&d, 0, sizeof d), memset(&cd, 0, sizeof cd);
+        cd.threads = 1, cd.warn = nnclr_warn, cd.user = all;
+        c = sslh_create(cd);
+        d.queue = row[i].queue, d.no_neighbours = row[i].plain;
+        sslh_train(c, sslh_nnclr(c, convnet(c, 4, 4), d), data_for(c, "any"), two_steps());
+        CHECK_OK(c);
+        CHECK(!strncmp(all, "sslh_nnclr: a queue of 41 rows is longer than the data set of 40 images",
+                       row[i].warns ? 71 : 0) && !all[0] == !row[i].warns, "queue %d: %s", row[i].queue, all);
+        sslh_destroy(c);
+    }
+}
 /* The rows that come into the queue are unit projections of view 0, whose neighbours are the positives: with a queue of
    equal rows every answer is one guess among N, and a queue that holds the projections themselves gives the loss of
    the method without neighbours. */
@@ -2666,6 +2741,19 @@ static void two_views_meters(void) {
                    "without the variance term the deviation is %g", (double)m.numbers[0].value);
         sslh_destroy(c);
     }
+}
+/* Any of the three terms may be off, but not all of them. */
+static void vicreg_terms(void) {
+    sslh_ctx *c = create(1);
+    sslh_vicreg_desc d;
+    memset(&d, 0, sizeof d);
+    d.invariance = d.variance = SSLH_OFF;
+    sslh_vicreg(c, convnet(c, 4, 4), d);
+    CHECK_OK(c);
+    d.covariance = SSLH_OFF;
+    sslh_vicreg(c, convnet(c, 4, 4), d);
+    CHECK_ERROR(c, "sslh_vicreg: .invariance, .variance and .covariance are all SSLH_OFF");
+    sslh_destroy(c);
 }
 #endif
 
@@ -3542,7 +3630,15 @@ static void jigsaw_errors(void) {
     sslh_jigsaw_solve(&m, sslh_zeros(c, sslh_dim4(2, 2, 8, 3)), 0, &a, &b, NULL);
     CHECK_ERROR(c, "do not fit");
     sslh_jigsaw_solve(&m, sslh_zeros(c, sslh_dim4(2, 8, 8, 5)), 0, &a, &b, NULL);
-    CHECK_ERROR(c, "sslh_jigsaw: images of 5 channels; 1 to 4 are possible");
+    CHECK_ERROR(c, "sslh_jigsaw_solve: sslh_jigsaw: images of 5 channels; 1 to 4 are possible");
+    sslh_jigsaw_solve(&m, sslh_zeros(c, sslh_dim4(2, 8, 8, 1)), 0, &a, &b, NULL);
+    CHECK_ERROR(c, "sslh_jigsaw_solve: sslh_forward: the net 'convnet' wants 3 channels");
+    /* one image is one row for the head */
+    sslh_train(c, m, sslh_data_range(data, 0, 1), two_steps());
+    CHECK_ERROR(c, "jigsaw: a batch of 1; at least 2 are needed");
+    d.no_head_norm = 1;
+    sslh_train(c, sslh_jigsaw(c, convnet(c, 4, 4), d), sslh_data_range(data, 0, 1), two_steps());
+    CHECK_OK(c);
     sslh_jigsaw_solve(NULL, NULL, 0, &a, &b, NULL);
     m = sslh_method_new(c, "mine", NULL, NULL, 0);
     sslh_jigsaw_solve(&m, sslh_zeros(c, sslh_dim4(2, 8, 8, 3)), 0, &a, &b, NULL);
@@ -3688,6 +3784,7 @@ static void cpc2_errors(void) {
     sslh_ctx *c = create(1);
     sslh_cpc2_desc d;
     sslh_train_desc t;
+    sslh_recipe larger;
     sslh_method m;
     memset(&d, 0, sizeof d);
     memset(&t, 0, sizeof t);
@@ -3710,6 +3807,12 @@ static void cpc2_errors(void) {
     d.patch = 6;
     sslh_train(c, sslh_cpc2(c, vit(c, 0), d), data_for(c, "cpc2"), t);
     CHECK_ERROR(c, "sslh_cpc2: patches of 6 pixels, but the encoder takes images of 8 only");
+    /* patches of 3 in a grid of 5 x 5, shown larger: the nearest row without a common pixel is still the third */
+    larger = sslh_recipe_none();
+    larger.height = larger.width = 8;
+    d.side = 7, d.patch = 3, d.stride = 1, d.steps = 2, d.patch_views = &larger;
+    sslh_train(c, sslh_cpc2(c, convnet(c, 6, 10), d), data_for(c, "cpc2"), t);
+    CHECK_OK(c);
     t.batch = 1;
     sslh_train(c, cpc2(c, 1, 1, 9, 2), data_for(c, "cpc2"), t);
     CHECK_ERROR(c, "batch");
@@ -4112,7 +4215,9 @@ static void colorization_errors(void) {
     static uint8_t pixels[8 * 8 * 8 * 3];
     sslh_colorization_desc d;
     sslh_mlp_desc mlp;
+    sslh_recipe larger;
     sslh_method m;
+    int i;
     memset(&d, 0, sizeof d), memset(&mlp, 0, sizeof mlp);
     d.cell = 3;
     sslh_train(c, sslh_colorization(c, convnet(c, 4, 4), d), data, two_steps());
@@ -4144,6 +4249,21 @@ static void colorization_errors(void) {
     grey = sslh_data_from_images(c, pixels, 8, 8, 8, 3, NULL);
     sslh_train(c, sslh_colorization(c, net_of(c, 1), d), grey, two_steps());
     CHECK_ERROR(c, "sslh_colorization: no image has a colour");
+    d.lambda = 1; /* without weights of the bins */
+    sslh_train(c, sslh_colorization(c, net_of(c, 1), d), grey, two_steps());
+    CHECK_ERROR(c, "sslh_colorization: no image has a colour");
+    d.lambda = 0, d.reverse = 1;
+    sslh_train(c, sslh_colorization(c, net_of(c, 3), d), grey, two_steps());
+    CHECK_ERROR(c, "sslh_colorization: no image has a colour");
+    d.reverse = 0;
+    /* images of 3 x 3, smaller than a cell, that the recipe enlarges */
+    for (i = 0; i < (int)sizeof pixels; i++) pixels[i] = (uint8_t)(i * 37 % 251);
+    larger = sslh_recipe_none();
+    larger.height = larger.width = 8, d.views = &larger;
+    grey = sslh_data_from_images(c, pixels, 8, 3, 3, 3, NULL);
+    sslh_train(c, sslh_colorization(c, net_of(c, 1), d), grey, two_steps());
+    CHECK_OK(c);
+    d.views = NULL;
     grey = sslh_data_from_images(c, pixels, 8, 8, 8, 1, NULL);
     sslh_train(c, sslh_colorization(c, net_of(c, 1), d), grey, two_steps());
     CHECK_ERROR(c, "sslh_colorization: images of 1 channels have no colours");
@@ -4785,7 +4905,11 @@ static void autoencoder_errors(void) {
     sslh_autoencoder_decode(&m, sslh_zeros(c, sslh_dim2(2, 5)));
     CHECK_ERROR(c, "sslh_autoencoder_decode: sslh_linear");
     sslh_autoencoder_rebuild(&m, sslh_zeros(c, sslh_dim2(2, 5)));
-    CHECK_ERROR(c, "wants 1 channels");
+    CHECK_ERROR(c, "sslh_autoencoder_rebuild: sslh_forward: the net 'autoencoder_encoder' wants 1 channels");
+    sslh_autoencoder_rebuild(&m, sslh_zeros(c, sslh_dim4(2, 5, 8, 1))); /* two halves of an image */
+    CHECK_ERROR(c, "wants images of 10 x 8 (80 values), the input is (2,5,8,1)");
+    sslh_autoencoder_evaluate(&m, data);
+    CHECK_ERROR(c, "sslh_autoencoder_evaluate: made for images of 10 x 8 x 1, the data has 4 x 3 x 1");
     sslh_autoencoder_noisy(&m, sslh_zeros(c, sslh_dim2(2, 5)), 0);
     CHECK_ERROR(c, "images (N,H,W,C) are needed");
     bad.count = 0;
@@ -5110,6 +5234,7 @@ static void vae_errors(void) {
     sslh_data data = vae_data(c, 40), bad = data;
     sslh_vae_desc d;
     sslh_method m, mine;
+    sslh_tensor *mu = NULL;
     memset(&d, 0, sizeof d);
     d.height = 10, d.width = 8, d.convolutions = 2;
     sslh_vae(c, d);
@@ -5143,6 +5268,26 @@ static void vae_errors(void) {
     mine = sslh_method_new(c, "mine", NULL, NULL, 0);
     sslh_vae_bound(&mine, data, 1);
     CHECK_ERROR(c, "sslh_vae_bound: the method 'mine' was not made by sslh_vae");
+    /* images of another size would become another number of rows: five of 4 x 3 are three of 5 x 4 */
+    d.height = 5, d.width = 4;
+    mine = sslh_vae(c, d);
+    CHECK(sslh_vae_evaluate(&mine, data).loss == 0, "another size");
+    CHECK_ERROR(c, "sslh_vae_evaluate: made for images of 5 x 4 x 1, the data has 4 x 3 x 1");
+    CHECK(sslh_vae_bound(&mine, data, 2).nll == 0, "another size");
+    CHECK_ERROR(c, "sslh_vae_bound: made for images of 5 x 4 x 1, the data has 4 x 3 x 1");
+    CHECK(sslh_forward(mine.encoder, sslh_zeros(c, sslh_dim4(5, 4, 3, 1)))->count == 1, "a dummy");
+    CHECK_ERROR(c, "the net 'vae_encoder' wants images of 5 x 4 (20 values), the input is (5,4,3,1)");
+    sslh_vae_encode(&mine, sslh_zeros(c, sslh_dim4(2, 4, 5, 1)), &mu, NULL); /* as many values, other sides */
+    CHECK_ERROR(c, "sslh_vae_encode: sslh_forward: the net 'vae_encoder' wants images of 5 x 4");
+    CHECK(mu->count == 1, "a dummy");
+    sslh_vae_decode(&mine, sslh_zeros(c, sslh_dim2(2, 7)));
+    CHECK_ERROR(c, "sslh_vae_decode: sslh_linear");
+    d.height = 10, d.width = 8;
+    sslh_vae_on(c, convnet(c, 4, 6), d);
+    CHECK_ERROR(c, "sslh_vae_on: .channels is 1, the encoder \"convnet\" takes images of 3");
+    d.channels = 3;
+    sslh_vae_on(c, vit(c, 0), d);
+    CHECK_ERROR(c, "sslh_vae_on: images of 10 x 8, the encoder \"vit\" takes those of 8 x 8");
     sslh_find(m.net, "decoder.fc4.bias")->data[0] = (sslh_real)NAN;
     CHECK(sslh_vae_bound(&m, data, 3).nll == 0, "NaN");
     CHECK_ERROR(c, "sslh_vae_bound: the bound of image 0 is NaN");
@@ -5370,6 +5515,7 @@ int main(int argc, char **argv) {
 #endif
 #if SSLH_WITH_NNCLR
     TEST(nnclr)
+    TEST(nnclr_warning)
 #endif
 #if SSLH_WITH_BYOL && SSLH_WITH_SIMSIAM
     TEST_LEARNS(collapse)
@@ -5382,6 +5528,7 @@ int main(int argc, char **argv) {
 #endif
 #if SSLH_WITH_BARLOW && SSLH_WITH_VICREG
     TEST(two_views_meters)
+    TEST(vicreg_terms)
 #endif
 #if SSLH_WITH_SWAV
     TEST(swav)
@@ -5400,6 +5547,7 @@ int main(int argc, char **argv) {
     TEST(named_numbers)
 #if SSLH_WITH_INPAINTING
     TEST(inpainting_holes)
+    TEST(inpainting_small_holes)
     TEST(inpainting_losses)
     TEST_LEARNS(inpainting_learns)
 #if SSLH_WITH_VAE
