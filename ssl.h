@@ -18650,8 +18650,13 @@ SSLH_I_FN sslh_tensor *sslh_i_pool_grid(sslh_ctx *c, const char *op, sslh_tensor
     return maximum ? sslh_max(c, x, places, 0) : sslh_mean(c, x, places, 0);
 }
 
-/* The same for .pool_grid of the caller. */
+/* The same for .pool_grid of the caller. Without the check, a probe of tokens or rows would look like one of cells. */
 SSLH_I_FN sslh_tensor *sslh_i_feature_grid(sslh_ctx *c, sslh_tensor *x, const sslh_feature_desc *d) {
+    if (!SSLH_I_BAD(c) && x->ndim != 4) {
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_features: .pool_grid %d is for maps (N,H,W,C), and the net gives %s: name a "
+                  "map by .tap, or leave .pool_grid out", d->pool_grid, x->ndim == 3 ? "tokens (N,T,D)" : "rows (N,D)");
+        return x;
+    }
     return sslh_i_pool_grid(c, "sslh_features: .pool_grid", x, d->pool_grid, d->max_pool);
 }
 
@@ -18669,7 +18674,7 @@ SSLH_I_FN sslh_tensor *sslh_i_clip_features(sslh_ctx *c, sslh_net *encoder, cons
     x = sslh_reshape(c, x, sslh_dim4(-1, b->data.height, b->data.width, b->data.channels)); /* (n T,H,W,C) */
     x = sslh_forward_ex(encoder, SSLH_I_BAD(c) || !p ? x : sslh_i_normalised(c, x, p), f);
     if (SSLH_I_BAD(c)) return x;
-    if (x->ndim == 4 && d->pool_grid > 1) x = sslh_i_feature_grid(c, x, d);
+    if (d->pool_grid > 1) x = sslh_i_feature_grid(c, x, d);
     else if (x->ndim > 2) x = d->max_pool ? sslh_global_max_pool(c, x) : sslh_global_avg_pool(c, x);
     x = sslh_reshape(c, x, sslh_dim3(b->count, T, -1)); /* (n,T,D) */
     if (!clips->lengths) return sslh_mean(c, x, SSLH_AXIS(1), 0);
@@ -18703,7 +18708,7 @@ SSLH_I_FN sslh_tensor *sslh_i_batch_features(sslh_ctx *c, sslh_net *encoder, con
                   "batch", b->count);
         return sslh_i_dummy(c);
     }
-    if (encoder && x->ndim == 4 && d->pool_grid > 1) x = sslh_i_feature_grid(c, x, d);
+    if (encoder && d->pool_grid > 1) x = sslh_i_feature_grid(c, x, d);
     else if (encoder && x->ndim == 3 && audio && audio->lengths && !d->max_pool) {
         sslh_tensor *lengths = sslh_batch_lengths(c, *b, (int)(audio - b->data.field));
         int n, T = x->shape[1], full = audio->shape.size[0];
@@ -18814,6 +18819,19 @@ SSLH_I_FN char *sslh_i_zero_rows(sslh_ctx *c, const sslh_tensor *x) {
         zero[i] = d == width;
     }
     return zero;
+}
+
+/* 1 when n labels, called name in the message, are numbers of classes; an error with the first that is none. */
+SSLH_I_FN int sslh_i_labels_within(sslh_ctx *c, const char *op, const char *name, const int32_t *labels, int n,
+                                   int classes) {
+    int i;
+    for (i = 0; i < n; i++)
+        if (labels[i] < 0 || labels[i] >= classes) {
+            sslh_fail(c, SSLH_E_SHAPE, "%s: %s %d of sample %d is outside 0 .. %d: labels count from 0", op, name,
+                      (int)labels[i], i, classes - 1);
+            return 0;
+        }
+    return 1;
 }
 
 /* Checks the labels of the data sets. All evaluations call this function, so that they refuse the same mistakes with
@@ -19129,6 +19147,8 @@ SSLH_DEF float sslh_linear_probe_features(sslh_ctx *c, sslh_tensor *train, const
         return 0.0f;
     }
     if (!sslh_i_desc_ok(c, "sslh_linear_probe", SSLH_I_D_PROBE, &d) ||
+        !sslh_i_labels_within(c, "sslh_linear_probe", "training label", train_labels, train->shape[0], classes) ||
+        !sslh_i_labels_within(c, "sslh_linear_probe", "test label", test_labels, test->shape[0], classes) ||
         !sslh_i_check_rows("sslh_linear_probe", "training features", train) ||
         !sslh_i_check_rows("sslh_linear_probe", "test features", test)) return 0.0f;
     if (!d.iterations) d.iterations = 200;
@@ -19410,7 +19430,6 @@ SSLH_DEF float sslh_knn_features(sslh_ctx *c, sslh_tensor *train, const int32_t 
     sslh_tensor *in[2];
     sslh_i_knn_job j;
     int64_t mark;
-    int i;
     in[0] = train;
     in[1] = test;
     if (!sslh_i_begin(c, "sslh_knn", in, 2, 1)) return 0.0f;
@@ -19419,7 +19438,9 @@ SSLH_DEF float sslh_knn_features(sslh_ctx *c, sslh_tensor *train, const int32_t 
         sslh_fail(c, SSLH_E_SHAPE, "sslh_knn: features (n,D) of one width and labels are needed");
         return 0.0f;
     }
-    if (!sslh_i_desc_ok(c, "sslh_knn", SSLH_I_D_KNN, &d)) return 0.0f;
+    if (!sslh_i_desc_ok(c, "sslh_knn", SSLH_I_D_KNN, &d) ||
+        !sslh_i_labels_within(c, "sslh_knn", "training label", train_labels, train->shape[0], classes) ||
+        !sslh_i_labels_within(c, "sslh_knn", "test label", test_labels, test->shape[0], classes)) return 0.0f;
     if (!sslh_i_check_rows("sslh_knn", "training features", train) ||
         !sslh_i_check_rows("sslh_knn", "test features", test)) return 0.0f;
     memset(&j, 0, sizeof j);
@@ -19429,12 +19450,6 @@ SSLH_DEF float sslh_knn_features(sslh_ctx *c, sslh_tensor *train, const int32_t 
     j.temperature = d.temperature != 0.0f ? d.temperature : 0.1f;
     j.classes = classes;
     j.labels = train_labels;
-    for (i = 0; i < j.n; i++)
-        if (train_labels[i] < 0 || train_labels[i] >= classes) {
-            sslh_fail(c, SSLH_E_SHAPE, "sslh_knn: label %d of sample %d is outside 0 .. %d: labels count from 0",
-                      (int)train_labels[i], i, classes - 1);
-            return 0.0f;
-        }
     mark = sslh_mark(c);
     j.best = (sslh_real *)sslh_i_alloc(c, (size_t)c->threads * (size_t)j.k * sizeof *j.best);
     j.index = (int32_t *)sslh_i_alloc(c, (size_t)c->threads * (size_t)j.k * sizeof *j.index);
@@ -20718,20 +20733,14 @@ SSLH_DEF sslh_ranking sslh_rank_items(sslh_recommender r, const sslh_items *set,
 
 /* 1 when x (n,D) and labels can be learnt from. */
 SSLH_I_FN int sslh_i_learnable(sslh_ctx *c, const char *op, sslh_tensor *x, const int32_t *labels, int classes) {
-    int i;
     if (!sslh_i_begin(c, op, &x, 1, 1)) return 0;
     if (x->ndim != 2 || x->shape[0] < 1 || x->shape[1] < 1 || x->shape[1] == INT_MAX || !labels || classes < 2 ||
         classes > 65536) {
         sslh_fail(c, SSLH_E_SHAPE, "%s: features (n,D), a label for each row and 2 to 65536 classes are needed", op);
         return 0;
     }
-    for (i = 0; i < x->shape[0]; i++)
-        if (labels[i] < 0 || labels[i] >= classes) {
-            sslh_fail(c, SSLH_E_SHAPE, "%s: label %d of sample %d is outside 0 .. %d: labels count from 0", op,
-                      (int)labels[i], i, classes - 1);
-            return 0;
-        }
-    return sslh_i_check_rows(op, "features", x);
+    return sslh_i_labels_within(c, op, "label", labels, x->shape[0], classes) &&
+           sslh_i_check_rows(op, "features", x);
 }
 
 SSLH_I_FN sslh_classifier *sslh_i_classifier_new(sslh_ctx *c, int kind, int classes, int width) {
@@ -53519,6 +53528,8 @@ SSLH_I_FN int sslh_i_batch_fetch(sslh_ctx *c, const char *fn, const sslh_batch *
     return 1;
 }
 
+#define SSLH_I_CLASSES (1 << 24) /* the most classes of a data set: memory is taken for each of them */
+
 /* Whether batches can be made of a field; an error with the field's number when they cannot. */
 SSLH_I_FN int sslh_i_field_ok(sslh_ctx *c, const char *fn, const sslh_field *f, int number, int64_t count) {
     int clip = f->kind == SSLH_FIELD_CLIP, image = clip || f->kind == SSLH_FIELD_IMAGE;
@@ -53537,6 +53548,7 @@ SSLH_I_FN int sslh_i_field_ok(sslh_ctx *c, const char *fn, const sslh_field *f, 
     else if (!image && !audio && (f->type != SSLH_I32 || f->int16)) why = "tokens and labels are SSLH_I32";
     else if (label && f->shape.ndim) why = "a label has shape ()";
     else if (f->classes < 0 || f->rate < 0) why = ".classes and .rate are at least 0";
+    else if (label && f->classes > SSLH_I_CLASSES) why = ".classes is above 16777216";
     else if (f->stream && (f->kind != SSLH_FIELD_TOKENS || f->shape.ndim != 1 || !f->values || f->lengths))
         why = ".stream is for tokens (T) in .values, without .lengths";
     else if (f->stream < 0 || (f->stream && (f->stream - 1) / f->shape.size[0] < count))
@@ -53544,8 +53556,6 @@ SSLH_I_FN int sslh_i_field_ok(sslh_ctx *c, const char *fn, const sslh_field *f, 
     if (why) sslh_fail(c, SSLH_E_USAGE, "%s: field %d: %s", fn, number, why);
     return !why;
 }
-
-#define SSLH_I_CLASSES (1 << 24) /* more classes than a data set may have: memory is taken for each of them */
 
 /* Checks the labels of a field and raises its number of classes to what they need; 0 and an error when one cannot be
    the number of a class. */
@@ -53583,7 +53593,14 @@ SSLH_I_FN sslh_data sslh_i_data_from_fields(sslh_ctx *c, const char *fn, const s
     }
     for (int i = 0; i < n; i++)
         if (!sslh_i_field_ok(c, fn, fields + i, i, count)) return d;
-    for (int i = 0; i < n; i++) {
+    for (int i = 0; i < n; i++) { /* sslh_data_where and others would never find the second of two with one name */
+        for (int k = 0; k < i; k++)
+            if (fields[i].kind == SSLH_FIELD_LABEL && fields[k].kind == SSLH_FIELD_LABEL && fields[i].name &&
+                fields[k].name && !strcmp(fields[i].name, fields[k].name)) {
+                sslh_fail(c, SSLH_E_USAGE, "%s: two label fields are called \"%.60s\"%s: give each its own name", fn,
+                          fields[i].name, strcmp(fields[i].name, "class") ? "" : ", as that of class folders is");
+                return sslh_i_no_data(c);
+            }
         d.field[i] = fields[i];
         if (fields[i].kind == SSLH_FIELD_LABEL && !sslh_i_count_classes(c, fn, &d.field[i], count))
             return sslh_i_no_data(c);
@@ -53978,7 +53995,7 @@ SSLH_DEF sslh_data sslh_data_join(sslh_data a, sslh_data b) {
         if (ok && joined[i].kind == SSLH_FIELD_LABEL)
             ok = sslh_i_join_classes(c, &a, &b, i, &joined[i], (int32_t *)(void *)values, made, &nmade);
     }
-    sslh_data d = ok ? sslh_data_from_fields(c, joined, a.fields, (int64_t)n) : sslh_i_no_data(c);
+    sslh_data d = ok ? sslh_i_data_from_fields(c, "sslh_data_join", joined, a.fields, (int64_t)n) : sslh_i_no_data(c);
     while (SSLH_I_BAD(c) && nmade) sslh_i_free(c, made[--nmade]);
     if (d.labels) sslh_i_label_by(&d, a.label_field);
     return d;
@@ -54234,7 +54251,7 @@ SSLH_DEF sslh_data sslh_data_windows(sslh_data d, const char *field, int length,
     }
     sslh_i_free(c, sample);
     sslh_i_free(c, stream);
-    sslh_data out = sslh_data_from_fields(c, made, n, windows);
+    sslh_data out = sslh_i_data_from_fields(c, "sslh_data_windows", made, n, windows);
     for (i = 1; i < n && !SSLH_I_BAD(c); i++)
         if (kept[i] == d.label_field) sslh_i_label_by(&out, i);
     for (i = 0; i < n && SSLH_I_BAD(c); i++) sslh_i_free(c, block[i]);
@@ -56282,7 +56299,7 @@ SSLH_I_FN sslh_data sslh_i_recordings_finish(sslh_i_recordings *s) {
         if (s->part[k].word[0] == '*') continue;
         ok = sslh_i_recordings_field(s, k, &field[fields++]); /* with the folders at most four */
     }
-    if (ok) d = sslh_data_from_fields(c, field, fields, s->n);
+    if (ok) d = sslh_i_data_from_fields(c, s->fn, field, fields, s->n);
     if (SSLH_I_BAD(c)) {
         while (s->nmade) sslh_i_free(c, s->made[--s->nmade]);
         sslh_i_free(c, (void *)s->folders);

@@ -337,6 +337,11 @@ static void clips_in_folders(void) {
     o.length = -2;
     sslh_load_audio(c, folder, o);
     CHECK_ERROR(c, "sslh_load_audio: .length is -2 (at least 1)");
+    /* two labels of one name: sslh_data_where would only ever see the first */
+    sslh_load_audio(c, folder, audio_desc("class-number"));
+    CHECK_ERROR(c, "sslh_load_audio: two label fields are called \"class\", as that of class folders is");
+    sslh_load_audio(c, inner[0], audio_desc("speaker-speaker"));
+    CHECK_ERROR(c, "sslh_load_audio: two label fields are called \"speaker\"");
     for (int k = 0; k < 2; k++) {
         drop(inner[k], "b-1.wav");
         drop(inner[k], "a-2.wav");

@@ -468,6 +468,14 @@ static void largest_label(void) {
     label[1] = -1;
     d = sslh_data_from_images(c, pixels, 2, 1, 1, 1, label);
     CHECK_ERROR(c, "the label -1 of sample 1");
+    label[1] = 1;
+    d = sslh_data_from_images(c, pixels, 2, 1, 1, 1, label);
+    sslh_field f[3] = {d.field[0], d.field[1], d.field[1]};
+    sslh_data_from_fields(c, f, 3, 2);
+    CHECK_ERROR(c, "sslh_data_from_fields: two label fields are called \"class\"");
+    f[1].classes = INT_MAX;
+    sslh_data_from_fields(c, f, 2, 2);
+    CHECK_ERROR(c, "sslh_data_from_fields: field 1: .classes is above 16777216");
     sslh_i_write_whole(c, "test", test_temporary("y-images-idx3-ubyte"), images, sizeof images - 1);
     sslh_i_write_whole(c, "test", test_temporary("y-labels-idx1-ubyte"), labels, sizeof labels - 1);
     d = sslh_load_images(c, test_temporary("y-images-idx3-ubyte"));

@@ -659,6 +659,40 @@ static void errors(void) {
     sslh_destroy(c);
 }
 
+/* What probes would otherwise leave out, or count as a mistake of the encoder, without a word. */
+static void probes_refuse(void) {
+    static const int32_t bad[2] = {7, -1};
+    sslh_ctx *c = context(1);
+    sslh_data data = corners(c);
+    NONE(sslh_probe_desc, p);
+    NONE(sslh_knn_desc, k);
+    NONE(sslh_mlp_desc, e);
+    NONE(sslh_feature_desc, f);
+    float rows[24];
+    int32_t good[12], wrong[12];
+    for (int i = 0; i < 24; i++) rows[i] = (float)(i * 37 % 23);
+    for (int i = 0; i < 12; i++) good[i] = wrong[i] = i % 3;
+    sslh_tensor *x = sslh_persist(sslh_from(c, sslh_dim2(12, 2), rows));
+    for (int i = 0; i < 2; i++) {
+        wrong[4] = bad[i];
+        sslh_linear_probe_features(c, x, wrong, x, good, 3, p);
+        CHECK_ERROR(c, i ? "sslh_linear_probe: training label -1 of sample 4 is outside 0 .. 2"
+                         : "sslh_linear_probe: training label 7 of sample 4 is outside 0 .. 2");
+        sslh_linear_probe_features(c, x, good, x, wrong, 3, p);
+        CHECK_ERROR(c, i ? "sslh_linear_probe: test label -1 of sample 4"
+                         : "sslh_linear_probe: test label 7 of sample 4");
+        sslh_knn_features(c, x, wrong, x, good, 3, k);
+        CHECK_ERROR(c, i ? "sslh_knn: training label -1 of sample 4" : "sslh_knn: training label 7 of sample 4");
+        sslh_knn_features(c, x, good, x, wrong, 3, k);
+        CHECK_ERROR(c, i ? "sslh_knn: test label -1 of sample 4" : "sslh_knn: test label 7 of sample 4");
+    }
+    e.in = data.height * data.width * data.channels;
+    f.pool_grid = 2;
+    sslh_features(c, sslh_mlp(c, e), data, f);
+    CHECK_ERROR(c, "sslh_features: .pool_grid 2 is for maps (N,H,W,C), and the net gives rows (N,D)");
+    sslh_destroy(c);
+}
+
 /* Each allocation in turn fails: one clear error, nothing leaks, and the net can be used again. */
 static void memory_runs_out(void) {
     for (int way = 0; way < 6; way++) {
@@ -714,5 +748,5 @@ TESTS_BEGIN
 #endif
     TEST(probes_look_at_the_class)
     TEST(heat) TEST(sheets) TEST(maps_of_images)
-    TEST(errors) TEST(memory_runs_out)
+    TEST(errors) TEST(probes_refuse) TEST(memory_runs_out)
 TESTS_END
