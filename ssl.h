@@ -65312,8 +65312,8 @@ SSLH_I_LEAN_END
            nets as ONNX graphs; encoders with a linear layer as one net, saliency, Grad-CAM, attention, occlusion, CKA;
            attacks, corruptions, training against them; folders of images that are larger than the memory
            (sslh_stream_images); several processes that train one net (.comm); distillation, nets made wider, deeper and
-           narrower; weights of 8 bits, folded batch norms, factors of low rank; the same bits on 32-bit x86 in gcc's own
-           dialect too
+           narrower; weights of 8 bits, folded batch norms, factors of low rank; the same bits on 32-bit x86 in gcc's
+           own dialect too
     0.1.0  first version: core, kernels, encoders; rotation, SimCLR, VAE, MAE; probes, pictures */
 
 /* ================================================================================================================== */
