@@ -118,7 +118,9 @@ static void no_method_does(void) {
         } else if (strcmp(info->encoder, "own")) {
             encoder = convnet(c);
         }
-        m = sslh_method_make(c, info->name, encoder, make_data(c), !strcmp(info->name, "moco") ? "queue=64" : NULL);
+        /* a queue that is longer than the data is warned of */
+        m = sslh_method_make(c, info->name, encoder, make_data(c),
+                             !strcmp(info->name, "moco") || !strcmp(info->name, "nnclr") ? "queue=64" : NULL);
         d.max_steps = 1;
         sslh_train(c, m, make_data(c), d);
         /* one that wants larger images is no test */
