@@ -595,6 +595,8 @@ static void bert4rec_hides(void) {
         memset(&v, 0, sizeof v);
         m.views(&m, &b, &v);
         CHECK_ERROR(c, "sslh_bert4rec: the data have item ");
+        m.prepare(&m, data);
+        CHECK_ERROR(c, "sslh_bert4rec: the data have item ");
         bytes = sslh_query(c).bytes;
         for (int i = 0; i < 100; i++) sslh_bert4rec_recommender(&m);
         CHECK(sslh_query(c).bytes == bytes, "each recommender needs more memory");
