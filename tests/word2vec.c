@@ -554,6 +554,9 @@ static void refused(void) {
     d = settings(), d.min_count = 1;
     CHECK(!sslh_word2vec(c, "a\nb\na\nb\nc\n", 10, d), "a word a line");
     CHECK_ERROR(c, "sslh_word2vec: no line has two words that are read, so nothing is predicted (.min_count, .sample)");
+    d = settings(), d.min_count = 1, d.sample = 1, d.lr = 1e25f, d.epochs = 5, d.batch = 8;
+    CHECK(!sslh_word2vec(c, "a b c d e f g a b c d e f g a b", 31, d), "a finite loss of vectors that are not");
+    CHECK_ERROR(c, "sslh_word2vec: the loss or a vector is NaN or Inf");
     d = settings(), d.subwords = 1, d.ngram_min = 5, d.ngram_max = 4;
     CHECK(!sslh_word2vec(c, "a b c", 5, d), "no n-gram");
     CHECK_ERROR(c, "sslh_word2vec: .ngram_max is 4, below .ngram_min, which is 5");
