@@ -12753,11 +12753,16 @@ SSLH_I_FN void sslh_i_clip_prepare(sslh_method *m, sslh_data data) {
     sslh_preprocess p = sslh_get_preprocess(m->encoder);
     int field[SSLH_FIELDS];
     const int n = sslh_i_clip_fields(&data, field);
+    int i;
     if (SSLH_I_BAD(m->ctx)) return;
     if (data.height < 1 || n < 1)
         sslh_fail(m->ctx, SSLH_E_USAGE, "sslh_clip: the data have no %s; images and captions, a field of tokens (T), "
                   "are needed (sslh_data_from_fields)", n < 1 ? "captions" : "images");
     if (!sslh_i_clip_fits(m->ctx, "sslh_clip", s, sslh_i_clip_width(&data, field, n))) return;
+    for (i = 0; i < n; i++)
+        sslh_i_check_tokens(m, &data, &data.field[field[i]],
+                            sslh_i_transformer_of(m->ctx, "sslh_clip", s->text)->vocabulary);
+    if (SSLH_I_BAD(m->ctx)) return;
     if (!s->given && p.std[0] != 0.0f) { /* a pretrained encoder: images are normalised as in its training */
         memcpy(s->views.mean, p.mean, sizeof p.mean);
         memcpy(s->views.std, p.std, sizeof p.std);
@@ -12996,6 +13001,7 @@ SSLH_DEF sslh_tensor *sslh_clip_texts(sslh_method *m, sslh_data data, int field)
         sslh_pop(c);
     }
     sslh_i_modes_back(m->net, &was);
+    sslh_i_prefix_error(c, op); /* a token that the text encoder does not know */
     return SSLH_I_BAD(c) ? sslh_i_undo(c, mark) : out;
 }
 
@@ -13065,6 +13071,7 @@ SSLH_DEF sslh_tensor *sslh_clip_classes(sslh_method *m, sslh_tokenizer *t, const
         sslh_pop(c);
     }
     sslh_i_modes_back(m->net, &was);
+    sslh_i_prefix_error(c, op); /* a token that the text encoder does not know */
     return SSLH_I_BAD(c) ? sslh_i_undo(c, mark) : out;
 }
 #endif
@@ -18747,6 +18754,7 @@ SSLH_I_FN sslh_tensor *sslh_i_batch_features(sslh_ctx *c, sslh_net *encoder, con
     const int tokens = encoder && b->data.height < 1 && !audio && !d->input;
     sslh_forward_desc f;
     sslh_tensor *x;
+    size_t i;
     memset(&f, 0, sizeof f);
     f.tap = d->tap; /* NULL: the output */
     if (!d->input && b->data.frames && !sslh_i_field_of(&b->data, SSLH_FIELD_IMAGE))
@@ -18755,8 +18763,11 @@ SSLH_I_FN sslh_tensor *sslh_i_batch_features(sslh_ctx *c, sslh_net *encoder, con
     if (d->input) x = d->input(c, b, d->user);
     else if (tokens && audio) {
         x = sslh_batch_field(c, *b, (int)(audio - b->data.field));
-        if (audio->lengths && sslh_i_takes_tokens(encoder))
-            f.mask = sslh_batch_padding(c, *b, (int)(audio - b->data.field));
+        if (audio->lengths && sslh_i_takes_tokens(encoder)) {
+            f.mask = sslh_batch_padding(c, *b, (int)(audio - b->data.field)); /* (n,T) */
+            for (i = 0; !SSLH_I_BAD(c) && i < x->count; i++)
+                if (f.mask->bytes[i]) x->ints[i] = 0; /* padding may be -1, which is no token */
+        }
     } else x = b->data.height > 0 ? sslh_i_normalised_batch(c, b, p) : sslh_batch_audio(c, *b);
     if (encoder) x = sslh_forward_ex(encoder, x, f); /* (n,D), (n,H,W,C) or (n,T,D) */
     if (SSLH_I_BAD(c)) return x;
@@ -18828,6 +18839,7 @@ SSLH_DEF sslh_tensor *sslh_features(sslh_ctx *c, sslh_net *encoder, sslh_data da
         sslh_pop(c);
     }
     if (encoder) sslh_i_modes_back(encoder, &modes);
+    sslh_i_prefix_error(c, "sslh_features"); /* samples that the encoder does not take */
     return all && !SSLH_I_BAD(c) ? all : sslh_i_undo(c, mark);
 }
 

@@ -413,6 +413,21 @@ static void unknown_tokens(void) {
     }
     sslh_gpt_evaluate(net, stream);
     CHECK_ERROR(c, "sslh_gpt_evaluate: sslh_embedding: index -1");
+    {
+        sslh_feature_desc d;
+        sslh_tensor *a, *b;
+        memset(&d, 0, sizeof d);
+        x[5] = V;
+        a = sslh_features(c, net, padded, d);
+        for (int i = 0; i < N; i++) x[i * T + T - 1] = -1;
+        b = sslh_features(c, net, padded, d);
+        CHECK_OK(c);
+        CHECK(a->count == b->count && !memcmp(a->data, b->data, a->count * sizeof *a->data), "what is behind the end");
+        x[0] = V;
+        sslh_features(c, net, padded, d);
+        CHECK_ERROR(c, "sslh_features: sslh_embedding: index 11");
+        x[5] = -1;
+    }
     sslh_gpt_evaluate(net, sslh_data_stream(c, x, N * T, T + 1));
     CHECK_ERROR(c, "sslh_gpt_evaluate: sslh_forward: ");
     CHECK(sslh_gpt_generate(net, prompt, 2, out, 3, g) == 0, "an unknown token");
