@@ -12753,14 +12753,14 @@ SSLH_I_FN void sslh_i_clip_prepare(sslh_method *m, sslh_data data) {
     sslh_preprocess p = sslh_get_preprocess(m->encoder);
     int field[SSLH_FIELDS];
     const int n = sslh_i_clip_fields(&data, field);
-    int i, V;
+    int i, words;
     if (SSLH_I_BAD(m->ctx)) return;
     if (data.height < 1 || n < 1)
         sslh_fail(m->ctx, SSLH_E_USAGE, "sslh_clip: the data have no %s; images and captions, a field of tokens (T), "
                   "are needed (sslh_data_from_fields)", n < 1 ? "captions" : "images");
     if (!sslh_i_clip_fits(m->ctx, "sslh_clip", s, sslh_i_clip_width(&data, field, n))) return;
-    V = sslh_i_transformer_of(m->ctx, "sslh_clip", s->text)->vocabulary;
-    for (i = 0; i < n; i++) sslh_i_check_tokens(m, &data, &data.field[field[i]], V);
+    words = sslh_i_transformer_of(m->ctx, "sslh_clip", s->text)->vocabulary;
+    for (i = 0; i < n; i++) sslh_i_check_tokens(m, &data, &data.field[field[i]], words);
     if (SSLH_I_BAD(m->ctx)) return;
     if (!s->given && p.std[0] != 0.0f) { /* a pretrained encoder: images are normalised as in its training */
         memcpy(s->views.mean, p.mean, sizeof p.mean);
