@@ -50810,10 +50810,11 @@ SSLH_I_FN sslh_i_source sslh_i_source_open(sslh_ctx *c, const char *fn, const ch
     return s;
 }
 
-/* Where the text of a source begins: at byte 3 if an editor has put a byte order mark (EF BB BF) before it. */
-SSLH_I_FN size_t sslh_i_after_bom(const sslh_i_source *s) {
-    return s->size >= 3 && !memcmp(s->p, "\xef\xbb\xbf", 3) ? 3 : 0;
+/* Where a text begins: at byte 3 if an editor has put a byte order mark (EF BB BF) before it. */
+SSLH_I_FN size_t sslh_i_bom(const void *text, size_t size) {
+    return size >= 3 && !memcmp(text, "\xef\xbb\xbf", 3) ? 3 : 0;
 }
+SSLH_I_FN size_t sslh_i_after_bom(const sslh_i_source *s) { return sslh_i_bom(s->p, s->size); }
 
 SSLH_I_FN void sslh_i_source_close(sslh_i_source *s) {
     sslh_i_free(s->c, s->own);
@@ -61238,6 +61239,7 @@ SSLH_I_FN sslh_vectors *sslh_i_vectors_new(sslh_ctx *c) {
 /* Moves *at to the next word of a text and returns its length or 0. *line becomes 1 if a line ended before the word. */
 SSLH_I_FN size_t sslh_i_text_word(const char *text, size_t size, size_t *at, int *line) {
     size_t n = 0;
+    if (!*at) *at = sslh_i_bom(text, size); /* the mark would be part of the first word */
     for (*line = 0; *at < size && (sslh_i_is_space((uint8_t)text[*at]) || !text[*at]); ++*at)
         *line |= text[*at] == '\n';
     while (*at + n < size && !sslh_i_is_space((uint8_t)text[*at + n]) && text[*at + n]) n++;
@@ -63960,7 +63962,7 @@ SSLH_I_FN sslh_items *sslh_i_items_read(sslh_ctx *c, const char *op, const char 
     else if (d.least != 0 && !d.rating)
         sslh_fail(c, SSLH_E_USAGE, "%s: .least is %g, but .rating names no column: give .rating, the column with the "
                   "numbers", op, (double)d.least);
-    for (at = 0; at < size && !SSLH_I_BAD(c); at += n + 1) {
+    for (at = sslh_i_bom(text, size); at < size && !SSLH_I_BAD(c); at += n + 1) {
         const char *p = text + at, *newline = (const char *)memchr(p, '\n', size - at), *end, *q;
         n = newline ? (size_t)(newline - p) : size - at;
         end = p + n;

@@ -47,6 +47,9 @@ static void files(void) {
     says(set, 0, "y z x");
     set = read_text(c, "h\n1::x one::4::-3\n1::y::4::-3.5\n", d); /* a name with a blank in it */
     says(set, 0, "y x one");
+    d = plain(); /* a byte order mark is not part of the first name */
+    set = read_text(c, "\xef\xbb\xbf" "1,a\n1,b\n", d);
+    says(set, 0, "a b");
     d = plain(), d.user = 2, d.item = 1;
     set = read_text(c, "a b\tu 1\nc\tu 1\n", d);
     says(set, 0, "a b c");

@@ -544,6 +544,10 @@ static void refused(void) {
         CHECK(!v == (rows[i].error != NULL), "row %d is accepted or not", (int)i);
         if (rows[i].error) CHECK_ERROR(c, rows[i].error);
     }
+    d.min_count = 1, d.sample = 1, d.dim = 4;
+    CHECK(sslh_vectors_query(sslh_word2vec(c, "\xef\xbb\xbf" "a b a b\n", 11, d)).words == 2, "a byte order mark");
+    CHECK_OK(c);
+    d = settings();
     CHECK(!sslh_word2vec(c, NULL, 0, d), "no text");
     CHECK_ERROR(c, "the text is NULL");
     CHECK(!sslh_word2vec(c, "a b c", 5, d), "rare words");
