@@ -63958,7 +63958,10 @@ SSLH_I_FN sslh_items *sslh_i_items_read(sslh_ctx *c, const char *op, const char 
     a.d = d;
     if (!a.d.user) a.d.user = 1;
     if (!a.d.item) a.d.item = 2;
-    if (d.least != d.least) sslh_i_out_of_range(c, op, "least", (double)d.least, 1, "a number");
+    if (a.d.user == a.d.item)
+        sslh_fail(c, SSLH_E_USAGE, "%s: .user and .item are both column %d (defaults: 1 and 2): give both", op,
+                  a.d.user);
+    else if (d.least != d.least) sslh_i_out_of_range(c, op, "least", (double)d.least, 1, "a number");
     else if (d.least != 0 && !d.rating)
         sslh_fail(c, SSLH_E_USAGE, "%s: .least is %g, but .rating names no column: give .rating, the column with the "
                   "numbers", op, (double)d.least);

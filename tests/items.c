@@ -82,6 +82,10 @@ static void wrong_files(void) {
     CHECK_ERROR(c, "line 2: the item has a zero byte");
     read_text(c, "1,,3\n", d);
     CHECK_ERROR(c, "line 1: the item is empty");
+    d.item = 1;
+    read_text(c, "1 3\n", d);
+    CHECK_ERROR(c, "sslh_items_from_text: .user and .item are both column 1");
+    d = plain();
     d.rating = 2, d.least = (float)NAN;
     read_text(c, "1 3\n", d);
     CHECK_ERROR(c, "sslh_items_from_text: .least is NaN");
