@@ -6357,6 +6357,7 @@ SSLH_I_FN sslh_shape sslh_i_tap_shape(sslh_ctx *c, const char *op, sslh_net *enc
 SSLH_I_FN sslh_tensor *sslh_i_pool_grid(sslh_ctx *c, const char *op, sslh_tensor *x, int grid, int maximum);
 SSLH_I_FN sslh_method sslh_i_method_begin(sslh_ctx *c, const char *name, sslh_net *encoder, const void *self,
                                           size_t self_size);
+SSLH_I_FN void sslh_i_prefix_error(sslh_ctx *c, const char *op);
 SSLH_I_FN void sslh_i_training_read(sslh_ctx *c, const char *op, const char *text, sslh_method *m);
 SSLH_I_FN sslh_train_desc sslh_i_train_general(void);
 SSLH_I_FN sslh_net *sslh_i_dummy_net(sslh_ctx *c);
@@ -7550,6 +7551,7 @@ SSLH_I_FN float sslh_i_mean_nats(const char *op, sslh_net *net, sslh_data data, 
         sslh_pop(c);
     }
     sslh_i_modes_back(net, &modes);
+    sslh_i_prefix_error(c, op); /* a token or a length that the net does not know */
     if (!SSLH_I_BAD(c) && count < 1)
         sslh_fail(c, SSLH_E_USAGE, "%s: the texts are too short, so nothing is predicted: give longer ones", op);
     return SSLH_I_BAD(c) ? 0 : (float)(sum / count);
@@ -7571,8 +7573,34 @@ SSLH_I_FN const sslh_transformer_desc *sslh_i_both_sides(sslh_ctx *c, const char
     return SSLH_I_BAD(c) ? NULL : t;
 }
 
+/* The first token of a field of tokens (T) that is not 0 to V - 1: 1, and the token in *token; 0 when there is none.
+   Data that are fetched one sample at a time are not looked at. A window of a stream that moves may end anywhere in the
+   window behind it. */
+SSLH_I_FN int sslh_i_token_beyond(const sslh_data *data, const sslh_field *f, int V, int32_t *token) {
+    int64_t i, at, end;
+    const int T = f && f->shape.ndim == 1 ? f->shape.size[0] : 0;
+    for (i = 0; T && f->values && i < data->count; i++) {
+        const int64_t sample = sslh_i_sample_id(data, i);
+        const int32_t *x = (const int32_t *)f->values;
+        at = sample * T;
+        end = at + (f->stream ? T + 1 : sslh_i_valid_length(f, sample));
+        if (f->stream > 0) end = SSLH_I_MIN(at + 2 * (int64_t)T, f->stream);
+        for (; at < end; at++) {
+            *token = x[at];
+            if (*token < 0 || *token >= V) return 1;
+        }
+    }
+    return 0;
+}
+SSLH_I_FN void sslh_i_check_tokens(sslh_method *m, const sslh_data *data, const sslh_field *f, int V) {
+    int32_t token;
+    if (SSLH_I_BAD(m->ctx) || !sslh_i_token_beyond(data, f, V, &token)) return;
+    sslh_fail(m->ctx, SSLH_E_USAGE, "%s: the data have token %d, but the encoder knows 0 to %d: make it with a larger "
+              ".vocabulary, or make the data with its tokenizer", m->name, (int)token, V - 1);
+}
+
 /* Before training: checks that texts, with the `more` tokens that the method adds, are no longer than the encoder can
-   read, and that one of them has the number of tokens that a prediction needs. */
+   read, that one of them has the number of tokens that a prediction needs, and that the encoder knows all tokens. */
 SSLH_I_FN void sslh_i_check_text_length(sslh_method *m, sslh_data data, int more, int needs) {
     const sslh_transformer_desc *t = sslh_i_transformer_of(m->ctx, m->name, m->encoder);
     const sslh_field *f = sslh_i_field_of(&data, SSLH_FIELD_TOKENS);
@@ -7589,6 +7617,7 @@ SSLH_I_FN void sslh_i_check_text_length(sslh_method *m, sslh_data data, int more
     if (i == data.count)
         sslh_fail(m->ctx, SSLH_E_USAGE, "%s: no text has %s, so nothing is predicted: check the lengths of the field",
                   m->name, needs > 1 ? "two tokens" : "a token");
+    sslh_i_check_tokens(m, &data, f, t->vocabulary);
 }
 
 /* --- methods that learn from histories of items ------------------------------------------------------------------- */
@@ -12724,11 +12753,15 @@ SSLH_I_FN void sslh_i_clip_prepare(sslh_method *m, sslh_data data) {
     sslh_preprocess p = sslh_get_preprocess(m->encoder);
     int field[SSLH_FIELDS];
     const int n = sslh_i_clip_fields(&data, field);
+    int i, words;
     if (SSLH_I_BAD(m->ctx)) return;
     if (data.height < 1 || n < 1)
         sslh_fail(m->ctx, SSLH_E_USAGE, "sslh_clip: the data have no %s; images and captions, a field of tokens (T), "
                   "are needed (sslh_data_from_fields)", n < 1 ? "captions" : "images");
     if (!sslh_i_clip_fits(m->ctx, "sslh_clip", s, sslh_i_clip_width(&data, field, n))) return;
+    words = sslh_i_transformer_of(m->ctx, "sslh_clip", s->text)->vocabulary;
+    for (i = 0; i < n; i++) sslh_i_check_tokens(m, &data, &data.field[field[i]], words);
+    if (SSLH_I_BAD(m->ctx)) return;
     if (!s->given && p.std[0] != 0.0f) { /* a pretrained encoder: images are normalised as in its training */
         memcpy(s->views.mean, p.mean, sizeof p.mean);
         memcpy(s->views.std, p.std, sizeof p.std);
@@ -12967,6 +13000,7 @@ SSLH_DEF sslh_tensor *sslh_clip_texts(sslh_method *m, sslh_data data, int field)
         sslh_pop(c);
     }
     sslh_i_modes_back(m->net, &was);
+    sslh_i_prefix_error(c, op); /* a token that the text encoder does not know */
     return SSLH_I_BAD(c) ? sslh_i_undo(c, mark) : out;
 }
 
@@ -13036,6 +13070,7 @@ SSLH_DEF sslh_tensor *sslh_clip_classes(sslh_method *m, sslh_tokenizer *t, const
         sslh_pop(c);
     }
     sslh_i_modes_back(m->net, &was);
+    sslh_i_prefix_error(c, op); /* a token that the text encoder does not know */
     return SSLH_I_BAD(c) ? sslh_i_undo(c, mark) : out;
 }
 #endif
@@ -15125,9 +15160,9 @@ SSLH_DEF sslh_vectors *sslh_word2vec(sslh_ctx *c, const char *text, size_t size,
         if (!s.predictions && !SSLH_I_BAD(c))
             sslh_fail(c, SSLH_E_USAGE, "%s: no line has two words that are read, so nothing is predicted (.min_count, "
                       ".sample)", fn);
-        if (!(v->info.loss - v->info.loss == 0))
-            sslh_fail(c, SSLH_E_NAN, "%s: the loss is NaN or Inf: the rate is too high: lower .lr, which is %g", fn,
-                      (double)d.lr);
+        if (!SSLH_I_BAD(c) && !(v->info.loss - v->info.loss == 0 && sslh_i_finite(v->x->data, v->x->count)))
+            sslh_fail(c, SSLH_E_NAN, "%s: the loss or a vector is NaN or Inf: the rate is too high: lower .lr, which "
+                      "is %g", fn, (double)d.lr);
     }
     sslh_i_w2v_free(&s);
     sslh_i_free(c, places);
@@ -15507,7 +15542,10 @@ SSLH_I_FN void sslh_i_gpt_rows(sslh_ctx *c, const sslh_batch *batch, int moved, 
     *inputs = sslh_slice(c, x, 1, 0, T);
     *targets = sslh_slice(c, x, 1, 1, T + 1);
     for (n = 0; n < batch->count && !SSLH_I_BAD(c); n++)
-        for (t = SSLH_I_MAX(lengths->ints[n] - 1, 0); t < T; t++) (*targets)->ints[n * T + t] = -1;
+        for (t = SSLH_I_MAX(lengths->ints[n] - 1, 0); t < T; t++) {
+            (*targets)->ints[n * T + t] = -1;
+            if (t >= lengths->ints[n]) (*inputs)->ints[n * T + t] = 0; /* padding may be -1, which is no token */
+        }
 }
 
 SSLH_I_FN void sslh_i_gpt_prepare(sslh_method *m, sslh_data data) {
@@ -15618,6 +15656,11 @@ SSLH_DEF int sslh_gpt_generate(sslh_net *net, const int32_t *prompt, int count, 
                   "needed", op, prompt ? count : 0, out ? room : 0);
         return 0;
     }
+    if (desc.stops && (desc.stop < 0 || desc.stop >= t->vocabulary)) {
+        sslh_fail(c, SSLH_E_USAGE, "%s: .stop is %d, which never comes: the net knows tokens 0 to %d", op, desc.stop,
+                  t->vocabulary - 1);
+        return 0;
+    }
     memset(&f, 0, sizeof f);
     memset(&cache, 0, sizeof cache);
     cache.length = t->length;
@@ -15659,6 +15702,7 @@ SSLH_DEF int sslh_gpt_generate(sslh_net *net, const int32_t *prompt, int count, 
         }
     }
     sslh_i_modes_back(net, &modes);
+    sslh_i_prefix_error(c, op); /* a token that the net does not know */
     if (SSLH_I_BAD(c)) n = 0;
     if (n) memcpy(out, text + count, (size_t)n * sizeof *out);
     sslh_i_free(c, cache.k);
@@ -15750,10 +15794,20 @@ SSLH_I_FN void sslh_i_bert_prepare(sslh_method *m, sslh_data data) {
     int field[2];
     if (SSLH_I_BAD(m->ctx)) return;
     if (!s->d.next) sslh_i_check_text_length(m, data, 2, 1); /* [CLS], [SEP] */
-    else if (sslh_i_bert_fields(&data, field) < 2 || data.field[field[0]].stream)
+    else if (sslh_i_bert_fields(&data, field) < 2 || data.field[field[0]].stream || data.field[field[1]].stream)
         sslh_fail(m->ctx, SSLH_E_USAGE, "sslh_bert: .next needs two texts a sample: two fields of tokens (T), and no "
                   "stream");
-    else sslh_i_check_text_length(m, data, data.field[field[1]].shape.size[0] + 3, 0);
+    else {
+        const sslh_field *a = &data.field[field[0]], *b = &data.field[field[1]];
+        int64_t i = 0;
+        sslh_i_check_text_length(m, data, b->shape.size[0] + 3, 0);
+        sslh_i_check_tokens(m, &data, b, s->vocabulary);
+        while (i < data.count && (!sslh_i_valid_length(a, sslh_i_sample_id(&data, i)) ||
+                                  !sslh_i_valid_length(b, sslh_i_sample_id(&data, i)))) i++;
+        if (i == data.count && !SSLH_I_BAD(m->ctx))
+            sslh_fail(m->ctx, SSLH_E_USAGE, "sslh_bert: .next needs two texts a sample, but no sample has a token in "
+                      "both: check the lengths of the fields");
+    }
 }
 
 /* What is made of a batch of N samples, as rows of T tokens. M = N K, where K is the size of S for the longest texts; a
@@ -16004,6 +16058,7 @@ SSLH_DEF int sslh_fill_mask(sslh_method *m, const int32_t *text, int count, int 
     sslh_no_grad(c, 0);
     sslh_pop(c);
     sslh_i_modes_back(m->net, &modes);
+    sslh_i_prefix_error(c, op); /* a token that the net does not know */
     return SSLH_I_BAD(c) ? -1 : at;
 }
 
@@ -17080,7 +17135,18 @@ typedef struct sslh_i_bert4rec {
     sslh_method own; /* for recommenders, as in sslh_i_sasrec */
 } sslh_i_bert4rec;
 
-SSLH_I_FN void sslh_i_bert4rec_prepare(sslh_method *m, sslh_data data) { sslh_i_check_text_length(m, data, 0, 1); }
+/* An item with the number of [MASK] would be a gap. */
+SSLH_I_FN void sslh_i_bert4rec_beyond(sslh_ctx *c, int32_t item, int items) {
+    sslh_fail(c, SSLH_E_USAGE, "sslh_bert4rec: the data have item %d, but the encoder has room for items 0 to %d and "
+              "[MASK]: make it with a .vocabulary of one more than there are items", (int)item, items - 1);
+}
+SSLH_I_FN void sslh_i_bert4rec_prepare(sslh_method *m, sslh_data data) {
+    const sslh_i_bert4rec *s = (const sslh_i_bert4rec *)m->self;
+    int32_t item;
+    if (sslh_i_token_beyond(&data, sslh_i_field_of(&data, SSLH_FIELD_TOKENS), s->items, &item))
+        sslh_i_bert4rec_beyond(m->ctx, item, s->items);
+    sslh_i_check_text_length(m, data, 0, 1);
+}
 
 /* (1), (2), with the histories as rows in the order of their lengths. M: the number of hidden places in all of them. */
 SSLH_I_FN void sslh_i_bert4rec_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
@@ -17111,11 +17177,8 @@ SSLH_I_FN void sslh_i_bert4rec_views(sslh_method *m, const sslh_batch *batch, ss
         const int length = lengths->ints[order[n]];
         int k = sslh_i_gaps_of(s->d.mask, length); /* (1) */
         sorted->ints[n] = length;
-        for (t = 0; t < length; t++) /* an item with the number of [MASK] would be a gap */
-            if (row[t] < 0 || row[t] >= s->items)
-                sslh_fail(c, SSLH_E_USAGE, "sslh_bert4rec: the data have item %d, but the encoder has room for items 0 "
-                          "to %d and [MASK]: make it with a .vocabulary of one more than there are items", (int)row[t],
-                          s->items - 1);
+        for (t = 0; t < length; t++)
+            if (row[t] < 0 || row[t] >= s->items) sslh_i_bert4rec_beyond(c, row[t], s->items);
         for (t = 0; t < T; t++) tokens->ints[n * T + t] = t < length ? row[t] : s->items;
         if (length) sslh_random_permutation(batch->seed, stream, mixed, length);
         if (k && sslh_random_uniform(batch->seed, draw, 0) < s->d.last) k = 1, mixed[0] = length - 1;
@@ -18690,6 +18753,7 @@ SSLH_I_FN sslh_tensor *sslh_i_batch_features(sslh_ctx *c, sslh_net *encoder, con
     const int tokens = encoder && b->data.height < 1 && !audio && !d->input;
     sslh_forward_desc f;
     sslh_tensor *x;
+    size_t i;
     memset(&f, 0, sizeof f);
     f.tap = d->tap; /* NULL: the output */
     if (!d->input && b->data.frames && !sslh_i_field_of(&b->data, SSLH_FIELD_IMAGE))
@@ -18698,8 +18762,11 @@ SSLH_I_FN sslh_tensor *sslh_i_batch_features(sslh_ctx *c, sslh_net *encoder, con
     if (d->input) x = d->input(c, b, d->user);
     else if (tokens && audio) {
         x = sslh_batch_field(c, *b, (int)(audio - b->data.field));
-        if (audio->lengths && sslh_i_takes_tokens(encoder))
-            f.mask = sslh_batch_padding(c, *b, (int)(audio - b->data.field));
+        if (audio->lengths && sslh_i_takes_tokens(encoder)) {
+            f.mask = sslh_batch_padding(c, *b, (int)(audio - b->data.field)); /* (n,T) */
+            for (i = 0; !SSLH_I_BAD(c) && i < x->count; i++)
+                if (f.mask->bytes[i]) x->ints[i] = 0; /* padding may be -1, which is no token */
+        }
     } else x = b->data.height > 0 ? sslh_i_normalised_batch(c, b, p) : sslh_batch_audio(c, *b);
     if (encoder) x = sslh_forward_ex(encoder, x, f); /* (n,D), (n,H,W,C) or (n,T,D) */
     if (SSLH_I_BAD(c)) return x;
@@ -18771,6 +18838,7 @@ SSLH_DEF sslh_tensor *sslh_features(sslh_ctx *c, sslh_net *encoder, sslh_data da
         sslh_pop(c);
     }
     if (encoder) sslh_i_modes_back(encoder, &modes);
+    sslh_i_prefix_error(c, "sslh_features"); /* samples that the encoder does not take */
     return all && !SSLH_I_BAD(c) ? all : sslh_i_undo(c, mark);
 }
 
@@ -20330,7 +20398,10 @@ SSLH_DEF sslh_data sslh_items_data(sslh_items *set, int length, int leave) {
     if (SSLH_I_BAD(set->c)) return none;
     values = (int32_t *)sslh_i_alloc(set->c, bytes);
     lengths = (int32_t *)sslh_i_alloc(set->c, (size_t)samples * sizeof *lengths);
-    if (!values || !lengths) return none;
+    if (!values || !lengths) {
+        sslh_i_free(set->c, values);
+        return none;
+    }
     f.kind = SSLH_FIELD_TOKENS;
     f.type = SSLH_I32;
     f.shape = sslh_dim1(length);
@@ -20485,8 +20556,12 @@ SSLH_DEF sslh_recommender sslh_item_vectors(sslh_ctx *c, sslh_tensor *vectors) {
     sslh_no_grad(c, 1);
     r.self = sslh_persist(sslh_l2_normalize(c, vectors, 0));
     sslh_no_grad(c, 0);
-    r.items = vectors->shape[0];
-    r.score = sslh_i_vector_score;
+    sslh_i_prefix_error(c, "sslh_item_vectors");
+    if (SSLH_I_BAD(c)) r.self = NULL;
+    else {
+        r.items = vectors->shape[0];
+        r.score = sslh_i_vector_score;
+    }
     return r;
 }
 
@@ -20516,6 +20591,7 @@ SSLH_DEF sslh_tensor *sslh_item2vec(sslh_items *set, int leave, sslh_word2vec_de
     if (!d.min_count) d.min_count = 1;
     v = sslh_word2vec(c, text, size, d);
     sslh_i_free(c, text);
+    sslh_i_prefix_error(c, "sslh_item2vec");
     if (!v || SSLH_I_BAD(c)) return sslh_i_dummy(c);
     D = v->x->shape[1];
     out = sslh_i_persistent(c, "sslh_item2vec", SSLH_F32, sslh_dim2(set->info.items, D));
@@ -20563,7 +20639,7 @@ SSLH_DEF int sslh_recommend(sslh_recommender r, const int32_t *history, int coun
                       r.items - 1);
             return 0;
         }
-    s = (float *)sslh_i_alloc(c, (size_t)r.items * sizeof *s);
+    s = (float *)sslh_i_alloc_table(c, (size_t)r.items, 1, sizeof *s);
     seen = (uint8_t *)sslh_i_alloc(c, (size_t)r.items);
     if (s && seen) r.score(&r, &history, &count, 1, s);
     if (!SSLH_I_BAD(c)) for (i = 0; i < count; i++) seen[history[i]] = 1;
@@ -20651,7 +20727,7 @@ SSLH_DEF sslh_ranking sslh_rank_items(sslh_recommender r, const sslh_items *set,
     user = (int32_t *)sslh_i_alloc(c, (size_t)users * sizeof *user);
     order = (int32_t *)sslh_i_alloc(c, (size_t)users * sizeof *order);
     seen = (uint8_t *)sslh_i_alloc(c, (size_t)set->info.items);
-    scores = (float *)sslh_i_alloc(c, (size_t)BLOCK * (size_t)r.items * sizeof *scores);
+    scores = (float *)sslh_i_alloc_table(c, BLOCK, (size_t)r.items, sizeof *scores);
     if (!SSLH_I_BAD(c)) {
         for (u = at = 0; u < set->info.users; u++) if (set->begin[u + 1] - set->begin[u] > 2) user[at++] = u;
         for (i = 0; i < users; i++) order[i] = i;
@@ -50734,10 +50810,11 @@ SSLH_I_FN sslh_i_source sslh_i_source_open(sslh_ctx *c, const char *fn, const ch
     return s;
 }
 
-/* Where the text of a source begins: at byte 3 if an editor has put a byte order mark (EF BB BF) before it. */
-SSLH_I_FN size_t sslh_i_after_bom(const sslh_i_source *s) {
-    return s->size >= 3 && !memcmp(s->p, "\xef\xbb\xbf", 3) ? 3 : 0;
+/* Where a text begins: at byte 3 if an editor has put a byte order mark (EF BB BF) before it. */
+SSLH_I_FN size_t sslh_i_bom(const void *text, size_t size) {
+    return size >= 3 && !memcmp(text, "\xef\xbb\xbf", 3) ? 3 : 0;
 }
+SSLH_I_FN size_t sslh_i_after_bom(const sslh_i_source *s) { return sslh_i_bom(s->p, s->size); }
 
 SSLH_I_FN void sslh_i_source_close(sslh_i_source *s) {
     sslh_i_free(s->c, s->own);
@@ -61162,6 +61239,7 @@ SSLH_I_FN sslh_vectors *sslh_i_vectors_new(sslh_ctx *c) {
 /* Moves *at to the next word of a text and returns its length or 0. *line becomes 1 if a line ended before the word. */
 SSLH_I_FN size_t sslh_i_text_word(const char *text, size_t size, size_t *at, int *line) {
     size_t n = 0;
+    if (!*at) *at = sslh_i_bom(text, size); /* the mark would be part of the first word */
     for (*line = 0; *at < size && (sslh_i_is_space((uint8_t)text[*at]) || !text[*at]); ++*at)
         *line |= text[*at] == '\n';
     while (*at + n < size && !sslh_i_is_space((uint8_t)text[*at + n]) && text[*at + n]) n++;
@@ -63880,10 +63958,14 @@ SSLH_I_FN sslh_items *sslh_i_items_read(sslh_ctx *c, const char *op, const char 
     a.d = d;
     if (!a.d.user) a.d.user = 1;
     if (!a.d.item) a.d.item = 2;
-    if (d.least != 0 && !d.rating)
+    if (a.d.user == a.d.item)
+        sslh_fail(c, SSLH_E_USAGE, "%s: .user and .item are both column %d (defaults: 1 and 2): give both", op,
+                  a.d.user);
+    else if (d.least != d.least) sslh_i_out_of_range(c, op, "least", (double)d.least, 1, "a number");
+    else if (d.least != 0 && !d.rating)
         sslh_fail(c, SSLH_E_USAGE, "%s: .least is %g, but .rating names no column: give .rating, the column with the "
                   "numbers", op, (double)d.least);
-    for (at = 0; at < size && !SSLH_I_BAD(c); at += n + 1) {
+    for (at = sslh_i_bom(text, size); at < size && !SSLH_I_BAD(c); at += n + 1) {
         const char *p = text + at, *newline = (const char *)memchr(p, '\n', size - at), *end, *q;
         n = newline ? (size_t)(newline - p) : size - at;
         end = p + n;

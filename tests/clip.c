@@ -415,6 +415,18 @@ static void wrong_use(void) {
             sslh_clip_texts(&m, all, i);
             CHECK_ERROR(c, "sslh_clip_texts: captions of 5 tokens, but the text encoder has room for 4");
         }
+    m = sslh_clip(c, eye(c), NULL, small(t));
+    for (int i = 0; i < all.fields; i++)
+        if (all.field[i].kind == SSLH_FIELD_TOKENS) { /* found before the first step */
+            static int32_t odd[PICTURES * 5];
+            sslh_data other = all;
+            odd[PICTURES - 1] = 100000;
+            other.field[i].values = odd, other.field[i].lengths = NULL, other.field[i].shape = sslh_dim1(1);
+            m.prepare(&m, other);
+            CHECK_ERROR(c, "clip: the data have token 100000, but the encoder knows 0 to ");
+            sslh_clip_texts(&m, other, i);
+            CHECK_ERROR(c, "sslh_clip_texts: sslh_embedding: index 100000");
+        }
     sslh_destroy(c);
 }
 

@@ -47,6 +47,9 @@ static void files(void) {
     says(set, 0, "y z x");
     set = read_text(c, "h\n1::x one::4::-3\n1::y::4::-3.5\n", d); /* a name with a blank in it */
     says(set, 0, "y x one");
+    d = plain(); /* a byte order mark is not part of the first name */
+    set = read_text(c, "\xef\xbb\xbf" "1,a\n1,b\n", d);
+    says(set, 0, "a b");
     d = plain(), d.user = 2, d.item = 1;
     set = read_text(c, "a b\tu 1\nc\tu 1\n", d);
     says(set, 0, "a b c");
@@ -79,6 +82,14 @@ static void wrong_files(void) {
     CHECK_ERROR(c, "line 2: the item has a zero byte");
     read_text(c, "1,,3\n", d);
     CHECK_ERROR(c, "line 1: the item is empty");
+    d.item = 1;
+    read_text(c, "1 3\n", d);
+    CHECK_ERROR(c, "sslh_items_from_text: .user and .item are both column 1");
+    d = plain();
+    d.rating = 2, d.least = (float)NAN;
+    read_text(c, "1 3\n", d);
+    CHECK_ERROR(c, "sslh_items_from_text: .least is NaN");
+    d = plain();
     sslh_items_from_text(c, NULL, 4, d);
     CHECK_ERROR(c, "the text is NULL");
     d.time = 3;
@@ -595,6 +606,8 @@ static void bert4rec_hides(void) {
         memset(&v, 0, sizeof v);
         m.views(&m, &b, &v);
         CHECK_ERROR(c, "sslh_bert4rec: the data have item ");
+        m.prepare(&m, data);
+        CHECK_ERROR(c, "sslh_bert4rec: the data have item ");
         bytes = sslh_query(c).bytes;
         for (int i = 0; i < 100; i++) sslh_bert4rec_recommender(&m);
         CHECK(sslh_query(c).bytes == bytes, "each recommender needs more memory");
@@ -713,8 +726,53 @@ static void no_memory(void) {
     CHECK(n > 20 && n < 1000, "%ld allocations", n);
 }
 
+/* A call that fails for want of memory keeps none, and what it returns is of no use once the error was cleared. */
+static void failed_calls(void) {
+    test_memory m;
+    sslh_desc d;
+    sslh_ctx *c;
+    sslh_items *set;
+    sslh_tensor *vectors;
+    int32_t history = 3, best[2];
+    memset(&m, 0, sizeof m), memset(&d, 0, sizeof d);
+    d.threads = 1, d.alloc = test_alloc, d.release = test_release, d.user = &m;
+    c = sslh_create(d);
+    set = read_text(c, "1 a\n1 b\n1 c\n2 a\n2 c\n2 d\n", plain());
+    vectors = sslh_persist(sslh_full(c, sslh_dim2(4, 5), 1));
+    CHECK_OK(c);
+    for (int kind = 0; kind < 2; kind++)
+        for (long n = 1, failed = 1; failed; n++) {
+            const long live = m.live;
+            sslh_recommender r;
+            memset(&r, 0, sizeof r);
+            m.fail_at = m.calls + n;
+            if (kind) sslh_items_data(set, 3, 0);
+            else r = sslh_item_vectors(c, vectors);
+            m.fail_at = 0;
+            failed = sslh_error(c) != NULL;
+            if (!failed) continue;
+            CHECK(n < 10 && m.live == live, "%d: %ld blocks after failure %ld", kind, m.live - live, n);
+            if (!kind) CHECK_ERROR(c, "sslh_item_vectors: out of memory");
+            sslh_clear_error(c);
+            r.ctx = c;
+            CHECK(sslh_recommend(r, &history, 1, 2, best, NULL) == 0, "it was not made");
+            CHECK_ERROR(c, "sslh_recommend: the recommender has no .score or no .items");
+        }
+#if SSLH_WITH_WORD2VEC
+    {
+        sslh_word2vec_desc w;
+        memset(&w, 0, sizeof w);
+        w.min_count = 5;
+        sslh_item2vec(set, 0, w);
+        CHECK_ERROR(c, "sslh_item2vec: sslh_word2vec: 0 words stand in the text at least 5 times");
+    }
+#endif
+    sslh_destroy(c);
+}
+
 TESTS_BEGIN
     TEST(files)
+    TEST(failed_calls)
     TEST(no_memory)
     TEST(wrong_files)
     TEST(data_of)

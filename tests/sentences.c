@@ -469,7 +469,7 @@ static void counted_words(void) {
     d.cls_token = d.sep_token = d.mask_token = 1, d.pad_token = 0;
     m = sslh_electra(c, sslh_transformer(c, td), d);
     m.prepare(&m, data);
-    CHECK_ERROR(c, "sslh_electra: the data have the token 3, but the encoder knows 3");
+    CHECK_ERROR(c, "electra: the data have token 3, but the encoder knows 0 to 2");
     td.causal = 1;
     sslh_electra(c, sslh_transformer(c, td), d);
     CHECK_ERROR(c, "sslh_electra: the encoder is causal");

@@ -378,6 +378,66 @@ static void short_texts(void) {
     sslh_destroy(c);
 }
 
+/* A token that the encoder lacks is found before the first step, in the last window too; what is behind the end of a
+   text may be anything; errors begin with the function that was called. */
+static void unknown_tokens(void) {
+    enum { N = 40 };
+    static int32_t x[N * T];
+    static int32_t lengths[N];
+    sslh_ctx *c = context(1);
+    sslh_net *net = small(c, SSLH_GPT2);
+    sslh_method m = gpt(c, net);
+    sslh_data stream = sslh_data_stream(c, x, N * T, T), padded;
+    sslh_field f;
+    sslh_generate_desc g;
+    int32_t prompt[2] = {1, V}, out[3];
+    float loss;
+    memset(&f, 0, sizeof f), memset(&g, 0, sizeof g);
+    for (int i = 0; i < N * T; i++) x[i] = i % V;
+    for (int i = 0; i < N; i++) lengths[i] = T - 3;
+    f.kind = SSLH_FIELD_TOKENS, f.type = SSLH_I32, f.shape = sslh_dim1(T), f.values = x, f.lengths = lengths;
+    padded = sslh_data_from_fields(c, &f, 1, N);
+    m.prepare(&m, stream);
+    loss = sslh_gpt_evaluate(net, padded);
+    CHECK_OK(c);
+    for (int i = 0; i < N; i++) x[i * T + T - 1] = -1, x[i * T + T - 2] = V;
+    m.prepare(&m, padded);
+    CHECK_NEAR(sslh_gpt_evaluate(net, padded), (double)loss, 0);
+    CHECK_OK(c);
+    for (int i = 0; i < N * T; i++) x[i] = i % V;
+    for (int k = 0; k < 2; k++) {
+        x[k ? 5 : N * T - 1] = k ? -1 : V;
+        m.prepare(&m, stream);
+        CHECK_ERROR(c, k ? "gpt: the data have token -1, but the encoder knows 0 to 10"
+                         : "gpt: the data have token 11, but the encoder knows 0 to 10");
+    }
+    sslh_gpt_evaluate(net, stream);
+    CHECK_ERROR(c, "sslh_gpt_evaluate: sslh_embedding: index -1");
+    {
+        sslh_feature_desc d;
+        sslh_tensor *a, *b;
+        memset(&d, 0, sizeof d);
+        x[5] = V;
+        a = sslh_features(c, net, padded, d);
+        for (int i = 0; i < N; i++) x[i * T + T - 1] = -1;
+        b = sslh_features(c, net, padded, d);
+        CHECK_OK(c);
+        CHECK(a->count == b->count && !memcmp(a->data, b->data, a->count * sizeof *a->data), "what is behind the end");
+        x[0] = V;
+        sslh_features(c, net, padded, d);
+        CHECK_ERROR(c, "sslh_features: sslh_embedding: index 11");
+        x[5] = -1;
+    }
+    sslh_gpt_evaluate(net, sslh_data_stream(c, x, N * T, T + 1));
+    CHECK_ERROR(c, "sslh_gpt_evaluate: sslh_forward: ");
+    CHECK(sslh_gpt_generate(net, prompt, 2, out, 3, g) == 0, "an unknown token");
+    CHECK_ERROR(c, "sslh_gpt_generate: sslh_embedding: index 11");
+    g.stops = 1, g.stop = V;
+    CHECK(sslh_gpt_generate(net, prompt, 1, out, 3, g) == 0, "a stop that never comes");
+    CHECK_ERROR(c, "sslh_gpt_generate: .stop is 11, which never comes");
+    sslh_destroy(c);
+}
+
 /* Of a prompt that is too long the net sees the end, as much as it can read. */
 static void long_prompts(void) {
     sslh_ctx *c = context(1);
@@ -634,6 +694,42 @@ static void bert_evaluates(void) {
     sslh_destroy(c);
 }
 
+/* Data that cannot be learnt from are found before the first step, and errors begin with the function called. */
+static void bert_refuses(void) {
+    enum { N = 5, W = 6 };
+    static int32_t x[N * W], y[N * W];
+    static const int32_t none[N] = {0}, one[N] = {0, 0, 0, 0, 1};
+    sslh_ctx *c = context(1);
+    sslh_bert_desc d = bert_settings();
+    sslh_method m = sslh_bert(c, reader(c, W + 2, 0), d);
+    sslh_field f[2];
+    int32_t text[2] = {MASK, WORDS}, best;
+    float probability;
+    for (int i = 0; i < N * W; i++) x[i] = i % 97, y[i] = 50 + i % 41;
+    CHECK(sslh_fill_mask(&m, text, 2, 1, &best, &probability) == -1, "an unknown token");
+    CHECK_ERROR(c, "sslh_fill_mask: sslh_embedding: index ");
+    f[0] = texts(x, W + 1, NULL), f[1] = texts(y, W, NULL);
+    sslh_bert_evaluate(&m, sslh_data_from_fields(c, f, 1, N - 1));
+    CHECK_ERROR(c, "sslh_bert_evaluate: sslh_forward: ");
+    d.next = 1;
+    m = sslh_bert(c, reader(c, 2 * W + 3, 1), d);
+    f[0] = texts(x, W, NULL);
+    m.prepare(&m, sslh_data_from_fields(c, f, 2, N));
+    f[1].lengths = one;
+    m.prepare(&m, sslh_data_from_fields(c, f, 2, N));
+    CHECK_OK(c);
+    f[1].lengths = none;
+    m.prepare(&m, sslh_data_from_fields(c, f, 2, N));
+    CHECK_ERROR(c, "sslh_bert: .next needs two texts a sample, but no sample has a token in both");
+    f[1].lengths = NULL, y[N * W - 1] = WORDS;
+    m.prepare(&m, sslh_data_from_fields(c, f, 2, N));
+    CHECK_ERROR(c, "bert: the data have token ");
+    f[1].stream = N * W;
+    m.prepare(&m, sslh_data_from_fields(c, f, 2, N - 1));
+    CHECK_ERROR(c, "sslh_bert: .next needs two texts a sample: two fields of tokens (T), and no stream");
+    sslh_destroy(c);
+}
+
 /* It learns a language that counts to ten in a circle, and fills a gap. */
 static void bert_learns(void) {
     enum { N = 400, W = 8 };
@@ -733,6 +829,7 @@ TESTS_BEGIN
     TEST(windows)
     TEST(parts_of_a_stream)
     TEST(short_texts)
+    TEST(unknown_tokens)
     TEST(long_prompts)
     TEST(gpt_loss)
     TEST_LEARNS(gpt_learns)
@@ -741,6 +838,7 @@ TESTS_BEGIN
     TEST(hidden)
     TEST(two_texts)
     TEST(bert_evaluates)
+    TEST(bert_refuses)
     TEST_LEARNS(bert_learns)
     TEST(bert_files)
 #endif

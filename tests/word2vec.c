@@ -544,6 +544,10 @@ static void refused(void) {
         CHECK(!v == (rows[i].error != NULL), "row %d is accepted or not", (int)i);
         if (rows[i].error) CHECK_ERROR(c, rows[i].error);
     }
+    d.min_count = 1, d.sample = 1, d.dim = 4;
+    CHECK(sslh_vectors_query(sslh_word2vec(c, "\xef\xbb\xbf" "a b a b\n", 11, d)).words == 2, "a byte order mark");
+    CHECK_OK(c);
+    d = settings();
     CHECK(!sslh_word2vec(c, NULL, 0, d), "no text");
     CHECK_ERROR(c, "the text is NULL");
     CHECK(!sslh_word2vec(c, "a b c", 5, d), "rare words");
@@ -554,6 +558,9 @@ static void refused(void) {
     d = settings(), d.min_count = 1;
     CHECK(!sslh_word2vec(c, "a\nb\na\nb\nc\n", 10, d), "a word a line");
     CHECK_ERROR(c, "sslh_word2vec: no line has two words that are read, so nothing is predicted (.min_count, .sample)");
+    d = settings(), d.min_count = 1, d.sample = 1, d.lr = 1e25f, d.epochs = 5, d.batch = 8;
+    CHECK(!sslh_word2vec(c, "a b c d e f g a b c d e f g a b", 31, d), "a finite loss of vectors that are not");
+    CHECK_ERROR(c, "sslh_word2vec: the loss or a vector is NaN or Inf");
     d = settings(), d.subwords = 1, d.ngram_min = 5, d.ngram_max = 4;
     CHECK(!sslh_word2vec(c, "a b c", 5, d), "no n-gram");
     CHECK_ERROR(c, "sslh_word2vec: .ngram_max is 4, below .ngram_min, which is 5");
