@@ -27121,15 +27121,16 @@ SSLH_I_FN void sslh_i_link_copies(const sslh_i_tree *t, sslh_net *const *copy) {
 SSLH_DEF sslh_net *sslh_clone_into(sslh_ctx *c, sslh_net *net) {
     sslh_i_tree t;
     sslh_net *copy[SSLH_I_MAX_NETS];
+    int64_t mark;
     int i;
     if (!sslh_i_net_ok(c, "sslh_clone", net) || !sslh_i_tree_ready(&t, net)) return sslh_i_dummy_net(c);
     copy[0] = NULL;
-    for (i = 0; i < t.n; i++) {
-        copy[i] = sslh_i_clone_one(c, t.net[i]);
-        if (!copy[i]) return sslh_i_dummy_net(c);
-    }
-    sslh_i_link_copies(&t, copy);
-    return SSLH_I_BAD(c) ? sslh_i_dummy_net(c) : copy[0];
+    mark = sslh_mark(c);
+    for (i = 0; i < t.n && !SSLH_I_BAD(c); i++) copy[i] = sslh_i_clone_one(c, t.net[i]);
+    if (!SSLH_I_BAD(c)) sslh_i_link_copies(&t, copy);
+    if (!SSLH_I_BAD(c)) return copy[0];
+    sslh_i_free_blocks(c, mark);
+    return sslh_i_dummy_net(c);
 }
 
 SSLH_DEF sslh_net *sslh_clone(sslh_net *net) { return sslh_clone_into(sslh_net_ctx(net), net); }
@@ -31146,6 +31147,15 @@ SSLH_DEF sslh_text_view sslh_text_views(sslh_ctx *c, sslh_batch batch, sslh_text
                   recipe.first_word, recipe.vocabulary - 1);
         return sslh_i_no_text(c);
     }
+    if ((recipe.spans > 0 || recipe.masked > 0) && !recipe.mask_token)
+        sslh_fail(c, SSLH_E_USAGE, "%s: .spans and .masked write .mask_token, which is 0: give the number of [MASK]",
+                  op);
+    if (recipe.shuffle > 0 && !recipe.sentence_end)
+        sslh_fail(c, SSLH_E_USAGE, "%s: .shuffle moves sentences, and .sentence_end is 0: give the token that ends "
+                  "one", op);
+    if (recipe.ends && !recipe.cls_token && !recipe.sep_token)
+        sslh_fail(c, SSLH_E_USAGE, "%s: .ends writes .cls_token and .sep_token, which are both 0: give their numbers",
+                  op);
     x = sslh_i_text_rows(c, op, &batch, 0, 'Q', &lengths); /* (N,W) */
     if (SSLH_I_BAD(c)) return sslh_i_no_text(c);
     W = x->shape[1];
