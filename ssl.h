@@ -27464,9 +27464,9 @@ SSLH_DEF sslh_tensor *sslh_layer_linear(sslh_net *net, int index, sslh_tensor *x
 /* (O,K,K,I/groups) with any initial values; the bias is uniform in +-1/sqrt(fan_in), as in PyTorch. */
 SSLH_I_FN int sslh_i_conv_new(sslh_net *net, const char *name, int in, int out, int kernel, int groups, int no_bias,
                               sslh_init init) {
-    int g = groups > 0 ? groups : 1, first;
+    int g = groups ? groups : 1, first;
     if (sslh_i_net_bad(net)) return -1;
-    if (in < 1 || in % g || out % g) {
+    if (in < 1 || g < 1 || in % g || out % g) {
         sslh_fail(net->ctx, SSLH_E_SHAPE, "sslh_layer_conv_new: '%s': %d groups do not divide %d input and %d output "
                   "channels: choose groups that divide both", name, g, in, out);
         return -1;
@@ -27500,13 +27500,15 @@ SSLH_DEF sslh_tensor *sslh_layer_conv(sslh_net *net, int index, sslh_tensor *x, 
 SSLH_DEF int sslh_layer_batch_norm_new(sslh_net *net, const char *name, int width, int no_affine) {
     sslh_shape s = sslh_dim1(width);
     int first = sslh_i_net_dead(net) ? -1 : net->entries;
+    if (!sslh_i_net_bad(net) && (no_affine < 0 || no_affine > 2))
+        sslh_fail(net->ctx, SSLH_E_USAGE, "sslh_layer_batch_norm_new: no_affine is %d (0 to 2)", no_affine);
     if (no_affine != 1) sslh_i_sub_new(net, name, "weight", 1, SSLH_F32, s, SSLH_INIT_ONE, 0);
     if (no_affine == 0) sslh_i_sub_new(net, name, "bias", 1, SSLH_F32, s, SSLH_INIT_ZERO, 0);
     sslh_i_sub_new(net, name, "running_mean", 0, SSLH_F32, s, SSLH_INIT_ZERO, 0);
     sslh_i_sub_new(net, name, "running_var", 0, SSLH_F32, s, SSLH_INIT_ONE, 0);
     sslh_i_sub_new(net, name, "num_batches_tracked", 0, SSLH_I32, sslh_dim0(), SSLH_INIT_ZERO, 0);
     if (sslh_i_net_bad(net)) return -1;
-    net->entry[first]->norm = no_affine >= 0 && no_affine <= 2 ? 1 + no_affine : 0; /* other numbers mean nothing */
+    net->entry[first]->norm = 1 + no_affine;
     return first;
 }
 

@@ -117,6 +117,10 @@ static void declaration(void) {
     CHECK_ERROR(c, "sslh_param_new: 'y': positions of a 2 x 2 grid have the shape (1,1+2*2,D), D a multiple of 4");
     CHECK(sslh_param_new(box, "y", sslh_dim3(2, 5, 4), SSLH_INIT_POSITIONS, 2) == -1, "two grids");
     CHECK_ERROR(c, "positions of a 2 x 2 grid");
+    CHECK(sslh_layer_batch_norm_new(box, "bn", 4, 7) == -1, "known before the first batch");
+    CHECK_ERROR(c, "sslh_layer_batch_norm_new: no_affine is 7 (0 to 2)");
+    CHECK(sslh_layer_conv_new(box, "conv", 4, 4, 3, -2, 0) == -1, "a negative number of groups");
+    CHECK_ERROR(c, "sslh_layer_conv_new: 'conv': -2 groups do not divide 4 input");
     CHECK(sslh_net_query(box).params == 11, "nothing was declared");
     sslh_forward(box, sslh_zeros(c, sslh_dim2(1, 5)));
     CHECK_ERROR(c, "container without a forward function");
