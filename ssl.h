@@ -1797,7 +1797,7 @@ typedef struct sslh_optimizer_desc {
     float momentum;        /* SGD, LARS: below 1; default 0.9; SSLH_OFF: none */
     int   nesterov;        /* SGD, 1: Nesterov's momentum */
     float beta1, beta2;    /* Adam, AdamW: below 1; default 0.9, 0.999 */
-    float eps;             /* Adam, AdamW: default 1e-8 */
+    float eps;             /* Adam, AdamW: above 0; default 1e-8 */
     int   no_bias_correction; /* Adam, AdamW, 1: as in BERT's code */
     float weight_decay;    /* default 0; where each kind applies it: the manual, 11 */
     float lars_eta;        /* LARS: trust coefficient; default 0.001 */
@@ -19124,7 +19124,7 @@ SSLH_I_FN void sslh_i_probe_fit(sslh_ctx *c, sslh_i_probe *p, sslh_i_lbfgs *b, i
 SSLH_I_FN void sslh_i_probe_begin(sslh_ctx *c, sslh_i_probe *p, sslh_i_lbfgs *b, sslh_tensor parameters[2], int classes,
                                   int width) {
     const size_t weights = (size_t)classes * (size_t)width, n = weights + (size_t)classes;
-    sslh_real *block = (sslh_real *)sslh_i_alloc(c, (5 + 20) * n * sizeof *block);
+    sslh_real *block = (sslh_real *)sslh_i_alloc_table(c, (size_t)classes, (size_t)width + 1, (5 + 20) * sizeof *block);
     int i;
     memset(p, 0, sizeof *p);
     memset(b, 0, sizeof *b);
@@ -26248,13 +26248,15 @@ SSLH_DEF sslh_net *sslh_net_new(sslh_ctx *c, sslh_net_desc desc) {
         !sslh_i_desc_ok(c, "sslh_net_new", SSLH_I_D_NET, &desc)) return sslh_i_dummy_net(c);
     net = (sslh_net *)sslh_i_alloc(c, sizeof *net);
     if (!net) return sslh_i_dummy_net(c);
-    if (!sslh_i_copy_name(c, "sslh_net_new", net->name, sizeof net->name, desc.name ? desc.name : "net"))
-        return sslh_i_dummy_net(c);
-    if (desc.self && desc.self_size) {
+    if (sslh_i_copy_name(c, "sslh_net_new", net->name, sizeof net->name, desc.name ? desc.name : "net") && desc.self &&
+        desc.self_size) {
         net->self = sslh_i_alloc_with(c, desc.self_size, net);
-        if (!net->self) return sslh_i_dummy_net(c);
-        memcpy(net->self, desc.self, desc.self_size);
+        if (net->self) memcpy(net->self, desc.self, desc.self_size);
         net->self_size = desc.self_size;
+    }
+    if (SSLH_I_BAD(c)) {
+        sslh_i_free(c, net);
+        return sslh_i_dummy_net(c);
     }
     net->ctx = c;
     net->forward = desc.forward;
@@ -26288,11 +26290,14 @@ SSLH_I_FN sslh_i_entry *sslh_i_declare(sslh_net *net, const char *op, const char
     if (!array) return NULL;
     net->entry = array;
     e = (sslh_i_entry *)sslh_i_alloc_with(c, sizeof *e, net);
-    if (!e || !sslh_i_copy_name(c, op, e->name, sizeof e->name, name)) return NULL;
-    for (i = 0; i < net->entries; i++) {
-        if (strcmp(array[i]->name, name) != 0) continue;
-        sslh_fail(c, SSLH_E_USAGE, "%s: the net '%s' already has a tensor '%s': choose another name", op, net->name,
-                  name);
+    if (!e) return NULL;
+    if (sslh_i_copy_name(c, op, e->name, sizeof e->name, name))
+        for (i = 0; i < net->entries; i++)
+            if (strcmp(array[i]->name, name) == 0)
+                sslh_fail(c, SSLH_E_USAGE, "%s: the net '%s' already has a tensor '%s': choose another name", op,
+                          net->name, name);
+    if (SSLH_I_BAD(c)) {
+        sslh_i_free(c, e);
         return NULL;
     }
     e->t.type = type;
@@ -26317,6 +26322,12 @@ SSLH_DEF int sslh_param_new(sslh_net *net, const char *name, sslh_shape shape, s
     if (scale - scale != 0 || (init == SSLH_INIT_POSITIONS && !(scale >= 0 && scale <= 32767))) {
         sslh_fail(net->ctx, SSLH_E_USAGE, "sslh_param_new: '%s' has the scale %g: give %s", name ? name : "",
                   (double)scale, init == SSLH_INIT_POSITIONS ? "G, at most 32767" : "a finite number");
+        return -1;
+    }
+    if (init == SSLH_INIT_POSITIONS &&
+        (shape.ndim != 3 || shape.size[0] != 1 || shape.size[1] != 1 + (int)scale * (int)scale || shape.size[2] % 4)) {
+        sslh_fail(net->ctx, SSLH_E_SHAPE, "sslh_param_new: '%s': positions of a %d x %d grid have the shape "
+                  "(1,1+%d*%d,D), D a multiple of 4", name ? name : "", (int)scale, (int)scale, (int)scale, (int)scale);
         return -1;
     }
     e = sslh_i_declare(net, "sslh_param_new", name, SSLH_F32, shape);
@@ -26416,11 +26427,6 @@ SSLH_DEF sslh_net *sslh_child_at(sslh_net *net, int i) {
    10000^(k / (D/4)). */
 SSLH_I_FN void sslh_i_sincos_fill(const sslh_tensor *t, int grid) {
     int d = t->shape[2], quarter = d / 4, p, half, k;
-    if (t->ndim != 3 || t->shape[1] != 1 + grid * grid || d % 4) {
-        sslh_fail(t->ctx, SSLH_E_SHAPE, "SSLH_INIT_POSITIONS: the shape must be (1,1+%d*%d,D) with D a multiple of 4",
-                  grid, grid);
-        return;
-    }
     for (p = 0; p < grid * grid; p++) {
         sslh_real *row = t->data + (size_t)(p + 1) * (size_t)d;
         for (half = 0; half < 2; half++) {
@@ -27191,15 +27197,16 @@ SSLH_I_FN void sslh_i_link_copies(const sslh_i_tree *t, sslh_net *const *copy) {
 SSLH_DEF sslh_net *sslh_clone_into(sslh_ctx *c, sslh_net *net) {
     sslh_i_tree t;
     sslh_net *copy[SSLH_I_MAX_NETS];
+    int64_t mark;
     int i;
     if (!sslh_i_net_ok(c, "sslh_clone", net) || !sslh_i_tree_ready(&t, net)) return sslh_i_dummy_net(c);
     copy[0] = NULL;
-    for (i = 0; i < t.n; i++) {
-        copy[i] = sslh_i_clone_one(c, t.net[i]);
-        if (!copy[i]) return sslh_i_dummy_net(c);
-    }
-    sslh_i_link_copies(&t, copy);
-    return SSLH_I_BAD(c) ? sslh_i_dummy_net(c) : copy[0];
+    mark = sslh_mark(c);
+    for (i = 0; i < t.n && !SSLH_I_BAD(c); i++) copy[i] = sslh_i_clone_one(c, t.net[i]);
+    if (!SSLH_I_BAD(c)) sslh_i_link_copies(&t, copy);
+    if (!SSLH_I_BAD(c)) return copy[0];
+    sslh_i_free_blocks(c, mark);
+    return sslh_i_dummy_net(c);
 }
 
 SSLH_DEF sslh_net *sslh_clone(sslh_net *net) { return sslh_clone_into(sslh_net_ctx(net), net); }
@@ -27290,11 +27297,25 @@ SSLH_DEF void sslh_zero_grad(sslh_net *net) {
     if (!sslh_i_net_bad(net)) sslh_i_forget_grads(net);
 }
 
+/* The sum of x^2 of gradients whose squares overflow sslh_real, as the square of a float above 1.8e19 does: with a norm
+   of Inf clipping would set all gradients to 0. Its sum of doubles is exact enough for one factor. */
+SSLH_I_FN double sslh_i_wide_squares(const sslh_real *x, size_t n) {
+    double sum = 0, v;
+    size_t i;
+    for (i = 0; i < n; i++) {
+        v = (double)x[i];
+        v = v * v;
+        sum = sum + v;
+    }
+    return sum;
+}
+
 /* g *= max_norm / (|g| + 1e-6) if |g| > max_norm, where |g| is the norm over all parameters (Pascanu et al. 2013), as
    in PyTorch's clip_grad_norm_. */
 SSLH_DEF float sslh_clip_grad(sslh_net *net, float max_norm) {
     sslh_i_tree t;
     sslh_real sum = 0, norm, factor;
+    double wide = 0;
     int i;
     if (sslh_i_net_bad(net)) return 0;
     if (!(max_norm >= 0.0f)) { /* a negative factor would turn the gradients round, NaN would clip nothing */
@@ -27307,7 +27328,10 @@ SSLH_DEF float sslh_clip_grad(sslh_net *net, float max_norm) {
         sslh_real part = t.net[i]->grads ? sslh_i_sum_squares(net->ctx, t.net[i]->grads, t.net[i]->nvalues) : 0;
         sum = sum + part;
     }
-    norm = (sslh_real)sqrt((double)sum);
+    if (!(sum - sum == 0))
+        for (i = 0; i < t.n; i++)
+            if (t.net[i]->grads) wide = wide + sslh_i_wide_squares(t.net[i]->grads, t.net[i]->nvalues);
+    norm = (sslh_real)sqrt(sum - sum == 0 ? (double)sum : wide);
     if (!(norm > (sslh_real)max_norm)) return (float)norm; /* also for NaN, where the optimiser names the parameter */
     factor = (sslh_real)max_norm / (norm + SSLH_I_R(1e-6));
     for (i = 0; i < t.n; i++)
@@ -27516,9 +27540,9 @@ SSLH_DEF sslh_tensor *sslh_layer_linear(sslh_net *net, int index, sslh_tensor *x
 /* (O,K,K,I/groups) with any initial values; the bias is uniform in +-1/sqrt(fan_in), as in PyTorch. */
 SSLH_I_FN int sslh_i_conv_new(sslh_net *net, const char *name, int in, int out, int kernel, int groups, int no_bias,
                               sslh_init init) {
-    int g = groups > 0 ? groups : 1, first;
+    int g = groups ? groups : 1, first;
     if (sslh_i_net_bad(net)) return -1;
-    if (in < 1 || in % g || out % g) {
+    if (in < 1 || g < 1 || in % g || out % g) {
         sslh_fail(net->ctx, SSLH_E_SHAPE, "sslh_layer_conv_new: '%s': %d groups do not divide %d input and %d output "
                   "channels: choose groups that divide both", name, g, in, out);
         return -1;
@@ -27552,13 +27576,15 @@ SSLH_DEF sslh_tensor *sslh_layer_conv(sslh_net *net, int index, sslh_tensor *x, 
 SSLH_DEF int sslh_layer_batch_norm_new(sslh_net *net, const char *name, int width, int no_affine) {
     sslh_shape s = sslh_dim1(width);
     int first = sslh_i_net_dead(net) ? -1 : net->entries;
+    if (!sslh_i_net_bad(net) && (no_affine < 0 || no_affine > 2))
+        sslh_fail(net->ctx, SSLH_E_USAGE, "sslh_layer_batch_norm_new: no_affine is %d (0 to 2)", no_affine);
     if (no_affine != 1) sslh_i_sub_new(net, name, "weight", 1, SSLH_F32, s, SSLH_INIT_ONE, 0);
     if (no_affine == 0) sslh_i_sub_new(net, name, "bias", 1, SSLH_F32, s, SSLH_INIT_ZERO, 0);
     sslh_i_sub_new(net, name, "running_mean", 0, SSLH_F32, s, SSLH_INIT_ZERO, 0);
     sslh_i_sub_new(net, name, "running_var", 0, SSLH_F32, s, SSLH_INIT_ONE, 0);
     sslh_i_sub_new(net, name, "num_batches_tracked", 0, SSLH_I32, sslh_dim0(), SSLH_INIT_ZERO, 0);
     if (sslh_i_net_bad(net)) return -1;
-    net->entry[first]->norm = no_affine >= 0 && no_affine <= 2 ? 1 + no_affine : 0; /* other numbers mean nothing */
+    net->entry[first]->norm = 1 + no_affine;
     return first;
 }
 
@@ -30416,6 +30442,7 @@ SSLH_I_FN sslh_real sslh_i_optim_decay(const sslh_optimizer *o, const sslh_i_ent
    every gradient: one pass does all three, before any parameter changes. */
 SSLH_I_FN sslh_real sslh_i_optim_norm(sslh_optimizer *o, unsigned groups) {
     sslh_real sum = 0;
+    double wide = 0;
     char text[256], step[40];
     int i, j;
     for (i = 0; i < o->nets; i++) {
@@ -30433,16 +30460,42 @@ SSLH_I_FN sslh_real sslh_i_optim_norm(sslh_optimizer *o, unsigned groups) {
                 part = sslh_i_sum_squares(o->ctx, e->t.grad, e->t.count);
             }
             sum = sum + part;
-            /* large but finite gradients may overflow here */
-            if (part - part == 0 || sslh_i_finite(e->t.grad, e->t.count)) continue;
+            if (part - part == 0) continue;
             snprintf(text, sizeof text, "%s.%s", net->name, e->name);
+            if (sslh_i_finite(e->t.grad, e->t.count)) { /* only the squares overflow */
+                if (o->desc.kind == SSLH_SGD || o->desc.clip > 0.0f) continue;
+                sslh_fail(o->ctx, SSLH_E_NAN, "sslh_optimizer_step: the squares of the gradient of '%s' overflow%s; no "
+                          "parameter was changed. Set .clip, or try a lower rate or a warm-up", text,
+                          sslh_i_in_step(o->ctx, step));
+                return 0;
+            }
             sslh_fail(o->ctx, SSLH_E_NAN, "sslh_optimizer_step: the gradient of '%s' holds NaN or Inf%s; no parameter "
                       "was changed. Try a lower rate or a warm-up; .check_nan finds the operation", text,
                       sslh_i_in_step(o->ctx, step));
             return 0;
         }
     }
-    return (sslh_real)sqrt((double)sum);
+    for (i = 0; i < o->nets && o->desc.clip > 0.0f && !(sum - sum == 0); i++)
+        for (j = 0; j < o->net[i].net->entries; j++) {
+            const sslh_i_entry *e = o->net[i].net->entry[j];
+            if (sslh_i_optim_updates_tensor(o->net[i].net, e, groups))
+                wide = wide + sslh_i_wide_squares(e->t.grad, e->t.count);
+        }
+    return (sslh_real)sqrt(sum - sum == 0 ? (double)sum : wide);
+}
+
+/* The norms of each layer for LARS when gradients are clipped, which changes them. All are taken before the first
+   update, because they need memory. */
+SSLH_I_FN void sslh_i_optim_clipped_norms(sslh_optimizer *o, unsigned groups, sslh_real scale) {
+    int i, j;
+    for (i = 0; i < o->nets; i++)
+        for (j = 0; j < o->net[i].net->entries; j++) {
+            const sslh_i_entry *e = o->net[i].net->entry[j];
+            sslh_real *norms = o->net[i].norms + 2 * j;
+            if (sslh_i_optim_updates_tensor(o->net[i].net, e, groups) && e->t.ndim > 1)
+                norms[0] = sslh_i_sum_squares2(o->ctx, e->t.grad, e->t.data, e->t.count, scale,
+                                               sslh_i_optim_decay(o, e), &norms[1]);
+        }
 }
 
 /* LARS (You, Gitman, Ginsburg 2017): eta |p| / |g + wd p|, or 1 when either norm is 0; norms holds the squares of both.
@@ -30526,10 +30579,7 @@ SSLH_I_FN void sslh_i_optim_tensor(sslh_optimizer *o, const sslh_i_optim_net *n,
         s.nesterov = d->nesterov && d->kind == SSLH_SGD;
         s.zero_grad = 1;
         if (d->kind == SSLH_LARS) {
-            sslh_real *norms = n->norms + 2 * j;
-            if (e->t.ndim > 1 && d->clip > 0.0f) /* norms of the clipped gradient */
-                norms[0] = sslh_i_sum_squares2(o->ctx, e->t.grad, e->t.data, e->t.count, scale, decay, &norms[1]);
-            if (e->t.ndim > 1) s.ratio = sslh_i_lars_ratio(o, norms, lr);
+            if (e->t.ndim > 1) s.ratio = sslh_i_lars_ratio(o, n->norms + 2 * j, lr);
         }
         sslh_i_sgd_update(o->ctx, e->t.data, e->t.grad, m, e->t.count, s);
     }
@@ -30613,6 +30663,8 @@ SSLH_I_FN void sslh_i_optim_step(sslh_optimizer *o, float lr, unsigned groups) {
         norm = norm + SSLH_I_R(1e-6); /* as in PyTorch's clip_grad_norm_ */
         scale = (sslh_real)o->desc.clip / norm;
     }
+    if (o->desc.kind == SSLH_LARS && o->desc.clip > 0.0f) sslh_i_optim_clipped_norms(o, groups, scale);
+    if (SSLH_I_BAD(o->ctx)) return;
     for (g = 0; g < SSLH_I_GROUPS; g++) o->steps[g] += groups >> g & 1u;
     for (i = o->nets - 1; i >= 0; i--) {
         const sslh_net *net = o->net[i].net;
@@ -30660,13 +30712,13 @@ SSLH_I_FN void sslh_i_optimizer_decay_by(sslh_optimizer *o, float factor) {
 SSLH_I_FN float sslh_i_schedule(int64_t step, int64_t steps, int64_t warmup, float peak, float *rate) {
     int64_t left = steps - warmup, done = step - warmup;
     *rate = peak;
-    if (step < warmup) {
+    if (warmup > 0 && step < warmup) {
         *rate = (float)((double)peak * (double)(step < 0 ? 1 : step + 1) / (double)warmup);
         return -1.0f;
     }
     /* Steps beyond the end keep the last rate. */
     if (left <= 0 || done >= left) return 1.0f;
-    return (float)((double)done / (double)left);
+    return done < 0 ? 0.0f : (float)((double)done / (double)left);
 }
 
 /* The learning rate is peak after the warm-up. */
@@ -30887,7 +30939,7 @@ SSLH_DEF size_t sslh_recipe_print(sslh_recipe r, char *out, size_t size) {
     if (r.blur > 0) {
         sslh_i_append(out, size, &used, "blur: probability %s, sigma %s to %s, ", sslh_i_number(a, r.blur),
                       sslh_i_number(b, r.blur_min > 0 ? r.blur_min : 0.1f),
-                      sslh_i_number(d, r.blur_max > 0 ? r.blur_max : 2.0f));
+                      sslh_i_number(d, r.blur_max > 0 ? r.blur_max : SSLH_I_MAX(2.0f, r.blur_min)));
         if (r.blur_kernel) sslh_i_append(out, size, &used, "kernel %d\n", r.blur_kernel);
         else sslh_i_append(out, size, &used, "kernel a tenth of the side\n");
     }
@@ -31173,6 +31225,15 @@ SSLH_DEF sslh_text_view sslh_text_views(sslh_ctx *c, sslh_batch batch, sslh_text
                   recipe.first_word, recipe.vocabulary - 1);
         return sslh_i_no_text(c);
     }
+    if ((recipe.spans > 0 || recipe.masked > 0) && !recipe.mask_token)
+        sslh_fail(c, SSLH_E_USAGE, "%s: .spans and .masked write .mask_token, which is 0: give the number of [MASK]",
+                  op);
+    if (recipe.shuffle > 0 && !recipe.sentence_end)
+        sslh_fail(c, SSLH_E_USAGE, "%s: .shuffle moves sentences, and .sentence_end is 0: give the token that ends "
+                  "one", op);
+    if (recipe.ends && !recipe.cls_token && !recipe.sep_token)
+        sslh_fail(c, SSLH_E_USAGE, "%s: .ends writes .cls_token and .sep_token, which are both 0: give their numbers",
+                  op);
     x = sslh_i_text_rows(c, op, &batch, 0, 'Q', &lengths); /* (N,W) */
     if (SSLH_I_BAD(c)) return sslh_i_no_text(c);
     W = x->shape[1];
@@ -31407,7 +31468,7 @@ SSLH_I_FN int sslh_i_setting_ok(sslh_ctx *c, const char *op, const sslh_setting 
     {name "momentum", offsetof(type, in momentum), SSLH_SETTING_REAL, "", "at least 0, below 1"}, \
     {name "beta1", offsetof(type, in beta1), SSLH_SETTING_REAL, "", "at least 0, below 1"}, \
     {name "beta2", offsetof(type, in beta2), SSLH_SETTING_REAL, "", "at least 0, below 1"}, \
-    {name "eps", offsetof(type, in eps), SSLH_SETTING_REAL, "", "at least 0"}, \
+    {name "eps", offsetof(type, in eps), SSLH_SETTING_REAL, "", "above 0"}, \
     {name "weight_decay", offsetof(type, in weight_decay), SSLH_SETTING_REAL, "", "at least 0"}, \
     {name "lars_eta", offsetof(type, in lars_eta), SSLH_SETTING_REAL, "", "at least 0"}, \
     {name "clip", offsetof(type, in clip), SSLH_SETTING_REAL, "", "at least 0"}
@@ -48865,6 +48926,7 @@ SSLH_I_FN int sslh_i_view_size(sslh_i_view_sizes *s, int h, int w, int oh, int o
     s->row = SSLH_I_ROUND_UP((size_t)SSLH_I_MAX(oh, ow)) * 5 + 8 * SSLH_I_LANES;
     s->taps = SSLH_I_ROUND_UP((sslh_i_taps_bytes(SSLH_I_MAX(h, w), SSLH_I_MAX(oh, ow)) +
                                sizeof(sslh_real)) / sizeof(sslh_real));
+    if (s->planes > (size_t)-1 / 4096) return 0; /* the sum would overflow 32 bits */
     s->total = s->a + s->b + s->planes + s->row + 2 * s->taps;
     return s->total <= (size_t)-1 / 4096; /* times 256 workers and 16 bytes */
 }
@@ -56770,7 +56832,7 @@ SSLH_DEF sslh_data sslh_data_frames(sslh_data d) {
         if (d.field[i].kind != SSLH_FIELD_LABEL) continue;
         if (i == d.label_field) own = n;
         made[n] = d.field[i];
-        made[n].values = labels[n] = (int32_t *)sslh_i_alloc(c, (size_t)all * sizeof *from);
+        made[n].values = labels[n] = (int32_t *)sslh_i_alloc_table(c, (size_t)d.total, (size_t)T, sizeof *from);
         for (k = 0; k < all && labels[n]; k++) labels[n][k] = from[k / T];
         n++;
     }
@@ -59368,7 +59430,7 @@ SSLH_DEF void sslh_save_classifier(sslh_classifier *k, sslh_net *encoder, const 
     c = k->c;
     if (!encoder) encoder = k->info.encoder;
     if (!names) names = k->info.names;
-    if (encoder && (sslh_i_net_bad(encoder) || !sslh_i_tree_ready(&t, encoder))) return;
+    if (encoder && (!sslh_i_net_ok(c, fn, encoder) || !sslh_i_tree_ready(&t, encoder))) return;
     if (encoder && (!encoder->arch[0] || sslh_net_query(encoder).width != k->info.width)) {
         if (encoder->arch[0])
             sslh_fail(c, SSLH_E_SHAPE, "%s: the encoder gives %d values, the classifier takes %d", fn,
@@ -60102,6 +60164,7 @@ SSLH_DEF void sslh_embed(sslh_net *net, const uint8_t *pixels, int n, int height
             sslh_fail(c, SSLH_E_SHAPE, "sslh_embed: the net '%s' promised %d values per image and gave %.0f", net->name,
                       net->width, (double)y->count / count);
         if (!SSLH_I_BAD(c)) sslh_read(y, out + (size_t)begin * (size_t)net->width, y->count);
+        sslh_i_prefix_error(c, "sslh_embed");
         sslh_no_grad(c, 0);
         sslh_pop(c);
     }

@@ -560,6 +560,14 @@ static void damaged_files(void) {
     sslh_clear_error(c);
     sslh_save_classifier(make(c, 1, sslh_full(c, sslh_dim2(40, 9), 1)), net, NULL, path);
     CHECK_ERROR(c, "sslh_save_classifier: the encoder gives 8 values, the classifier takes 9");
+    {
+        NONE(sslh_net_desc, no_net);
+        no_net.width = -1;
+        net = sslh_net_new(c, no_net);
+        sslh_clear_error(c);
+        sslh_save_classifier(make(c, 1, sslh_full(c, sslh_dim2(40, 8), 1)), net, NULL, path);
+        CHECK_ERROR(c, "sslh_save_classifier: this net could not be made");
+    }
     remove(path);
     sslh_destroy(c);
 }

@@ -113,9 +113,30 @@ static void declaration(void) {
     CHECK_ERROR(c, "give a finite number");
     CHECK(sslh_param_new(box, "y", sslh_dim3(1, 5, 4), SSLH_INIT_POSITIONS, 1e20f) == -1, "a grid beyond all sizes");
     CHECK_ERROR(c, "give G, at most 32767");
+    CHECK(sslh_param_new(box, "y", sslh_dim3(1, 5, 6), SSLH_INIT_POSITIONS, 2) == -1, "4 does not divide 6");
+    CHECK_ERROR(c, "sslh_param_new: 'y': positions of a 2 x 2 grid have the shape (1,1+2*2,D), D a multiple of 4");
+    CHECK(sslh_param_new(box, "y", sslh_dim3(2, 5, 4), SSLH_INIT_POSITIONS, 2) == -1, "two grids");
+    CHECK_ERROR(c, "positions of a 2 x 2 grid");
+    CHECK(sslh_layer_batch_norm_new(box, "bn", 4, 7) == -1, "known before the first batch");
+    CHECK_ERROR(c, "sslh_layer_batch_norm_new: no_affine is 7 (0 to 2)");
+    CHECK(sslh_layer_conv_new(box, "conv", 4, 4, 3, -2, 0) == -1, "a negative number of groups");
+    CHECK_ERROR(c, "sslh_layer_conv_new: 'conv': -2 groups do not divide 4 input");
     CHECK(sslh_net_query(box).params == 11, "nothing was declared");
     sslh_forward(box, sslh_zeros(c, sslh_dim2(1, 5)));
     CHECK_ERROR(c, "container without a forward function");
+    { /* a net or a parameter that could not be made leaves no memory behind */
+        const size_t before = sslh_query(c).bytes;
+        char longest[200];
+        memset(longest, 'x', sizeof longest - 1);
+        longest[sizeof longest - 1] = 0;
+        memset(&d, 0, sizeof d);
+        d.name = longest;
+        sslh_net_new(c, d);
+        CHECK_ERROR(c, "sslh_net_new: a name of 1 to 63 characters is needed");
+        sslh_param_new(box, longest, sslh_dim1(1), SSLH_INIT_ZERO, 0);
+        sslh_clear_error(c);
+        CHECK((size_t)sslh_query(c).bytes == before, "memory was left behind");
+    }
     sslh_destroy(c);
 }
 

@@ -413,6 +413,53 @@ static void wrong_numbers(void) {
     sslh_clip_grad(net, 0);
     CHECK(sslh_param(net, 3)->grad[100] == 0, "a norm of 0");
     CHECK_OK(c);
+    { /* 0 / (0 + 0) in each parameter whose gradient is 0 */
+        sslh_optimizer_desc d = table[0].d;
+        d.kind = SSLH_ADAM, d.eps = OFF;
+        sslh_optimizer_new(c, d);
+        CHECK_ERROR(c, "sslh_optimizer_new: .eps is -1 (above 0)");
+    }
+    sslh_destroy(c);
+}
+
+/* Squares of large gradients overflow: clipping measured Inf and set all of them to 0, and Adam's second moment was Inf
+   for the rest of the run. */
+static void large_gradients(void) {
+    const sslh_optim_kind kinds[4] = {SSLH_SGD, SSLH_LARS, SSLH_ADAM, SSLH_ADAMW};
+    sslh_ctx *c = create(1);
+    int k, i;
+    for (k = 0; k < 8 && sizeof(sslh_real) == 4; k++) { /* each kind without and with .clip */
+        const sslh_optim_kind kind = kinds[k / 2];
+        sslh_optimizer_desc d;
+        sslh_optimizer *o;
+        sslh_net *net = make_net(c, NULL);
+        sslh_tensor *p = sslh_param(net, 0);
+        const double before = (double)p->data[0];
+        memset(&d, 0, sizeof d);
+        d.kind = kind, d.momentum = OFF, d.clip = k % 2 ? 1.0f : 0.0f;
+        o = sslh_optimizer_new(c, d);
+        sslh_optimizer_add(o, net);
+        sslh_begin_step(c);
+        sslh_backward(c, bowl(c, net));
+        for (i = 0; i < PARAMS; i++)
+            memset(sslh_param(net, i)->grad, 0, sslh_param(net, i)->count * sizeof(sslh_real));
+        p->grad[0] = (sslh_real)1e25;
+        if (k == 0) {
+            CHECK_NEAR((double)sslh_clip_grad(net, 100), 1e25, 1e20);
+            CHECK_NEAR((double)p->grad[0], 100, 1e-3);
+            p->grad[0] = (sslh_real)1e25;
+        }
+        sslh_optimizer_step(o, k ? 0.1f : 1e-25f);
+        if (k % 2 == 0 && k) {
+            CHECK_ERROR(c, "sslh_optimizer_step: the squares of the gradient of 'bowl.fc.weight' overflow");
+            CHECK((double)p->data[0] == before, "kind %d: an update", (int)kind);
+        } else if (kind == SSLH_LARS) {
+            CHECK((double)p->data[0] < before, "no update");
+        } else {
+            CHECK_NEAR((double)p->data[0], before - (k ? 0.1 : 1), 1e-5);
+        }
+        CHECK_OK(c);
+    }
     sslh_destroy(c);
 }
 
@@ -431,6 +478,7 @@ static void schedules(void) {
     CHECK_NEAR(sslh_cosine(0, 10, 0, 1), 1, 1e-6);
     CHECK_NEAR(sslh_cosine(10, 10, 0, 1), 0, 1e-6);
     CHECK_NEAR(sslh_cosine(99, 10, 0, 1), 0, 1e-6);
+    CHECK(sslh_cosine(-1, 10, 0, 1) == 1 && sslh_constant(-1, 10, 0, 1) == 1, "before the first step");
     CHECK(sslh_cosine(0, 0, 0, 1) == sslh_cosine(0, 0, 0, 1), "no NaN without steps");
     CHECK(sslh_linear_decay(3, 3, 3, 1) == sslh_linear_decay(3, 3, 3, 1), "no NaN after a warmup alone");
 }
@@ -458,6 +506,7 @@ int main(int argc, char **argv) {
     TEST(accumulation)
     TEST(frozen_steps)
     TEST(wrong_numbers)
+    TEST(large_gradients)
     TEST(schedules)
     return test_end();
 }

@@ -779,7 +779,7 @@ static void rates_of_a_changed_net(void) {
 static void a_copy_that_fails_leaves_nothing(void) {
     int kind;
     long k;
-    for (kind = 0; kind < 3; kind++) {
+    for (kind = 0; kind < 4; kind++) {
         int worked = 0;
         for (k = 1; k < 400 && !worked; k++) {
             test_memory m;
@@ -796,7 +796,8 @@ static void a_copy_that_fails_leaves_nothing(void) {
             live = m.live, m.fail_at = m.calls + k;
             if (kind == 0) sslh_fold_batch_norm(net, NULL);
             else if (kind == 1) low(net, 2, 0);
-            else eight(net);
+            else if (kind == 2) eight(net);
+            else sslh_clone(net);
             worked = sslh_error(c) == NULL;
             if (!worked) {
                 CHECK(sslh_error_code(c) == SSLH_E_MEMORY, "%s", sslh_error(c));

@@ -252,6 +252,17 @@ static void wrong_recipes(void) {
     CHECK_ERROR(c, "sslh_text_views: .replaced draws tokens from .first_word 5 to .vocabulary - 1, which is 4");
     sslh_text_views(c, b, nothing(), 15);
     CHECK_ERROR(c, "sslh_text_views: .view is 15 (0 to 14)");
+    for (int k = 0; k < 4; k++) { /* tokens that were not given would be 0, as behind the end of a text */
+        static const char *const why[4] = {"sslh_text_views: .spans and .masked write .mask_token, which is 0",
+                                           "sslh_text_views: .spans and .masked write .mask_token, which is 0",
+                                           "sslh_text_views: .shuffle moves sentences, and .sentence_end is 0",
+                                           "sslh_text_views: .ends writes .cls_token and .sep_token, which are both 0"};
+        memset(&r, 0, sizeof r);
+        *(k == 0 ? &r.spans : k == 1 ? &r.masked : &r.shuffle) = k < 3 ? 0.5f : 0;
+        r.ends = k == 3;
+        sslh_text_views(c, b, r, 0);
+        CHECK_ERROR(c, why[k]);
+    }
     b.data = sslh_data_from_images(c, pixels, 1, 2, 2, 1, NULL), b.count = 1;
     sslh_text_views(c, b, nothing(), 0);
     CHECK_ERROR(c, "sslh_text_views: the data have no field of tokens");

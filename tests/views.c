@@ -593,6 +593,12 @@ static void recipe_text(void) {
     CHECK(sslh_recipe_print(sslh_recipe_byol1(), NULL, 0) == n, "no buffer");
     sslh_recipe_print(sslh_recipe_none(), text, sizeof text);
     CHECK(!strcmp(text, "as it is\n"), "%s", text);
+    {
+        sslh_recipe r = sslh_recipe_none();
+        r.blur = 1, r.blur_min = 5; /* the largest is at least the smallest */
+        sslh_recipe_print(r, text, sizeof text);
+        CHECK(!strncmp(text, "blur: probability 1, sigma 5 to 5,", 34), "%s", text);
+    }
     /* how it resizes is told with and without a crop: checkpoints compare this text */
     for (int crop = 0; crop < 2; crop++) {
         static const char *const want[4] = {"", "bilinear\n", "bicubic, no antialiasing\n",

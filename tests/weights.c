@@ -1683,6 +1683,11 @@ static void embedding_channels(void) {
             sslh_embed(net[0], image[2], 1, SIDE, SIDE, k, one);
             CHECK_ERROR(c, "trained on 1 channels, the images have");
         }
+        p.height = 40000, p.channels = 3; /* as a file may have it: the error names what was called */
+        sslh_set_preprocess(net[1], p);
+        sslh_embed(net[1], image[2], 1, SIDE, SIDE, 3, one);
+        CHECK(!strncmp(sslh_error(c) ? sslh_error(c) : "", "sslh_embed: sslh_resize: ", 25), "%s", sslh_error(c));
+        sslh_clear_error(c);
     }
     sslh_destroy(c);
 }
