@@ -1441,7 +1441,8 @@ typedef struct sslh_param_opts {
 } sslh_param_opts;
 /* Sets all three of one parameter, by its index. */
 SSLH_API void sslh_param_set(sslh_net *net, int index, sslh_param_opts opts);
-/* Applies opts to every parameter, children included, whose full name contains pattern ("" = all). */
+/* Applies opts to every parameter, children included, whose full name contains pattern ("" = all); a warning when none
+   does. */
 SSLH_API void sslh_param_set_matching(sslh_net *net, const char *pattern, sslh_param_opts opts);
 
 typedef struct sslh_net_info {
@@ -26732,16 +26733,23 @@ SSLH_DEF void sslh_param_set(sslh_net *net, int index, sslh_param_opts opts) {
 SSLH_DEF void sslh_param_set_matching(sslh_net *net, const char *pattern, sslh_param_opts opts) {
     sslh_i_tree t;
     char name[SSLH_I_MAX_NETS * 64 + 112]; /* any full name fits */
-    int i, j;
-    if (sslh_i_net_bad(net) || !pattern) return;
+    int i, j, found = 0;
+    if (sslh_i_net_bad(net)) return;
+    if (!pattern)
+        sslh_fail(net->ctx, SSLH_E_USAGE, "sslh_param_set_matching: the pattern is NULL (\"\" is in every name)");
     sslh_i_tree_of(&t, net);
-    for (i = 0; i < t.n; i++) {
+    for (i = 0; i < t.n && pattern; i++) {
         for (j = 0; j < t.net[i]->entries; j++) {
             sslh_i_entry *e = t.net[i]->entry[j];
             sslh_i_full_name(&t, i, e->name, name, sizeof name);
-            if (e->is_param && strstr(name, pattern)) sslh_i_entry_set(net->ctx, "sslh_param_set_matching", e, opts);
+            if (!e->is_param || !strstr(name, pattern)) continue;
+            sslh_i_entry_set(net->ctx, "sslh_param_set_matching", e, opts);
+            found = 1;
         }
     }
+    if (!found && !SSLH_I_BAD(net->ctx))
+        sslh_i_warn(net->ctx, "sslh_param_set_matching: no parameter of the net '%s' has '%.80s' in its name",
+                    net->name, pattern);
 }
 
 /* A shared child is counted once. */

@@ -67,6 +67,9 @@ static sslh_net *two_new(sslh_ctx *c) {
     return net;
 }
 
+static void count_warning(void *user, const char *text) {
+    *(int *)user += strstr(text, "has 'wieght' in its name") != NULL;
+}
 static void declaration(void) {
     sslh_ctx *c = context(1);
     sslh_net *net = two_new(c), *box;
@@ -117,6 +120,24 @@ static void declaration(void) {
     CHECK_ERROR(c, "sslh_param_new: 'y': positions of a 2 x 2 grid have the shape (1,1+2*2,D), D a multiple of 4");
     CHECK(sslh_param_new(box, "y", sslh_dim3(2, 5, 4), SSLH_INIT_POSITIONS, 2) == -1, "two grids");
     CHECK_ERROR(c, "positions of a 2 x 2 grid");
+    {
+        sslh_param_opts opts;
+        memset(&opts, 0, sizeof opts);
+        sslh_param_set_matching(box, NULL, opts);
+        CHECK_ERROR(c, "sslh_param_set_matching: the pattern is NULL");
+        sslh_desc cd;
+        sslh_ctx *other;
+        memset(&cd, 0, sizeof cd);
+        cd.threads = 1, cd.user = &i, cd.warn = count_warning;
+        other = sslh_create(cd);
+        i = 0;
+        sslh_net *two = two_new(other);
+        sslh_param_set_matching(two, "weight", opts);
+        CHECK(i == 0, "there is such a parameter");
+        sslh_param_set_matching(two, "wieght", opts); /* a slip of the pen */
+        CHECK(i == 1, "no parameter has this name");
+        sslh_destroy(other);
+    }
     CHECK(sslh_layer_batch_norm_new(box, "bn", 4, 7) == -1, "known before the first batch");
     CHECK_ERROR(c, "sslh_layer_batch_norm_new: no_affine is 7 (0 to 2)");
     CHECK(sslh_layer_conv_new(box, "conv", 4, 4, 3, -2, 0) == -1, "a negative number of groups");
