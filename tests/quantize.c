@@ -722,8 +722,8 @@ static sslh_tensor *normed_forward(sslh_net *net, sslh_tensor *x, const void *se
     return sslh_layer_batch_norm(net, no_affine ? 1 : 2, sslh_layer_linear(net, 0, x, 1, SSLH_LINEAR), NULL, no_affine,
                                  SSLH_LINEAR);
 }
-/* A vector between a layer and its norm is the layer's bias only with the name and the size of one; what
-   sslh_layer_batch_norm_new makes of a number that means nothing is no norm. */
+/* A vector between a layer and its norm is the layer's bias only with the name and the size of one; a
+   norm of an unknown kind is refused where it is declared. */
 static void only_what_belongs_together_is_folded(void) {
     static const char *const names[2] = {"fc.bias", "fc.gain"};
     sslh_ctx *c = context(1);
@@ -739,7 +739,7 @@ static void only_what_belongs_together_is_folded(void) {
         if (way != 2) sslh_param_new(net, names[way == 1], sslh_dim1(way ? 64 : 1), SSLH_INIT_ONE, 0);
         sslh_layer_batch_norm_new(net, "bn", 64, no_affine);
         sslh_fold_batch_norm(net, sslh_zeros(c, sslh_dim2(2, 16)));
-        if (way == 2) CHECK_ERROR(c, "has no batch norm");
+        if (way == 2) CHECK_ERROR(c, "no_affine is 5 (0 to 2)");
         else if (way < 2) CHECK_ERROR(c, "the batch norm of 'bn.weight' in the net 'net' is not declared right behind");
         else CHECK_ERROR(c, "computes something else"); /* the layer does not use its bias */
     }

@@ -44,6 +44,13 @@ static void lines_add(sslh_ctx *c, lines *l, const int32_t *words, int count, in
     l->length[l->n] = count;
     l->label[l->n++] = label;
 }
+/* Whether a text has an order to learn: sentences that end with the token `end`, and something behind one. */
+static int lines_have_order(const lines *l, int end) {
+    for (int i = 0; i < l->n; i++)
+        for (int k = 0; k + 1 < l->length[i]; k++)
+            if (end && l->words[(size_t)i * LONGEST + (size_t)k] == end) return 1;
+    return 0;
+}
 static void lines_free(lines *l) { free(l->words), free(l->length), free(l->label); }
 
 /* A data set of the lines from one number to another. */
@@ -512,6 +519,10 @@ int main(int argc, char **argv) {
         char name[32];
         snprintf(name, sizeof name, "%.*s", (int)length, at);
         at += length;
+        if (!strcmp(name, "order") && !lines_have_order(&l[1], w.end)) {
+            printf("%-24s  each text is one sentence; give longer ones by --text\n", name);
+            continue;
+        }
         memset(&own_task, 0, sizeof own_task);
         own_task.views.ends = 1, own_task.views.cls_token = w.cls, own_task.views.sep_token = w.sep;
         own_task.views.mask_token = w.mask;
