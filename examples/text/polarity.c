@@ -48,7 +48,7 @@ static void lines_add(sslh_ctx *c, lines *l, const int32_t *words, int count, in
 static int lines_have_order(const lines *l, int end) {
     for (int i = 0; i < l->n; i++)
         for (int k = 0; k + 1 < l->length[i]; k++)
-            if (end && l->words[(size_t)i * LONGEST + (size_t)k] == end) return 1;
+            if (l->words[(size_t)i * LONGEST + (size_t)k] == end) return 1;
     return 0;
 }
 static void lines_free(lines *l) { free(l->words), free(l->length), free(l->label); }
