@@ -6934,12 +6934,13 @@ SSLH_I_FN int sslh_i_evaluated_ok(sslh_ctx *c, const char *op, const sslh_data *
    size would become another number of rows, each with parts of several images. H is 0 when only `values` is known. */
 SSLH_I_FN int sslh_i_rows_ok(sslh_net *net, const sslh_tensor *x, int H, int W, int values) {
     sslh_ctx *c = sslh_net_ctx(net);
-    char text[96];
+    char text[96], size[64] = "";
     if (SSLH_I_BAD(c)) return 0;
     if (x->ndim > 1 && x->count / (size_t)x->shape[0] == (size_t)values &&
         (!H || x->ndim != 4 || (x->shape[1] == H && x->shape[2] == W))) return 1;
-    sslh_fail(c, SSLH_E_SHAPE, "sslh_forward: the net '%s' wants images of %d x %d (%d values), the input is %s: "
-              "resize it, or make the net for its size", sslh_net_query(net).name, H, W, values,
+    if (H) snprintf(size, sizeof size, " of %d x %d", H, W);
+    sslh_fail(c, SSLH_E_SHAPE, "sslh_forward: the net '%s' wants images%s with %d values, the input is %s: resize it, "
+              "or make the net for its size", sslh_net_query(net).name, size, values,
               sslh_i_str(text, sizeof text, sslh_shape_of(x)));
     return 0;
 }

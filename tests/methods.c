@@ -4907,7 +4907,7 @@ static void autoencoder_errors(void) {
     sslh_autoencoder_rebuild(&m, sslh_zeros(c, sslh_dim2(2, 5)));
     CHECK_ERROR(c, "sslh_autoencoder_rebuild: sslh_forward: the net 'autoencoder_encoder' wants 1 channels");
     sslh_autoencoder_rebuild(&m, sslh_zeros(c, sslh_dim4(2, 5, 8, 1))); /* two halves of an image */
-    CHECK_ERROR(c, "wants images of 10 x 8 (80 values), the input is (2,5,8,1)");
+    CHECK_ERROR(c, "wants images of 10 x 8 with 80 values, the input is (2,5,8,1)");
     sslh_autoencoder_evaluate(&m, data);
     CHECK_ERROR(c, "sslh_autoencoder_evaluate: made for images of 10 x 8 x 1, the data has 4 x 3 x 1");
     sslh_autoencoder_noisy(&m, sslh_zeros(c, sslh_dim2(2, 5)), 0);
@@ -5276,7 +5276,7 @@ static void vae_errors(void) {
     CHECK(sslh_vae_bound(&mine, data, 2).nll == 0, "another size");
     CHECK_ERROR(c, "sslh_vae_bound: made for images of 5 x 4 x 1, the data has 4 x 3 x 1");
     CHECK(sslh_forward(mine.encoder, sslh_zeros(c, sslh_dim4(5, 4, 3, 1)))->count == 1, "a dummy");
-    CHECK_ERROR(c, "the net 'vae_encoder' wants images of 5 x 4 (20 values), the input is (5,4,3,1)");
+    CHECK_ERROR(c, "the net 'vae_encoder' wants images of 5 x 4 with 20 values, the input is (5,4,3,1)");
     sslh_vae_encode(&mine, sslh_zeros(c, sslh_dim4(2, 4, 5, 1)), &mu, NULL); /* as many values, other sides */
     CHECK_ERROR(c, "sslh_vae_encode: sslh_forward: the net 'vae_encoder' wants images of 5 x 4");
     CHECK(mu->count == 1, "a dummy");
